@@ -1,0 +1,158 @@
+"""The command line: look at the functions of a script from a shell.
+
+    python -m graphlab show script.py:f --view code
+    python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
+    python -m graphlab info
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import runpy
+import shutil
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphlab.errors import GraphlabError
+from graphlab.function import Function, function
+from graphlab.graph.node import Variable
+from graphlab.graph.walk import free_inputs
+from graphlab.options import options
+from graphlab.viz.plain import VIEWS, describe
+from graphlab.viz.record import record
+
+
+class CommandError(Exception):
+    """A mistake on the command line or in the script it names: shown as one line."""
+
+
+def load(target: str) -> tuple[Function, dict[str, Any]]:
+    """The function that `target`, as `script.py:name`, stands for, and the names of its script.
+
+    The script is run, though not as `__main__`; the name may be a compiled function or a variable, which
+    is then compiled as a function of its free inputs.
+    """
+    path, colon, name = target.rpartition(":")
+    if not colon or not name.isidentifier():
+        raise CommandError(f"expected script.py:name, not {target!r}")
+    if not Path(path).is_file():
+        raise CommandError(f"there is no file {path}")
+    try:
+        names = runpy.run_path(path, run_name="__graphlab__")
+    except (Exception, SystemExit) as error:
+        raise CommandError(_where(error, path)) from error
+    found = names.get(name)
+    if isinstance(found, Variable):
+        found = function(free_inputs([found]), found, name=name)
+    if not isinstance(found, Function):
+        there = [n for n, value in names.items() if isinstance(value, Function | Variable)]
+        raise CommandError(f"{path} has no function or variable {name}; it has {', '.join(there) or 'none'}")
+    return found, names
+
+
+def _where(error: BaseException, path: str) -> str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    if isinstance(error, SyntaxError):
+        lines = [error.lineno]
+    message = error.message if isinstance(error, GraphlabError) else str(error)
+    return f"{path}:{lines[-1] if lines else '?'}: {type(error).__name__}: {message}"
+
+
+def values_of(pairs: Sequence[str], compiled: Function, names: dict[str, Any]) -> list[Any] | None:
+    """The values of `--with name=expression`, in the order of the inputs; None without any."""
+    if not pairs:
+        return None
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        name, _, expression = pair.partition("=")
+        try:
+            given[name] = eval(expression, {"np": np, **names})
+        except Exception as error:
+            raise CommandError(f"--with {pair}: {type(error).__name__}: {error}") from error
+    wanted = [variable.name or "" for variable in compiled.inputs]
+    if set(given) != set(wanted):
+        raise CommandError(f"--with must give {', '.join(wanted) or 'nothing'}; it gives {', '.join(given)}")
+    return [given[name] for name in wanted]
+
+
+def show(arguments: argparse.Namespace) -> str:
+    """`show`: a view as text, or the whole trace as JSON."""
+    compiled, names = load(arguments.target)
+    values = values_of(arguments.values, compiled, names)
+    session = None if values is None else compiled.debug(*values)
+    if arguments.json:
+        return json.dumps(record(compiled, session and session.finish()), indent=1, ensure_ascii=False)
+    if arguments.view == "step" and session is None:
+        raise CommandError("--view step needs values: --with x=...")
+    return describe(compiled, arguments.view or ("step" if session else "graph"), session)
+
+
+def report(arguments: argparse.Namespace) -> str:
+    """`report`: an .html or .svg file."""
+    compiled, names = load(arguments.target)
+    compiled.report(arguments.out, args=values_of(arguments.values, compiled, names))
+    return f"written: {arguments.out}"
+
+
+def info(arguments: argparse.Namespace) -> str:
+    """`info`: the versions and tools that graphlab finds here."""
+    current = options()
+    compiler = shutil.which(current.cc[0])
+    return "\n".join(
+        [
+            f"graphlab   {version('graphlab')}",
+            f"python     {platform.python_version()} on {platform.system()} {platform.machine()}",
+            f"numpy      {np.__version__}",
+            f"compiler   {compiler or 'none: functions run in NumPy (install gcc, or set GRAPHLAB_CC)'}",
+            f"cache      {current.cache_dir}",
+            f"dot        {shutil.which('dot') or 'none: graphlab uses its own layout (install graphviz)'}",
+        ]
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m graphlab", description="Look through graphlab's compiler.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for action, help in ((show, "print a view of a function"), (report, "write a report of a function")):
+        command = commands.add_parser(action.__name__, help=help)
+        command.set_defaults(action=action)
+        command.add_argument("target", metavar="script.py:name", help="a compiled function or a variable")
+        command.add_argument(
+            "--with", dest="values", metavar="name=expr", nargs="+", action="extend", default=[],
+            help="values of the inputs, to run on",
+        )  # fmt: skip
+        if action is show:
+            command.add_argument("--view", choices=VIEWS)
+            command.add_argument("--json", action="store_true", help="the whole trace as JSON")
+        else:
+            command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.html or FILE.svg")
+    command = commands.add_parser("info", help="what graphlab finds on this machine")
+    command.set_defaults(action=info)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 1 and a single line on stderr when it can't be done."""
+    arguments = _parser().parse_args(argv)
+    try:
+        print(arguments.action(arguments))
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (CommandError, GraphlabError, OSError, ValueError) as error:
+        message = error.message if isinstance(error, GraphlabError) else str(error)
+        print(f"graphlab: {' '.join(message.split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""What a user's mistake becomes: one short block that names the line, the variable and the mend."""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_internal: dict[str, bool] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A line of the user's program: where a variable was made."""
+
+    file: str
+    line: int
+    function: str = "<module>"
+
+    @property
+    def text(self) -> str:
+        """The source text of the line, stripped; empty when it can't be read."""
+        return linecache.getline(self.file, self.line).strip()
+
+    @property
+    def label(self) -> str:
+        """`file.py:12`, or `cell:12` for a notebook cell: never a path, and the same in every run."""
+        name = os.path.basename(self.file)
+        if self.file.startswith("<") or "ipykernel_" in self.file:
+            name = "cell"
+        return f"{name}:{self.line}"
+
+    def __str__(self) -> str:
+        return self.label
+
+
+def _is_internal(file: str) -> bool:
+    known = _internal.get(file)
+    if known is None:
+        known = _internal[file] = file.startswith(_PACKAGE) or file.startswith("<frozen ")
+    return known
+
+
+def caller_origin() -> Origin | None:
+    """The innermost line on the stack that is not graphlab's own."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not _is_internal(code.co_filename):
+            return Origin(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+class GraphlabError(Exception):
+    """A mistake in the user's graph or call; `origin` is the line at fault, `hint` what to do."""
+
+    def __init__(self, message: str, *, origin: Origin | None = None, hint: str | None = None) -> None:
+        self.message, self.origin, self.hint = message, origin, hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.origin is not None:
+            where = f"  at {self.origin.label}"
+            lines.append(f"{where}: {self.origin.text}" if self.origin.text else where)
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for this: one block, no internals
+        return [f"{type(self).__name__}: {self}"]
+
+
+class GraphTypeError(GraphlabError, TypeError):
+    """A dtype, rank or kind of object that does not fit."""
+
+
+class GraphShapeError(GraphlabError, ValueError):
+    """Shapes that do not fit together."""
+
+
+class GraphValueError(GraphlabError, ValueError):
+    """A value that is not allowed."""
+
+
+class GraphIndexError(GraphlabError, IndexError):
+    """An index out of range."""
+
+
+class UnusedInputError(GraphlabError, ValueError):
+    """An input that no output needs."""
+
+
+class MissingInputError(GraphlabError, ValueError):
+    """A variable that is needed and was not given."""
+
+
+class DisconnectedInputError(GraphlabError, ValueError):
+    """A gradient with respect to a variable that the cost does not depend on."""
+
+
+class NullGradientError(GraphlabError, TypeError):
+    """A gradient that is not defined."""
+
+
+class CompilerError(GraphlabError, RuntimeError):
+    """The C compiler is missing, failed, was killed or took too long."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def user_boundary(function: F) -> F:
+    """Let a GraphlabError leave `function` without the frames of graphlab's inside."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except GraphlabError as error:
+            failure = error.with_traceback(None)
+        raise failure from failure.__cause__
+
+    return wrapped  # type: ignore[return-value]

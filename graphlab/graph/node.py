@@ -1,0 +1,231 @@
+"""Variables, the applications that make them, and where each came from: immutable, compared by identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphlab.dtypes import canonical
+from graphlab.errors import GraphTypeError, Origin, caller_origin
+from graphlab.graph.types import TensorType
+
+if TYPE_CHECKING:
+    from graphlab.ops.base import Op
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Why an application exists.
+
+    `origins` are the user's lines (several after nodes were merged), `grad_of` the forward
+    application it is the gradient of, `rule` the rewrite that made it and `replaced` the
+    application that stood there before: following `replaced` gives the whole chain.
+    """
+
+    origins: tuple[Origin, ...] = ()
+    grad_of: Apply | None = None
+    rule: str | None = None
+    replaced: Apply | None = None
+
+
+_provenance: ContextVar[Provenance | None] = ContextVar("graphlab_provenance", default=None)
+
+
+@contextmanager
+def provenance(why: Provenance) -> Iterator[None]:
+    """Applications made inside the block get `why` instead of the caller's line."""
+    token = _provenance.set(why)
+    try:
+        yield
+    finally:
+        _provenance.reset(token)
+
+
+def here() -> Provenance:
+    """The provenance of what is made now: the enclosing block's, else the user's line."""
+    why = _provenance.get()
+    if why is not None:
+        return why
+    origin = caller_origin()
+    return Provenance((origin,) if origin else ())
+
+
+class _Frozen:
+    """Instances refuse assignment once built."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a {type(self).__name__} is immutable; build a new one instead of setting .{name}")
+
+
+_set = object.__setattr__
+
+
+class Variable(_Frozen):
+    """A value in a graph: an input (`owner` is None) or output number `index` of the application `owner`.
+
+    Its `name` is a label for people: it may be set at any time and means nothing to the compiler.
+    """
+
+    __slots__ = ("__weakref__", "_name", "_origin", "index", "owner", "type")
+    __array_priority__ = 1000  # ndarray + Variable asks the Variable
+    __array_ufunc__ = None
+
+    type: TensorType
+    owner: Apply | None
+    index: int
+
+    def __init__(
+        self, type: TensorType, name: str | None = None, owner: Apply | None = None, index: int = 0
+    ) -> None:
+        _set(self, "type", type)
+        _set(self, "_name", name)
+        _set(self, "owner", owner)
+        _set(self, "index", index)
+        _set(self, "_origin", None if owner is not None else next(iter(here().origins), None))
+
+    @property
+    def name(self) -> str | None:
+        """The label, or None."""
+        return self._name  # type: ignore[attr-defined, no-any-return]
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        _set(self, "_name", name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "name":
+            super().__setattr__(name, value)
+        _set(self, "_name", value)
+
+    @property
+    def origin(self) -> Origin | None:
+        """The user's line that made it."""
+        if self.owner is not None:
+            return next(iter(self.owner.provenance.origins), None)
+        return self._origin  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def dtype(self) -> str:
+        """The element type's name."""
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The rank."""
+        return self.type.ndim
+
+
+class Constant(Variable):
+    """A value known while the graph is built; `data` is a read-only array."""
+
+    __slots__ = ("data",)
+    data: np.ndarray[Any, Any]
+
+    def __init__(self, data: Any, name: str | None = None) -> None:
+        array = np.array(data)  # a copy: the user may change theirs
+        array = array.astype(canonical(array.dtype), copy=False)
+        array.setflags(write=False)
+        super().__init__(TensorType(array.dtype.name, array.shape), name)
+        _set(self, "data", array)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for constants of the same type and the same bits (so 0.0 and -0.0 differ)."""
+        return (self.data.dtype.name, self.data.shape, self.data.tobytes())
+
+
+class Shared(Variable):
+    """A value that lives between calls, read by functions and changed by their updates.
+
+    `cell` is a list holding the one current array; compiled code reads and replaces cell[0].
+    """
+
+    __slots__ = ("cell",)
+    cell: list[np.ndarray[Any, Any]]
+
+    def __init__(self, value: Any, name: str | None = None, *, shape: Sequence[int | None] | None = None,
+                 borrow: bool = False) -> None:  # fmt: skip
+        array = np.asarray(value) if borrow else np.array(value)
+        try:
+            dtype = canonical(array.dtype)
+        except TypeError as error:
+            raise GraphTypeError(f"shared({name or 'value'}): {error}", origin=caller_origin()) from None
+        array = np.asarray(array, dtype=dtype)
+        # As in Theano the extents may change with set_value: only the rank is fixed, unless `shape` says more.
+        static = (None,) * array.ndim if shape is None else tuple(shape)
+        super().__init__(TensorType(dtype, static), name)
+        _set(self, "cell", [array])
+
+    def get_value(self, borrow: bool = False) -> np.ndarray[Any, Any]:
+        """The current value; a copy unless `borrow`."""
+        return self.cell[0] if borrow else self.cell[0].copy()
+
+    def set_value(self, value: Any, borrow: bool = False) -> None:
+        """Replace the value; GraphTypeError if dtype or rank do not fit."""
+        array = np.asarray(value)
+        if not np.can_cast(array.dtype, self.type.dtype, "same_kind") or array.ndim != self.type.ndim:
+            raise GraphTypeError(
+                f"set_value of shared {self.name or 'variable'}: expected {self.type},"
+                f" got {array.dtype}{list(array.shape)}",
+                origin=caller_origin(),
+                hint=f"convert it first: numpy.asarray(value, {self.type.dtype!r})",
+            )
+        if any(n is not None and n != m for n, m in zip(self.type.shape, array.shape, strict=True)):
+            raise GraphTypeError(
+                f"set_value of shared {self.name or 'variable'}: expected {self.type}, got shape {array.shape}",
+                origin=caller_origin(),
+            )
+        self.cell[0] = np.array(array, dtype=self.type.dtype, copy=None if borrow else True)
+
+
+class Apply(_Frozen):
+    """One application of an op to inputs; its outputs are variables owned by it."""
+
+    __slots__ = ("__weakref__", "inputs", "op", "outputs", "provenance")
+    op: Op
+    inputs: tuple[Variable, ...]
+    outputs: tuple[Variable, ...]
+    provenance: Provenance
+
+    def __init__(
+        self, op: Op, inputs: Sequence[Variable], types: Sequence[TensorType], why: Provenance | None = None
+    ) -> None:
+        _set(self, "op", op)
+        _set(self, "inputs", tuple(inputs))
+        _set(self, "provenance", why or here())
+        _set(self, "outputs", tuple(Variable(t, None, self, i) for i, t in enumerate(types)))
+
+    @property
+    def output(self) -> Variable:
+        """The only output; ValueError if there are several."""
+        (only,) = self.outputs
+        return only
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A whole computation: `outputs` as functions of `inputs` (shared variables and constants come along)."""
+
+    inputs: tuple[Variable, ...]
+    outputs: tuple[Variable, ...]
+
+
+def as_data_variable(value: Any, name: str | None = None) -> Variable:
+    """`value` itself if it is a Variable, else a Constant of it; GraphTypeError if it can be neither."""
+    if isinstance(value, Variable):
+        return value
+    try:
+        return Constant(value, name)
+    except (TypeError, ValueError) as error:
+        raise GraphTypeError(
+            f"a {type(value).__name__} can't stand in an expression: {error}",
+            origin=caller_origin(),
+            hint="use numbers, NumPy arrays, nested lists of numbers or graphlab variables",
+        ) from None

@@ -1,0 +1,77 @@
+"""The reference executor: NumPy, one node at a time. The oracle for compiled code, and what runs without a compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphlab.errors import GraphIndexError, GraphlabError, GraphShapeError, GraphTypeError, GraphValueError
+from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
+from graphlab.graph.walk import toposort
+
+Array = np.ndarray[Any, Any]
+Environment = dict[Variable, Array]
+
+
+def leaf_value(variable: Variable, environment: Mapping[Variable, Array]) -> Array:
+    """The value of `variable`: from `environment`, else a constant's or shared variable's own."""
+    if variable in environment:
+        return environment[variable]
+    if isinstance(variable, Constant):
+        return variable.data
+    if isinstance(variable, Shared):
+        return variable.cell[0]
+    raise KeyError(variable)
+
+
+def run_node(node: Apply, environment: Environment) -> None:
+    """Compute the outputs of `node` into `environment`; an error names the user's line and the operands."""
+    values = [leaf_value(v, environment) for v in node.inputs]
+    try:
+        with np.errstate(all="ignore"):
+            results = node.op.evaluate(*values)
+    except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, MemoryError) as error:
+        raise explain(error, node, values) from error
+    for variable, result in zip(node.outputs, results, strict=True):
+        environment[variable] = result
+
+
+_KINDS: tuple[tuple[type[Exception], type[GraphlabError]], ...] = (
+    (IndexError, GraphIndexError),
+    (TypeError, GraphTypeError),
+    (ValueError, GraphShapeError),
+)
+
+
+def explain(error: Exception, node: Apply, values: Sequence[Array]) -> Exception:
+    """`error`, raised by computing `node`, as one that names the user's line and what came in."""
+    if isinstance(error, MemoryError):
+        return error
+    kind = next((k for e, k in _KINDS if isinstance(error, e)), GraphValueError)
+    if isinstance(error, ValueError) and "shape" not in str(error) and "broadcast" not in str(error):
+        kind = GraphValueError
+    operands = ", ".join(
+        f"{v.name or f'operand {i + 1}'}: {a.dtype}{list(a.shape)}"
+        for i, (v, a) in enumerate(zip(node.inputs, values, strict=True))
+    )
+    origin = next(iter(node.provenance.origins), None)
+    message = error.message if isinstance(error, GraphlabError) else str(error)
+    return kind(f"{node.op.name}: {message}", origin=origin, hint=f"the operands were {operands}")
+
+
+def interpret(graph: Graph, values: Sequence[Array]) -> list[Array]:
+    """The outputs of `graph` for the inputs' `values`, by NumPy.
+
+    >>> import numpy as np
+    >>> from graphlab.graph.types import TensorType
+    >>> from graphlab.ops.elementwise import add
+    >>> x = Variable(TensorType("float64", ()), "x")
+    >>> interpret(Graph((x,), (add(x, 1.0),)), [np.asarray(2.0)])
+    [array(3.)]
+    """
+    environment: Environment = dict(zip(graph.inputs, values, strict=True))
+    for node in toposort(graph.outputs, graph.inputs):
+        run_node(node, environment)
+    return [leaf_value(v, environment) for v in graph.outputs]

@@ -1,0 +1,1 @@
+"""The loop language between the graph and C."""

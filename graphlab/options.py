@@ -1,0 +1,70 @@
+"""The defaults that a user may set, as one frozen dataclass; read at the edge and passed inward."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+
+def _default_compiler() -> tuple[str, ...]:
+    return tuple(shlex.split(os.environ.get("GRAPHLAB_CC", ""))) or ("gcc",)
+
+
+def _default_cache() -> Path:
+    chosen = os.environ.get("GRAPHLAB_CACHE_DIR")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(chosen) if chosen else Path(base) / "graphlab"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Defaults for functions built while they are current.
+
+    `floatX` is the dtype of `T.matrix` and friends; `cc` the C compiler as an argument list
+    (environment: GRAPHLAB_CC); `cc_timeout` its time limit in seconds (GRAPHLAB_CC_TIMEOUT);
+    `cache_dir` where built code is kept (GRAPHLAB_CACHE_DIR); `cache_bytes` its size bound;
+    `mode` the default mode of `graphlab.function`.
+    """
+
+    floatX: str = "float64"
+    mode: str = "fast_run"
+    cc: tuple[str, ...] = field(default_factory=_default_compiler)
+    cc_timeout: float = field(default_factory=lambda: float(os.environ.get("GRAPHLAB_CC_TIMEOUT", "120")))
+    cache_dir: Path = field(default_factory=_default_cache)
+    cache_bytes: int = 1 << 30
+
+
+_current: ContextVar[Options | None] = ContextVar("graphlab_options", default=None)
+_base = Options()
+
+
+def options() -> Options:
+    """The options in force here."""
+    return _current.get() or _base
+
+
+@contextmanager
+def using(**changes: Any) -> Iterator[Options]:
+    """Options changed inside the `with` block.
+
+    >>> with using(floatX="float32") as o:
+    ...     o.floatX
+    'float32'
+    """
+    token = _current.set(replace(options(), **changes))
+    try:
+        yield options()
+    finally:
+        _current.reset(token)
+
+
+def set_default(**changes: Any) -> None:
+    """Change the process-wide defaults (where no `using` block is in force)."""
+    global _base
+    _base = replace(_base, **changes)
