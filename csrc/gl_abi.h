@@ -43,12 +43,12 @@ enum gl_error_kind {
   GL_ERROR_KINDS
 };
 
-/* What gl_api.index is told. */
-enum gl_item { GL_ITEM_INTEGER = 0, GL_ITEM_SLICE = 1, GL_ITEM_NEW_AXIS = 2 };
-enum gl_bound {
-  GL_BOUND_ABSENT = 0, /* as `None` in a slice */
-  GL_BOUND_STATIC = 1, /* the value itself */
-  GL_BOUND_SCALAR = 2  /* the value is the number of an integer scalar: 0 is the first after `in` */
+/* The words of gl_api.index. */
+enum gl_entry { GL_ENTRY_NEW_AXIS = 0, GL_ENTRY_ELEMENT = 1, GL_ENTRY_SLICE = 2 };
+enum gl_number {
+  GL_NUMBER_ABSENT = 0, /* as None in a slice */
+  GL_NUMBER_STATIC = 1, /* the value itself */
+  GL_NUMBER_SCALAR = 2  /* the next of the integer scalars; the value is not used */
 };
 
 /* A loop nest over the broadcast of its inputs: see loops/ir.py, Nest. Operands: outputs, then inputs. */
@@ -74,10 +74,10 @@ typedef struct gl_api {
   gl_function transpose;    /* out, in; params: ndim of out, then for each axis the axis of in, or -1 for a new one */
   gl_function reshape;      /* out, in, shape vector (int64); params: ndim of out, ndim of in */
   gl_function broadcast_to; /* out, in, shape vector (int64); params: ndim of out, ndim of in; a view with stride 0 */
-  gl_function index;        /* out, in, integer scalars (int64)...; a view by integers, slices and new axes.
-                               params: ndim of in, how many items, then 7 words for each item:
-                               kind (GL_ITEM_*), then for start, stop and step each a mode (GL_BOUND_*)
-                               and a value. An integer has its index in start. Axes without an item stay whole. */
+  gl_function index;        /* out, in, integer scalars (int64)...: a view. params: ndim of in, ndim of out, how
+                               many entries; then for each entry 0: a new axis; 1 and a number: that element; or
+                               2 and the numbers start, stop, step. A number is a mode (GL_NUMBER_*) and a value.
+                               Axes without an entry stay whole. */
   gl_function shape_of;     /* out (int64 vector), in; params: ndim of in */
   gl_function stack_scalars;/* out (int64 vector), scalars (int64)...; params: how many */
   gl_function concatenate;  /* out, arrays...; params: axis, how many, ndim */

@@ -21,6 +21,7 @@ from graphlab.interpret import interpret
 from graphlab.ops import operators
 from graphlab.options import options, set_default, using
 from graphlab.rewrite.pipeline import optimize
+from graphlab.viz import reprs
 
 __version__ = "0.1.0"
 
@@ -32,9 +33,25 @@ def debug(f: Function, *args: Any, **kwargs: Any) -> Session:
     return Session(f, args, kwargs)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext graphlab`: the `%%symgraph` magic, with `T` at hand in its cells."""
+    from graphlab import tensor  # IPython is imported only where it runs already
+    from graphlab.viz import magic
+
+    magic.load_ipython_extension(shell, {"T": tensor})
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext graphlab`."""
+    from graphlab.viz import magic
+
+    magic.unload_ipython_extension(shell)
+
+
 operators.install()
 Variable.eval = evaluate  # type: ignore[attr-defined]
 Function.debug = debug  # type: ignore[attr-defined]
+reprs.install()
 
 __all__ = [
     "Function", "GraphlabError", "In", "Out", "Session", "Shared", "Variable", "debug", "debugprint", "function",

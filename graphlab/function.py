@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,6 +133,7 @@ def _build(lowered: Lowered, source: Source, updated: Sequence[Shared]) -> Machi
             hosts=lowered.hosts,
             cells=[cells[v] for v in shared],  # type: ignore[index]
             updates=[(first + i, v.cell) for i, v in enumerate(updated)],
+            externs=source.externs,
         )
     except CompilerError as error:
         tell(Fallback(str(error)))

@@ -246,6 +246,8 @@ def debugprint(*outputs: Variable | Graph) -> str:
             postponed = []
             continue
         variable, lead, rest, depth = queue.pop()
+        if not lead and variable.owner in shown:
+            continue
         identity = ids.setdefault(variable, _letters(len(ids)))
         node = variable.owner
         if node is None:

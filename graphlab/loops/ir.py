@@ -39,6 +39,15 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Element:
+    """`array[index]`: an element of a Pointer's memory, or of an Accumulator with lanes."""
+
+    array: Name
+    index: Expr
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
 class Formula:
     """A C expression: `template` with {0}, {1}, ... standing for `arguments`; its value has `dtype`."""
 
@@ -56,7 +65,7 @@ class Cast:
     dtype: str
 
 
-Expr = Name | Literal | Load | Formula | Cast
+Expr = Name | Literal | Load | Element | Formula | Cast
 
 # ---- statements ----------------------------------------------------------------------------------
 
@@ -72,19 +81,30 @@ class Let:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointer:
+    """`name` = the memory `offset` bytes after `base`, as elements of `dtype` (as bytes where that is None)."""
+
+    name: Name
+    base: Name
+    offset: Expr
+    dtype: str | None
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Accumulator:
-    """`dtype name = value`, a local that Assign changes; with `lanes` > 1 an array of that many."""
+    """`dtype name = value`, a local that Assign changes; with `lanes` an array of that many, all `value`."""
 
     name: Name
     dtype: str
-    value: Expr
-    lanes: int = 1
+    value: Expr | None = None
+    lanes: int | None = None
     nodes: Nodes = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """`name = value`, or `name[lane] = value`."""
+    """`name = value`, or `name[lane] = value` for an Accumulator with lanes or a writable Pointer."""
 
     name: Name
     value: Expr
@@ -125,13 +145,27 @@ class If:
 
 
 @dataclass(frozen=True, slots=True)
+class Fail:
+    """Leave the kernel with an error: `kind` is a name of gl_abi.h's gl_error_kind."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Leave a Function with `value`."""
+
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """A line for the reader of the C."""
 
     text: str
 
 
-Stmt = Let | Accumulator | Assign | Store | For | If | Comment
+Stmt = Let | Pointer | Accumulator | Assign | Store | For | If | Fail | Return | Comment
 
 # ---- the program ---------------------------------------------------------------------------------
 
@@ -157,16 +191,40 @@ class Nest:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a Function takes: a number of dtype `dtype`, or an array of them that it reads."""
+
+    name: Name
+    dtype: str
+    is_array: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A piece of a kernel with a name of its own, called by Formulas: runs `body`, gives `result`."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: tuple[Stmt, ...]
+    result: Expr
+    dtype: str
+    nodes: Nodes = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """A C function over one nest.
 
     In `body` these names are defined: `n0`..: the extents; `p0`..: the operands' pointers, outputs
-    first; `s{k}_{d}`: the byte stride of operand k along axis d (int64).
+    first; `s{k}_{d}`: the byte stride of operand k along axis d (int64). `title` names its ops, and
+    `functions` are those that the body uses, each after those that it uses itself.
     """
 
     name: str
     nest: Nest
     body: tuple[Stmt, ...]
+    title: str = ""
+    functions: tuple[Function, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

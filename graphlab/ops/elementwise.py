@@ -337,7 +337,7 @@ round = Elementwise("round", np.round, c="rint{f}({x})", c_int="{x}", resolve=_r
 
 # ---- exponentials, logarithms, roots -------------------------------------------------------------
 
-exp = Elementwise("exp", np.exp, c="exp{f}({x})", pull=(lambda g, r, x: g * r,))
+exp = Elementwise("exp", np.exp, c="gl_exp_{t}({x})", pull=(lambda g, r, x: g * r,))
 exp2 = Elementwise("exp2", np.exp2, c="exp2{f}({x})", pull=(lambda g, r, x: g * r * math.log(2.0),))
 expm1 = Elementwise("expm1", np.expm1, c="expm1{f}({x})", pull=(lambda g, r, x: g * (r + 1),))
 log = Elementwise("log", np.log, c="log{f}({x})", domain=(0.1, 5.0), pull=(lambda g, r, x: g / x,))
@@ -383,9 +383,9 @@ arccosh = Elementwise("arccosh", np.arccosh, c="acosh{f}({x})", domain=(1.2, 4.0
                       pull=(lambda g, r, x: g / sqrt(square(x) - 1),))  # fmt: skip
 arctanh = Elementwise("arctanh", np.arctanh, c="atanh{f}({x})", domain=(-0.8, 0.8),
                       pull=(lambda g, r, x: g / (1 - square(x)),))  # fmt: skip
-deg2rad = Elementwise("deg2rad", np.deg2rad, c="({x} * ({t})(3.14159265358979323846 / 180))",
+deg2rad = Elementwise("deg2rad", np.deg2rad, c="({x} * 0.017453292519943295{f})",
                       pull=(lambda g, r, x: g * (math.pi / 180),))  # fmt: skip
-rad2deg = Elementwise("rad2deg", np.rad2deg, c="({x} * ({t})(180 / 3.14159265358979323846))",
+rad2deg = Elementwise("rad2deg", np.rad2deg, c="({x} * 57.29577951308232{f})",
                       pull=(lambda g, r, x: g * (180 / math.pi),))  # fmt: skip
 
 # ---- special functions ---------------------------------------------------------------------------

@@ -1,0 +1,25 @@
+"""The one extension module, graphlab._rt, as cffi is to build it: see README.md beside this file."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from cffi import FFI
+
+folder = Path("csrc")  # setuptools wants paths relative to setup.py, where the build runs
+names = ("runtime", "numeric", "host", "activation", "code", "frame", "callable", "module")
+digest = hashlib.blake2b((folder / "gl_abi.h").read_bytes(), digest_size=16).hexdigest()
+
+ffi = FFI()
+ffi.cdef("int gl_export(uintptr_t dict); static char *const GL_ABI_DIGEST;")
+ffi.set_source(
+    "graphlab._rt",
+    f'#include "gl_python.h"\nstatic char *const GL_ABI_DIGEST = "{digest}";\n',
+    sources=[f"{folder}/gl_{name}.c" for name in names],
+    include_dirs=[str(folder), np.get_include()],
+    depends=[str(path) for path in sorted(folder.glob("*.[ch]"))],
+    define_macros=[("Py_LIMITED_API", "0x030b0000")],
+    extra_compile_args=["-O2", "-std=gnu11", "-fvisibility=hidden"],
+    py_limited_api=True,
+    optional=True,  # without a C compiler graphlab installs all the same, and runs on NumPy
+)

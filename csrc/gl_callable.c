@@ -1,0 +1,108 @@
+/* The type Callable: what `f(x)` meets first. Plain arrays of just the right kind go straight to the
+ * program; everything else, and every call that fails, goes to the Python function `slow`. */
+#include "gl_python.h"
+
+typedef struct callable {
+  PyObject_HEAD
+  gl_code *code; /* NULL: every call is slow */
+  PyObject *slow;
+  int single; /* the result is the one output, not a list */
+} callable;
+
+static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+  callable *me = (callable *)self;
+  PyObject *result = NULL;
+  gl_error error;
+  if (me->code && (!kwargs || PyDict_Size(kwargs) == 0)) {
+    gl_outcome outcome = gl_code_call(me->code, args, 0, me->single, &result, &error);
+    if (outcome == GL_DONE)
+      return result;
+    if (outcome == GL_RAISED) {
+      if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL; /* KeyboardInterrupt is not to be tried again */
+      PyErr_Clear();
+    }
+  }
+  PyObject *slow = me->slow;
+  if (!slow) {
+    PyErr_SetString(PyExc_TypeError, "this function is not bound to a program");
+    return NULL;
+  }
+  Py_INCREF(slow); /* it may be bound anew meanwhile */
+  result = PyObject_Call(slow, args, kwargs);
+  Py_DECREF(slow);
+  return result;
+}
+
+static PyObject *callable_bind(PyObject *self, PyObject *args)
+{
+  callable *me = (callable *)self;
+  PyObject *code, *slow;
+  int single;
+  if (!PyArg_ParseTuple(args, "O!Op", gl_code_type, &code, &slow, &single))
+    return NULL;
+  if (single && ((gl_code *)code)->n_visible != 1) {
+    PyErr_SetString(PyExc_ValueError, "only a program with one visible output has a single result");
+    return NULL;
+  }
+  PyObject *old_code = (PyObject *)me->code, *old_slow = me->slow;
+  Py_INCREF(code);
+  Py_INCREF(slow);
+  me->code = (gl_code *)code;
+  me->slow = slow;
+  me->single = single;
+  Py_XDECREF(old_code);
+  Py_XDECREF(old_slow);
+  Py_RETURN_NONE;
+}
+
+static PyObject *callable_bind_slow(PyObject *self, PyObject *slow)
+{
+  callable *me = (callable *)self;
+  PyObject *old_code = (PyObject *)me->code, *old_slow = me->slow;
+  Py_INCREF(slow);
+  me->code = NULL;
+  me->slow = slow;
+  Py_XDECREF(old_code);
+  Py_XDECREF(old_slow);
+  Py_RETURN_NONE;
+}
+
+static int callable_traverse(PyObject *self, visitproc visit, void *arg)
+{
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT((PyObject *)((callable *)self)->code);
+  Py_VISIT(((callable *)self)->slow);
+  return 0;
+}
+
+static int callable_clear(PyObject *self)
+{
+  Py_CLEAR(((callable *)self)->code);
+  Py_CLEAR(((callable *)self)->slow);
+  return 0;
+}
+
+static void callable_dealloc(PyObject *self)
+{
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  callable_clear(self);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single)."},
+    {"_bind_slow", callable_bind_slow, METH_O, "Let `slow` answer every call."},
+    {NULL, NULL, 0, NULL}};
+static PyType_Slot slots[] = {{Py_tp_call, callable_call},
+                              {Py_tp_dealloc, callable_dealloc},
+                              {Py_tp_traverse, callable_traverse},
+                              {Py_tp_clear, callable_clear},
+                              {Py_tp_methods, methods},
+                              {Py_tp_doc, "Base of compiled functions: calls a bound program, or `slow`."},
+                              {0, NULL}};
+PyType_Spec gl_callable_spec = {"graphlab._rt.Callable", sizeof(callable), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, slots};

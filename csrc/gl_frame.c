@@ -1,0 +1,125 @@
+/* The type Frame: a run of a program that stops after every step, for debuggers. Its values stay until it
+ * is closed, also those that the program releases; updates do not take effect. */
+#include "gl_python.h"
+
+typedef struct frame {
+  PyObject_HEAD
+  gl_activation run;
+  PyObject *code, *arguments; /* what `run` borrows; code is NULL when the frame is closed */
+  int busy;                   /* a step runs: it may let other threads in */
+} frame;
+
+PyObject *gl_new_frame(gl_code *code, PyObject *arguments)
+{
+  PyTypeObject *type = gl_frame_type;
+  frame *me = (frame *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+  if (!me)
+    return NULL;
+  Py_INCREF((PyObject *)code);
+  Py_INCREF(arguments);
+  me->code = (PyObject *)code;
+  me->arguments = arguments;
+  gl_outcome outcome = gl_activate(&me->run, code, arguments, 1, NULL);
+  me->run.call.keep = 1;
+  if (outcome == GL_DONE)
+    return (PyObject *)me;
+  if (outcome == GL_UNFIT)
+    PyErr_SetString(PyExc_TypeError, "the arguments do not fit the program");
+  Py_DECREF(me);
+  return NULL;
+}
+
+static int is_open(const frame *me)
+{
+  if (!me->code || me->busy)
+    PyErr_SetString(PyExc_RuntimeError, me->busy ? "a step of this frame is running" : "this frame is closed");
+  return me->code && !me->busy;
+}
+
+static PyObject *frame_run_step(PyObject *self, PyObject *number)
+{
+  frame *me = (frame *)self;
+  long step = PyLong_AsLong(number);
+  if (PyErr_Occurred() || !is_open(me))
+    return NULL;
+  if (step < 0 || step >= me->run.code->n_steps)
+    return PyErr_Format(PyExc_IndexError, "there is no step %ld", step);
+  me->busy = 1;
+  gl_outcome outcome = gl_run_step(&me->run, (int32_t)step);
+  me->busy = 0;
+  if (outcome == GL_FAILED)
+    return gl_raise_failed(&me->run.call.error);
+  if (outcome == GL_RAISED)
+    return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject *frame_value(PyObject *self, PyObject *number)
+{
+  frame *me = (frame *)self;
+  long slot = PyLong_AsLong(number);
+  if (PyErr_Occurred() || !is_open(me))
+    return NULL;
+  if (slot < 0 || slot >= me->run.call.n_slots)
+    return PyErr_Format(PyExc_IndexError, "there is no slot %ld", slot);
+  if (!me->run.call.frame.arrays[slot].data)
+    Py_RETURN_NONE;
+  return gl_copied(&me->run, (int32_t)slot);
+}
+
+static void shut(frame *me)
+{
+  PyObject *code = me->code;
+  me->code = NULL;
+  if (code)
+    gl_deactivate(&me->run);
+  Py_CLEAR(me->arguments);
+  Py_XDECREF(code);
+}
+
+static PyObject *frame_close(PyObject *self, PyObject *unused)
+{
+  frame *me = (frame *)self;
+  (void)unused;
+  if (me->code && !is_open(me))
+    return NULL;
+  shut(me);
+  Py_RETURN_NONE;
+}
+
+static int frame_traverse(PyObject *self, visitproc visit, void *arg)
+{
+  frame *me = (frame *)self;
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(me->code);
+  Py_VISIT(me->arguments);
+  return 0;
+}
+
+static int frame_clear(PyObject *self)
+{
+  shut((frame *)self);
+  return 0;
+}
+
+static void frame_dealloc(PyObject *self)
+{
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  frame_clear(self);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {{"run_step", frame_run_step, METH_O, "Run step number `k`."},
+                                {"value", frame_value, METH_O, "A copy of what the slot holds, or None."},
+                                {"close", frame_close, METH_NOARGS, "Give up all values."},
+                                {NULL, NULL, 0, NULL}};
+static PyType_Slot slots[] = {{Py_tp_dealloc, frame_dealloc},
+                              {Py_tp_traverse, frame_traverse},
+                              {Py_tp_clear, frame_clear},
+                              {Py_tp_methods, methods},
+                              {Py_tp_doc, "A run that stops after every step."},
+                              {0, NULL}};
+PyType_Spec gl_frame_spec = {"graphlab._rt.Frame", sizeof(frame), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};

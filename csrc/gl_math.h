@@ -1,0 +1,402 @@
+/* NumPy's meaning of the scalar operations that C leaves undefined or gives differently.
+ *
+ * It compiles as it stands; generated programs get only the functions that they use (codegen/paste.py
+ * expands the families as the preprocessor would). So that both can read it: a plain function starts
+ * with GL_FN in the first column and ends with } there; a family is one macro that defines one function,
+ * and each line that invokes it makes a member. The one comment above goes along. */
+#ifndef GL_MATH_H
+#define GL_MATH_H
+
+#include <math.h>
+
+#include "gl_abi.h"
+
+#define GL_FN static inline __attribute__((always_inline))
+
+double (*gl_extern_psi)(double); /* the runtime's digamma */
+
+/* ---- integers ---------------------------------------------------------------------------------- */
+
+#define GL_SIGNED(FAMILY) \
+  FAMILY(int8_t, int8) FAMILY(int16_t, int16) FAMILY(int32_t, int32) FAMILY(int64_t, int64)
+#define GL_UNSIGNED(FAMILY) \
+  FAMILY(uint8_t, uint8) FAMILY(uint16_t, uint16) FAMILY(uint32_t, uint32) FAMILY(uint64_t, uint64)
+#define GL_FLOAT(FAMILY) \
+  FAMILY(float, float32, f) FAMILY(double, float64, )
+#define GL_BOOL(FAMILY) \
+  FAMILY(uint8_t, bool)
+
+/* floor(a / b); x // 0 is 0, and the quotient of the least integer by -1 wraps */
+#define GL_FLOOR_DIVIDE_SIGNED(T, D) \
+  GL_FN T gl_floor_divide_##D(T a, T b) { \
+    if (b == 0) return 0; \
+    if (b == -1) return -a; \
+    const T q = a / b; \
+    return q - (a % b != 0 && (a < 0) != (b < 0)); \
+  }
+GL_SIGNED(GL_FLOOR_DIVIDE_SIGNED)
+
+/* a // b; x // 0 is 0 */
+#define GL_FLOOR_DIVIDE_UNSIGNED(T, D) \
+  GL_FN T gl_floor_divide_##D(T a, T b) { \
+    return b == 0 ? 0 : a / b; \
+  }
+GL_UNSIGNED(GL_FLOOR_DIVIDE_UNSIGNED)
+
+/* a - b floor(a / b), which has the sign of b; x % 0 is 0 */
+#define GL_REMAINDER_SIGNED(T, D) \
+  GL_FN T gl_remainder_##D(T a, T b) { \
+    if (b == 0 || b == -1) return 0; \
+    const T r = a % b; \
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r; \
+  }
+GL_SIGNED(GL_REMAINDER_SIGNED)
+
+/* a % b; x % 0 is 0 */
+#define GL_REMAINDER_UNSIGNED(T, D) \
+  GL_FN T gl_remainder_##D(T a, T b) { \
+    return b == 0 ? 0 : a % b; \
+  }
+GL_UNSIGNED(GL_REMAINDER_UNSIGNED)
+
+/* the remainder with the sign of a; fmod(x, 0) is 0 */
+#define GL_FMOD_SIGNED(T, D) \
+  GL_FN T gl_fmod_##D(T a, T b) { \
+    return b == 0 || b == -1 ? 0 : a % b; \
+  }
+GL_SIGNED(GL_FMOD_SIGNED)
+
+/* a % b; fmod(x, 0) is 0 */
+#define GL_FMOD_UNSIGNED(T, D) \
+  GL_FN T gl_fmod_##D(T a, T b) { \
+    return b == 0 ? 0 : a % b; \
+  }
+GL_UNSIGNED(GL_FMOD_UNSIGNED)
+
+/* a << b; 0 when b is negative or reaches the width */
+#define GL_LEFT_SHIFT(T, D) \
+  GL_FN T gl_left_shift_##D(T a, T b) { \
+    return (uint64_t)b < 8 * sizeof(T) ? (T)((uint64_t)a << b) : 0; \
+  }
+GL_SIGNED(GL_LEFT_SHIFT)
+GL_UNSIGNED(GL_LEFT_SHIFT)
+
+/* a >> b; all sign bits when b is negative or reaches the width */
+#define GL_RIGHT_SHIFT_SIGNED(T, D) \
+  GL_FN T gl_right_shift_##D(T a, T b) { \
+    return (uint64_t)b < 8 * sizeof(T) ? a >> b : -(a < 0); \
+  }
+GL_SIGNED(GL_RIGHT_SHIFT_SIGNED)
+
+/* a >> b; 0 when b reaches the width */
+#define GL_RIGHT_SHIFT_UNSIGNED(T, D) \
+  GL_FN T gl_right_shift_##D(T a, T b) { \
+    return b < 8 * sizeof(T) ? a >> b : 0; \
+  }
+GL_UNSIGNED(GL_RIGHT_SHIFT_UNSIGNED)
+
+/* a to the b by squaring, wrapping; b is not negative */
+#define GL_POWER(T, D) \
+  GL_FN T gl_power_##D(T a, T b) { \
+    uint64_t result = 1; \
+    uint64_t square = (uint64_t)a; \
+    for (uint64_t left = (uint64_t)b; left != 0; left >>= 1) { \
+      if (left & 1) result *= square; \
+      square *= square; \
+    } \
+    return (T)result; \
+  }
+GL_SIGNED(GL_POWER)
+GL_UNSIGNED(GL_POWER)
+
+/* |a|; that of the least integer wraps to itself */
+#define GL_ABS_SIGNED(T, D) \
+  GL_FN T gl_abs_##D(T a) { \
+    return a < 0 ? -a : a; \
+  }
+GL_SIGNED(GL_ABS_SIGNED)
+
+/* |a| is a */
+#define GL_ABS_UNSIGNED(T, D) \
+  GL_FN T gl_abs_##D(T a) { \
+    return a; \
+  }
+GL_UNSIGNED(GL_ABS_UNSIGNED)
+
+/* -1, 0 or 1 */
+#define GL_SIGN_SIGNED(T, D) \
+  GL_FN T gl_sign_##D(T a) { \
+    return (a > 0) - (a < 0); \
+  }
+GL_SIGNED(GL_SIGN_SIGNED)
+
+/* 0 or 1 */
+#define GL_SIGN_UNSIGNED(T, D) \
+  GL_FN T gl_sign_##D(T a) { \
+    return a != 0; \
+  }
+GL_UNSIGNED(GL_SIGN_UNSIGNED)
+
+/* the larger */
+#define GL_MAXIMUM_INTEGER(T, D) \
+  GL_FN T gl_maximum_##D(T a, T b) { \
+    return a > b ? a : b; \
+  }
+GL_SIGNED(GL_MAXIMUM_INTEGER)
+GL_UNSIGNED(GL_MAXIMUM_INTEGER)
+GL_BOOL(GL_MAXIMUM_INTEGER)
+
+/* the smaller */
+#define GL_MINIMUM_INTEGER(T, D) \
+  GL_FN T gl_minimum_##D(T a, T b) { \
+    return a < b ? a : b; \
+  }
+GL_SIGNED(GL_MINIMUM_INTEGER)
+GL_UNSIGNED(GL_MINIMUM_INTEGER)
+GL_BOOL(GL_MINIMUM_INTEGER)
+
+/* the larger */
+#define GL_FMAX_INTEGER(T, D) \
+  GL_FN T gl_fmax_##D(T a, T b) { \
+    return a > b ? a : b; \
+  }
+GL_SIGNED(GL_FMAX_INTEGER)
+GL_UNSIGNED(GL_FMAX_INTEGER)
+GL_BOOL(GL_FMAX_INTEGER)
+
+/* the smaller */
+#define GL_FMIN_INTEGER(T, D) \
+  GL_FN T gl_fmin_##D(T a, T b) { \
+    return a < b ? a : b; \
+  }
+GL_SIGNED(GL_FMIN_INTEGER)
+GL_UNSIGNED(GL_FMIN_INTEGER)
+GL_BOOL(GL_FMIN_INTEGER)
+
+/* ---- from floating point to integers ------------------------------------------------------------ */
+
+/* towards zero; the least integer for nan and for what does not fit */
+GL_FN int64_t gl_truncate_int64(double x) {
+  return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : (int64_t)(1ull << 63);
+}
+
+/* towards zero; the least integer for nan and for what does not fit */
+GL_FN int32_t gl_truncate_int32(double x) {
+  return x > -0x1p31 - 1 && x < 0x1p31 ? (int32_t)x : (int32_t)(1u << 31);
+}
+
+/* towards zero; from 2**63 on what does not fit gives 0, nan and what lies below int64 give 2**63 */
+GL_FN uint64_t gl_truncate_uint64(double x) {
+  if (x >= 0x1p63) return x < 0x1p64 ? (uint64_t)x : 0;
+  return (uint64_t)gl_truncate_int64(x);
+}
+
+/* towards zero, then the low 32 bits of 64 */
+GL_FN uint32_t gl_truncate_uint32(double x) {
+  return (uint32_t)gl_truncate_int64(x);
+}
+
+/* towards zero, then the low bits of 32 */
+#define GL_TRUNCATE_NARROW(T, D) \
+  GL_FN T gl_truncate_##D(double x) { \
+    return (T)gl_truncate_int32(x); \
+  }
+GL_TRUNCATE_NARROW(int8_t, int8)
+GL_TRUNCATE_NARROW(int16_t, int16)
+GL_TRUNCATE_NARROW(uint8_t, uint8)
+GL_TRUNCATE_NARROW(uint16_t, uint16)
+
+/* ---- floating point: order and sign -------------------------------------------------------------- */
+
+/* the larger; nan if either is */
+#define GL_MAXIMUM_FLOAT(T, D, F) \
+  GL_FN T gl_maximum_##D(T a, T b) { \
+    return a >= b || a != a ? a : b; \
+  }
+GL_FLOAT(GL_MAXIMUM_FLOAT)
+
+/* the smaller; nan if either is */
+#define GL_MINIMUM_FLOAT(T, D, F) \
+  GL_FN T gl_minimum_##D(T a, T b) { \
+    return a <= b || a != a ? a : b; \
+  }
+GL_FLOAT(GL_MINIMUM_FLOAT)
+
+/* the larger; the other one if one is nan */
+#define GL_FMAX_FLOAT(T, D, F) \
+  GL_FN T gl_fmax_##D(T a, T b) { \
+    return a >= b || b != b ? a : b; \
+  }
+GL_FLOAT(GL_FMAX_FLOAT)
+
+/* the smaller; the other one if one is nan */
+#define GL_FMIN_FLOAT(T, D, F) \
+  GL_FN T gl_fmin_##D(T a, T b) { \
+    return a <= b || b != b ? a : b; \
+  }
+GL_FLOAT(GL_FMIN_FLOAT)
+
+/* -1, 0 or 1; nan stays nan */
+#define GL_SIGN_FLOAT(T, D, F) \
+  GL_FN T gl_sign_##D(T a) { \
+    return a > 0 ? 1 : a < 0 ? -1 : a == 0 ? 0 : a; \
+  }
+GL_FLOAT(GL_SIGN_FLOAT)
+
+/* ---- floating point: division -------------------------------------------------------------------- */
+
+/* the remainder with the sign of a */
+#define GL_FMOD_FLOAT(T, D, F) \
+  GL_FN T gl_fmod_##D(T a, T b) { \
+    return fmod##F(a, b); \
+  }
+GL_FLOAT(GL_FMOD_FLOAT)
+
+/* the remainder with the sign of b, as npy_divmod computes it */
+#define GL_REMAINDER_FLOAT(T, D, F) \
+  GL_FN T gl_remainder_##D(T a, T b) { \
+    const T r = fmod##F(a, b); \
+    if (b == 0) return r; \
+    if (r == 0) return copysign##F(0, b); \
+    return (b < 0) != (r < 0) ? r + b : r; \
+  }
+GL_FLOAT(GL_REMAINDER_FLOAT)
+
+/* floor(a / b) that agrees with the remainder, as npy_divmod computes it */
+#define GL_FLOOR_DIVIDE_FLOAT(T, D, F) \
+  GL_FN T gl_floor_divide_##D(T a, T b) { \
+    if (b == 0) return a / b; \
+    const T r = fmod##F(a, b); \
+    T q = (a - r) / b; \
+    if (r != 0 && (b < 0) != (r < 0)) q -= 1; \
+    if (q == 0) return copysign##F(0, a / b); \
+    const T whole = floor##F(q); \
+    return q - whole > (T)0.5 ? whole + 1 : whole; \
+  }
+GL_FLOAT(GL_FLOOR_DIVIDE_FLOAT)
+
+/* ---- floating point: exponentials ----------------------------------------------------------------- */
+
+/* the float64 with these bits */
+GL_FN double gl_bits_float64(uint64_t bits) {
+  double x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/* the float32 with these bits */
+GL_FN float gl_bits_float32(uint32_t bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/* e**x within 1 ulp, without a branch: x = k log 2 + r, |r| <= log(2)/2, and e**x = 2**k p(r) */
+GL_FN double gl_exp_float64(double x) {
+  const double shift = 0x1.8p52;
+  double bounded = x > 709.9 ? 709.9 : x;
+  bounded = bounded < -746.0 ? -746.0 : bounded;
+  const double shifted = __builtin_fma(bounded, 0x1.71547652b82fep0, shift);
+  const double k = shifted - shift;
+  double r = __builtin_fma(k, -0x1.62e42fefa39efp-1, bounded);
+  r = __builtin_fma(k, -0x1.abc9e3b39803fp-56, r);
+  double p = 1.0 / 6227020800.0; /* Taylor: 1/13!, ..., 1/2! */
+  p = __builtin_fma(p, r, 1.0 / 479001600.0);
+  p = __builtin_fma(p, r, 1.0 / 39916800.0);
+  p = __builtin_fma(p, r, 1.0 / 3628800.0);
+  p = __builtin_fma(p, r, 1.0 / 362880.0);
+  p = __builtin_fma(p, r, 1.0 / 40320.0);
+  p = __builtin_fma(p, r, 1.0 / 5040.0);
+  p = __builtin_fma(p, r, 1.0 / 720.0);
+  p = __builtin_fma(p, r, 1.0 / 120.0);
+  p = __builtin_fma(p, r, 1.0 / 24.0);
+  p = __builtin_fma(p, r, 1.0 / 6.0);
+  p = __builtin_fma(p, r, 0.5);
+  p = 1.0 + __builtin_fma(p * r, r, r);
+  uint64_t bits;
+  __builtin_memcpy(&bits, &shifted, sizeof bits);
+  const int64_t e = (int64_t)(bits - 0x4338000000000000); /* k, from the low bits of k + shift */
+  const int64_t half = e >> 1; /* two factors, since 2**k may not be a normal number */
+  const double low = gl_bits_float64((uint64_t)(half + 1023) << 52);
+  const double high = gl_bits_float64((uint64_t)(e - half + 1023) << 52);
+  return p * low * high;
+}
+
+/* e**x within 1 ulp, as the float64 one */
+GL_FN float gl_exp_float32(float x) {
+  const float shift = 0x1.8p23f;
+  float bounded = x > 89.0f ? 89.0f : x;
+  bounded = bounded < -105.0f ? -105.0f : bounded;
+  const float shifted = __builtin_fmaf(bounded, 0x1.715476p0f, shift);
+  const float k = shifted - shift;
+  float r = __builtin_fmaf(k, -0x1.62e43p-1f, bounded);
+  r = __builtin_fmaf(k, 0x1.05c61p-29f, r);
+  float p = 1.0f / 5040.0f; /* Taylor: 1/7!, ..., 1/2! */
+  p = __builtin_fmaf(p, r, 1.0f / 720.0f);
+  p = __builtin_fmaf(p, r, 1.0f / 120.0f);
+  p = __builtin_fmaf(p, r, 1.0f / 24.0f);
+  p = __builtin_fmaf(p, r, 1.0f / 6.0f);
+  p = __builtin_fmaf(p, r, 0.5f);
+  p = 1.0f + __builtin_fmaf(p * r, r, r);
+  uint32_t bits;
+  __builtin_memcpy(&bits, &shifted, sizeof bits);
+  const int32_t e = (int32_t)(bits - 0x4b400000);
+  const int32_t half = e >> 1;
+  const float low = gl_bits_float32((uint32_t)(half + 127) << 23);
+  const float high = gl_bits_float32((uint32_t)(e - half + 127) << 23);
+  return p * low * high;
+}
+
+/* 1 / (1 + e**-x), from e**-|x| so that nothing overflows and small results keep their digits */
+#define GL_SIGMOID(T, D, F) \
+  GL_FN T gl_sigmoid_##D(T x) { \
+    const T e = gl_exp_##D(-fabs##F(x)); \
+    return (x < 0 ? e : 1) / (1 + e); \
+  }
+GL_FLOAT(GL_SIGMOID)
+
+/* log(1 + e**x) = max(x, 0) + log1p(e**-|x|) */
+#define GL_SOFTPLUS(T, D, F) \
+  GL_FN T gl_softplus_##D(T x) { \
+    const T small = log1p##F(gl_exp_##D(-fabs##F(x))); \
+    return x > 0 ? x + small : small; \
+  }
+GL_FLOAT(GL_SOFTPLUS)
+
+/* log(e**a + e**b); equal infinities have no difference */
+#define GL_LOGADDEXP(T, D, F) \
+  GL_FN T gl_logaddexp_##D(T a, T b) { \
+    if (a == b) return a + (T)0.69314718055994530942; \
+    const T d = a - b; \
+    return d > 0 ? a + log1p##F(exp##F(-d)) : d <= 0 ? b + log1p##F(exp##F(d)) : d; \
+  }
+GL_FLOAT(GL_LOGADDEXP)
+
+/* log2(2**a + 2**b); equal infinities have no difference */
+#define GL_LOGADDEXP2(T, D, F) \
+  GL_FN T gl_logaddexp2_##D(T a, T b) { \
+    const T log2e = (T)1.44269504088896340736; \
+    if (a == b) return a + 1; \
+    const T d = a - b; \
+    return d > 0 ? a + log2e * log1p##F(exp2##F(-d)) : d <= 0 ? b + log2e * log1p##F(exp2##F(d)) : d; \
+  }
+GL_FLOAT(GL_LOGADDEXP2)
+
+/* ---- floating point: gamma ------------------------------------------------------------------------ */
+
+/* log |gamma(x)|; an infinity stays, as in SciPy */
+#define GL_GAMMALN(T, D, F) \
+  GL_FN T gl_gammaln_##D(T x) { \
+    int sign; \
+    return __builtin_isinf(x) ? x : (T)lgamma_r((double)x, &sign); \
+  }
+GL_FLOAT(GL_GAMMALN)
+
+/* the derivative of log gamma(x) */
+#define GL_DIGAMMA(T, D, F) \
+  GL_FN T gl_digamma_##D(T x) { \
+    return (T)gl_extern_psi((double)x); \
+  }
+GL_FLOAT(GL_DIGAMMA)
+
+#endif

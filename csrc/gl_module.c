@@ -1,0 +1,112 @@
+/* What graphlab._rt gives to Python: its types, BLAS pointers in, capsules read, failures out. */
+#define GL_IMPORTS_NUMPY
+#include "gl_python.h"
+
+PyTypeObject *gl_code_type, *gl_frame_type;
+static PyObject *step_failed; /* the exception class; it lives as long as the process */
+
+static const char *const kinds[GL_ERROR_KINDS] = {
+    [0] = "unknown",
+    [GL_ERROR_MEMORY] = "memory",
+    [GL_ERROR_SIZE] = "size",
+    [GL_ERROR_BROADCAST] = "broadcast",
+    [GL_ERROR_RESHAPE] = "reshape",
+    [GL_ERROR_NEGATIVE] = "negative",
+    [GL_ERROR_INDEX] = "index",
+    [GL_ERROR_STEP] = "step",
+    [GL_ERROR_EMPTY] = "empty",
+    [GL_ERROR_SQUEEZE] = "squeeze",
+    [GL_ERROR_CONCATENATE] = "concatenate",
+    [GL_ERROR_MATMUL] = "matmul",
+    [GL_ERROR_HOST] = "host",
+};
+
+PyObject *gl_raise_failed(const gl_error *error)
+{
+  const char *kind = kinds[error->kind > 0 && error->kind < GL_ERROR_KINDS ? error->kind : 0];
+  PyObject *details = PyTuple_New(error->n_details);
+  for (int32_t k = 0; details && k < error->n_details; k++)
+    PyTuple_SetItem(details, k, PyLong_FromLongLong(error->details[k]));
+  PyObject *failure = details ? PyObject_CallFunction(step_failed, "isO", error->step, kind, details) : NULL;
+  if (failure)
+    PyErr_SetObject(step_failed, failure);
+  Py_XDECREF(failure);
+  Py_XDECREF(details);
+  return NULL;
+}
+
+/* ---- functions --------------------------------------------------------------------------------- */
+
+static PyObject *set_blas(PyObject *module, PyObject *args)
+{
+  PyObject *dgemm, *sgemm, *dgemv, *sgemv, *ddot, *sdot;
+  (void)module;
+  if (!PyArg_ParseTuple(args, "OOOOOO", &dgemm, &sgemm, &dgemv, &sgemv, &ddot, &sdot))
+    return NULL;
+  gl_blas *blas = &gl_blas_table;
+  *(void **)&blas->dgemm = PyLong_AsVoidPtr(dgemm);
+  *(void **)&blas->sgemm = PyLong_AsVoidPtr(sgemm);
+  *(void **)&blas->dgemv = PyLong_AsVoidPtr(dgemv);
+  *(void **)&blas->sgemv = PyLong_AsVoidPtr(sgemv);
+  *(void **)&blas->ddot = PyLong_AsVoidPtr(ddot);
+  *(void **)&blas->sdot = PyLong_AsVoidPtr(sdot);
+  if (PyErr_Occurred())
+    return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject *read_capsule(PyObject *module, PyObject *capsule)
+{
+  (void)module;
+  const char *name = PyCapsule_GetName(capsule);
+  void *pointer = name || !PyErr_Occurred() ? PyCapsule_GetPointer(capsule, name) : NULL;
+  return pointer ? Py_BuildValue("sN", name, PyLong_FromVoidPtr(pointer)) : NULL;
+}
+
+static PyMethodDef set_blas_method = {"set_blas", set_blas, METH_VARARGS,
+                                      "Set the addresses of dgemm, sgemm, dgemv, sgemv, ddot and sdot."};
+static PyMethodDef read_capsule_method = {"read_capsule", read_capsule, METH_O,
+                                          "The name (a C signature) and the address in a capsule."};
+
+/* ---- export ------------------------------------------------------------------------------------ */
+
+static int put(PyObject *dict, const char *name, PyObject *object)
+{
+  int failed = !object || PyDict_SetItemString(dict, name, object);
+  Py_XDECREF(object); /* the dict holds it now */
+  return failed;
+}
+
+static int export_types(PyObject *dict)
+{
+  step_failed = PyDict_GetItemString(dict, "StepFailed");
+  if (!step_failed) {
+    PyErr_SetString(PyExc_KeyError, "StepFailed");
+    return -1;
+  }
+  Py_INCREF(step_failed);
+  gl_code_type = (PyTypeObject *)PyType_FromSpec(&gl_code_spec);
+  gl_frame_type = (PyTypeObject *)PyType_FromSpec(&gl_frame_spec);
+  if (!gl_code_type || !gl_frame_type)
+    return -1;
+  Py_INCREF((PyObject *)gl_code_type); /* one for us, one for the dict */
+  Py_INCREF((PyObject *)gl_frame_type);
+  return put(dict, "Code", (PyObject *)gl_code_type) || put(dict, "Frame", (PyObject *)gl_frame_type) ||
+                 put(dict, "Callable", PyType_FromSpec(&gl_callable_spec)) ||
+                 put(dict, "set_blas", PyCFunction_NewEx(&set_blas_method, NULL, NULL)) ||
+                 put(dict, "read_capsule", PyCFunction_NewEx(&read_capsule_method, NULL, NULL))
+             ? -1
+             : 0;
+}
+
+int gl_export(uintptr_t dict)
+{
+  PyGILState_STATE state = PyGILState_Ensure(); /* cffi calls without the GIL */
+  int failed = gl_code_type ? 0 : _import_array();
+  if (!failed)
+    failed = export_types((PyObject *)dict);
+  if (failed)
+    PyErr_Print();
+  PyGILState_Release(state);
+  return failed;
+}

@@ -1,0 +1,89 @@
+/* What the files of the Python bridge share. `Code` is a loaded program with everything that it needs,
+ * an activation is one run of it, `Callable` the fast way to call it and `Frame` the slow, visible way. */
+#ifndef GL_PYTHON_H
+#define GL_PYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL gl_numpy_api
+#ifndef GL_IMPORTS_NUMPY
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+#include "gl_runtime.h"
+
+/* A loaded program. It never changes, and whoever runs it holds a reference. */
+typedef struct gl_code {
+  PyObject_HEAD
+  void *library;
+  int (*run)(gl_frame *);
+  int (*const *steps)(gl_frame *);
+  int32_t n_steps;
+  int32_t n_slots, n_inputs, n_shared, n_constants, n_outputs, n_visible, n_updates, n_cells;
+  gl_slot *slots;
+  PyArray_Descr **descr;                                 /* the dtype of each slot */
+  int32_t *inputs, *shared, *constant_slots, *outputs;   /* slots */
+  int32_t *update_outputs, *update_cells;                /* positions in outputs and cells */
+  PyObject *constants, *hosts, *cells;                   /* tuples: arrays, functions, one-element lists */
+  int64_t release_bytes; /* from so many bytes of operands on, a run is worth giving up the GIL */
+} gl_code;
+
+/* A new reference to the dtype of a slot: NumPy's constructors take one. */
+static inline PyArray_Descr *gl_new_descr(const gl_code *code, int32_t slot)
+{
+  Py_INCREF((PyObject *)code->descr[slot]);
+  return code->descr[slot];
+}
+
+#define GL_STORAGE 6144 /* bytes on the stack that serve about 20 slots */
+
+/* One run of a program. */
+typedef struct gl_activation {
+  gl_call call; /* first: gl_frame *, gl_call * and gl_activation * are one address */
+  gl_code *code;
+  PyObject *arguments;   /* a tuple that the caller holds */
+  PyObject **cell_values; /* what each cell held when the run began */
+  int64_t *scalars;      /* where Python numbers among the arguments lie */
+  int64_t bytes;         /* of all operands */
+  PyObject *anchor;      /* what keeps operands alive for the arrays that host functions see */
+  PyThreadState *thread; /* while the GIL is released: the way back to it */
+  PyObject *raised[3];   /* a host function's exception */
+  void *heap;            /* storage, when the stack does not do */
+} gl_activation;
+
+typedef enum gl_outcome {
+  GL_DONE,
+  GL_UNFIT,  /* an argument or a shared value is not an array of just the right kind */
+  GL_FAILED, /* a step failed: see the error */
+  GL_RAISED, /* a Python exception is set */
+  GL_STALE   /* a shared value changed during the run */
+} gl_outcome;
+
+/* gl_activation.c: a run, from its operands to its results. */
+gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, int coerce, char *storage);
+gl_outcome gl_run_all(gl_activation *run);
+gl_outcome gl_run_step(gl_activation *run, int32_t step);
+void gl_deactivate(gl_activation *run);
+PyObject *gl_copied(const gl_activation *run, int32_t slot);
+gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int coerce, int single, PyObject **result,
+                        gl_error *error);
+int gl_fits(const gl_code *code, int32_t slot, PyObject *value);
+
+/* gl_host.c: what the runtime asks of Python while a program runs. */
+extern const gl_hooks gl_python_hooks;
+extern const gl_api gl_python_api;
+int gl_host(gl_frame *frame, int32_t index, int32_t n_inputs, const int32_t *inputs, int32_t n_outputs,
+            const int32_t *outputs);
+
+/* gl_module.c: the types, and a step's failure as a Python exception (always NULL). */
+extern PyTypeObject *gl_code_type, *gl_frame_type;
+extern PyType_Spec gl_code_spec, gl_frame_spec, gl_callable_spec;
+PyObject *gl_raise_failed(const gl_error *error);
+PyObject *gl_new_frame(gl_code *code, PyObject *arguments);
+
+/* Puts the module's types and functions into the dict at this address; -1 with a Python exception. */
+int gl_export(uintptr_t dict);
+
+#endif

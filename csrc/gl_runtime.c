@@ -1,0 +1,615 @@
+/* Memory, views, copies and loop nests: the part of the runtime that moves no numbers but whole elements. */
+#include "gl_runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+int gl_record(gl_frame *frame, int32_t kind, int32_t n_details, const int64_t *details)
+{
+  gl_error *error = &gl_call_of(frame)->error;
+  if (!error->kind) {
+    error->kind = kind;
+    error->step = frame->step;
+    error->n_details = n_details;
+    memcpy(error->details, details, (size_t)n_details * sizeof *details);
+  }
+  return kind;
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------ */
+
+static gl_block *block_of_bytes(int64_t bytes)
+{
+  /* aligned_alloc wants a multiple of the alignment; gl_size left room for the header. */
+  size_t rounded = ((size_t)bytes + GL_ALIGNMENT - 1) / GL_ALIGNMENT * GL_ALIGNMENT;
+  gl_block *block = aligned_alloc(GL_ALIGNMENT, GL_ALIGNMENT + rounded);
+  if (block)
+    *block = (gl_block){.count = 1, .home = -1};
+  return block;
+}
+
+gl_block *gl_block_of_object(gl_call *call, void *object, int32_t home)
+{
+  int pooled = call->n_pooled < GL_POOL;
+  gl_block *block = pooled ? &call->pool[call->n_pooled++] : malloc(sizeof *block);
+  if (block)
+    *block = (gl_block){.count = 1, .object = object, .home = home, .pooled = pooled};
+  return block;
+}
+
+void gl_block_drop(gl_call *call, gl_block *block)
+{
+  if (__atomic_sub_fetch(&block->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  if (block->object)
+    call->hooks->drop(call, block->object);
+  if (!block->pooled)
+    free(block);
+}
+
+void gl_clear(gl_frame *frame, int32_t slot)
+{
+  gl_array *array = &frame->arrays[slot];
+  gl_block *block = array->owner;
+  array->data = NULL;
+  array->owner = NULL;
+  if (block)
+    gl_block_drop(gl_call_of(frame), block);
+}
+
+void gl_release(gl_frame *frame, int32_t slot)
+{
+  if (!gl_call_of(frame)->keep)
+    gl_clear(frame, slot);
+}
+
+/* ---- arrays ------------------------------------------------------------------------------------ */
+
+int64_t gl_elements(int32_t ndim, const int64_t *shape)
+{
+  int64_t count = 1;
+  for (int32_t d = 0; d < ndim; d++)
+    count *= shape[d];
+  return count;
+}
+
+void gl_c_strides(int32_t ndim, const int64_t *shape, int32_t itemsize, int64_t *stride)
+{
+  int64_t step = itemsize;
+  for (int32_t d = ndim - 1; d >= 0; d--) {
+    stride[d] = step;
+    step *= shape[d] > 0 ? shape[d] : 1;
+  }
+}
+
+int gl_size(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, int64_t *bytes)
+{
+  int64_t product = itemsize, with_header;
+  int empty = 0;
+  for (int32_t d = 0; d < ndim; d++) {
+    if (shape[d] < 0)
+      return gl_fail(frame, GL_ERROR_NEGATIVE, d, shape[d]);
+    if (shape[d] == 0) /* the others must still be such that strides can be computed, as in NumPy */
+      empty = 1;
+    else if (__builtin_mul_overflow(product, shape[d], &product))
+      return gl_fail(frame, GL_ERROR_SIZE, 0);
+  }
+  if (__builtin_add_overflow(product, 2 * GL_ALIGNMENT, &with_header))
+    return gl_fail(frame, GL_ERROR_SIZE, 0);
+  *bytes = empty ? 0 : product;
+  return 0;
+}
+
+int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape)
+{
+  gl_call *call = gl_call_of(frame);
+  const gl_slot *kind = &call->slots[slot];
+  gl_array *array = &frame->arrays[slot];
+  int64_t bytes;
+  gl_clear(frame, slot);
+  int failed = gl_size(frame, kind->ndim, shape, kind->itemsize, &bytes);
+  if (failed)
+    return failed;
+  for (int32_t d = 0; d < kind->ndim; d++)
+    array->shape[d] = shape[d];
+  gl_c_strides(kind->ndim, shape, kind->itemsize, array->stride);
+  if (kind->is_output)
+    return call->hooks->new_output(call, slot, shape) ? gl_fail(frame, GL_ERROR_MEMORY, bytes) : 0;
+  gl_block *block = block_of_bytes(bytes);
+  if (!block)
+    return gl_fail(frame, GL_ERROR_MEMORY, bytes);
+  array->owner = block;
+  array->data = (char *)block + GL_ALIGNMENT;
+  return 0;
+}
+
+gl_array *gl_view(gl_frame *frame, int32_t slot, int32_t source)
+{
+  gl_array *view = &frame->arrays[slot];
+  const gl_array *base = &frame->arrays[source];
+  gl_block *block = base->owner;
+  if (block)
+    __atomic_add_fetch(&block->count, 1, __ATOMIC_RELAXED);
+  gl_clear(frame, slot);
+  view->data = base->data;
+  view->owner = block;
+  return view;
+}
+
+/* ---- copying ----------------------------------------------------------------------------------- */
+
+static void copy_run(int64_t n, int32_t itemsize, char *out, int64_t out_stride, const char *in,
+                     int64_t in_stride)
+{
+  if (out_stride == itemsize && in_stride == itemsize) {
+    memcpy(out, in, (size_t)(n * itemsize));
+    return;
+  }
+#define COPY_RUN(size)                                                   \
+  case size:                                                             \
+    for (int64_t i = 0; i < n; i++)                                      \
+      memcpy(out + i * out_stride, in + i * in_stride, size);            \
+    break;
+  switch (itemsize) { /* constant sizes become single moves */
+    COPY_RUN(1)
+    COPY_RUN(2)
+    COPY_RUN(4)
+    COPY_RUN(8)
+    COPY_RUN(16)
+  }
+#undef COPY_RUN
+}
+
+void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
+                      const int64_t *out_stride, const char *in, const int64_t *in_stride)
+{
+  /* Drop axes of extent 1 and merge neighbours that step alike in both, outermost first. */
+  int64_t extent[GL_MAX_NDIM + 1], to[GL_MAX_NDIM + 1], from[GL_MAX_NDIM + 1], at[GL_MAX_NDIM + 1];
+  int32_t n = 0;
+  for (int32_t d = 0; d < ndim; d++) {
+    if (shape[d] == 0)
+      return;
+    if (shape[d] == 1)
+      continue;
+    int merges = n && to[n - 1] == out_stride[d] * shape[d] && from[n - 1] == in_stride[d] * shape[d];
+    if (!merges)
+      extent[n++] = 1;
+    extent[n - 1] *= shape[d];
+    to[n - 1] = out_stride[d];
+    from[n - 1] = in_stride[d];
+  }
+  if (n == 0) {
+    extent[0] = 1;
+    to[0] = from[0] = itemsize;
+    n = 1;
+  }
+  memset(at, 0, sizeof at);
+  for (;;) {
+    copy_run(extent[n - 1], itemsize, out, to[n - 1], in, from[n - 1]);
+    int32_t d = n - 2;
+    for (; d >= 0; d--) { /* step the outer axes like a counter */
+      out += to[d];
+      in += from[d];
+      if (++at[d] < extent[d])
+        break;
+      out -= extent[d] * to[d];
+      in -= extent[d] * from[d];
+      at[d] = 0;
+    }
+    if (d < 0)
+      return;
+  }
+}
+
+static void copy_into(gl_frame *frame, int32_t out, int32_t in)
+{
+  const gl_array *source = &frame->arrays[in], *target = &frame->arrays[out];
+  const gl_slot *kind = &gl_call_of(frame)->slots[in];
+  int64_t stride[GL_MAX_NDIM];
+  gl_c_strides(kind->ndim, source->shape, kind->itemsize, stride);
+  gl_copy_elements(kind->ndim, source->shape, kind->itemsize, target->data, stride, source->data,
+                   source->stride);
+}
+
+int gl_copy(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  (void)params;
+  int failed = gl_allocate(frame, slots[0], frame->arrays[slots[1]].shape);
+  if (!failed)
+    copy_into(frame, slots[0], slots[1]);
+  return failed;
+}
+
+int gl_concatenate(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  int64_t axis = params[0], count = params[1], ndim = params[2];
+  const gl_array *first = &frame->arrays[slots[1]];
+  int64_t shape[GL_MAX_NDIM];
+  for (int64_t d = 0; d < ndim; d++)
+    shape[d] = first->shape[d];
+  for (int64_t k = 1; k < count; k++) {
+    const gl_array *array = &frame->arrays[slots[1 + k]];
+    for (int64_t d = 0; d < ndim; d++)
+      if (d != axis && array->shape[d] != shape[d])
+        return gl_fail(frame, GL_ERROR_CONCATENATE, k, d, array->shape[d], shape[d]);
+    if (__builtin_add_overflow(shape[axis], array->shape[axis], &shape[axis]))
+      return gl_fail(frame, GL_ERROR_SIZE, 0);
+  }
+  int failed = gl_allocate(frame, slots[0], shape);
+  if (failed)
+    return failed;
+  const gl_array *out = &frame->arrays[slots[0]];
+  int32_t itemsize = gl_call_of(frame)->slots[slots[0]].itemsize;
+  char *end = out->data;
+  for (int64_t k = 0; k < count; k++) {
+    const gl_array *array = &frame->arrays[slots[1 + k]];
+    gl_copy_elements((int32_t)ndim, array->shape, itemsize, end, out->stride, array->data, array->stride);
+    end += array->shape[axis] * out->stride[axis];
+  }
+  return 0;
+}
+
+/* ---- views ------------------------------------------------------------------------------------- */
+
+int gl_transpose(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  const gl_array source = frame->arrays[slots[1]];
+  int32_t in_ndim = gl_call_of(frame)->slots[slots[1]].ndim;
+  uint32_t used = 0;
+  for (int64_t d = 0; d < params[0]; d++)
+    if (params[1 + d] >= 0)
+      used |= 1u << params[1 + d];
+  for (int32_t d = 0; d < in_ndim; d++)
+    if (!(used >> d & 1) && source.shape[d] != 1)
+      return gl_fail(frame, GL_ERROR_SQUEEZE, d, source.shape[d]);
+  gl_array *view = gl_view(frame, slots[0], slots[1]);
+  for (int64_t d = 0; d < params[0]; d++) {
+    int64_t axis = params[1 + d];
+    view->shape[d] = axis < 0 ? 1 : source.shape[axis];
+    view->stride[d] = axis < 0 ? 0 : source.stride[axis];
+  }
+  return 0;
+}
+
+static int64_t element(const gl_array *vector, int64_t i)
+{
+  return *(const int64_t *)(vector->data + i * vector->stride[0]);
+}
+
+/* The new shape with its -1 filled in. */
+static int wanted_shape(gl_frame *frame, const gl_array *in, int32_t in_ndim, const gl_array *vector,
+                        int32_t ndim, int64_t *shape)
+{
+  int64_t have = gl_elements(in_ndim, in->shape), known = 1;
+  int32_t unknown = -1;
+  for (int32_t d = 0; d < ndim; d++) {
+    shape[d] = element(vector, d);
+    if (shape[d] == -1 && unknown < 0)
+      unknown = d;
+    else if (shape[d] < 0)
+      return gl_fail(frame, GL_ERROR_NEGATIVE, d, shape[d]);
+    else if (__builtin_mul_overflow(known, shape[d], &known))
+      return gl_fail(frame, GL_ERROR_SIZE, 0);
+  }
+  int fits = unknown < 0 ? known == have : known > 0 && have % known == 0;
+  if (!fits)
+    return gl_fail(frame, GL_ERROR_RESHAPE, have, known);
+  if (unknown >= 0)
+    shape[unknown] = have / known;
+  return 0;
+}
+
+/* Strides that show the elements of `in` in C order as `shape`; 0 if there are none without copying.
+ * The axes of both sides are cut into the smallest groups with equally many elements; a group works
+ * if its old axes can be merged. */
+static int reshaped_strides(const gl_array *in, int32_t in_ndim, int32_t ndim, const int64_t *shape,
+                            int64_t *stride)
+{
+  int64_t extent[GL_MAX_NDIM], step[GL_MAX_NDIM];
+  int32_t n = 0;
+  for (int32_t d = 0; d < in_ndim; d++)
+    if (in->shape[d] != 1) {
+      extent[n] = in->shape[d];
+      step[n++] = in->stride[d];
+    }
+  int32_t old = 0, new = 0;
+  while (old < n && new < ndim) {
+    int32_t old_end = old + 1, new_end = new + 1;
+    int64_t old_count = extent[old], new_count = shape[new];
+    while (old_count != new_count)
+      if (old_count < new_count)
+        old_count *= extent[old_end++];
+      else
+        new_count *= shape[new_end++];
+    for (int32_t d = old; d + 1 < old_end; d++)
+      if (step[d] != step[d + 1] * extent[d + 1])
+        return 0;
+    int64_t inner = step[old_end - 1];
+    for (int32_t d = new_end - 1; d >= new; d--) {
+      stride[d] = inner;
+      inner *= shape[d];
+    }
+    old = old_end;
+    new = new_end;
+  }
+  for (; new < ndim; new++) /* only extents of 1 are left */
+    stride[new] = 0;
+  return 1;
+}
+
+int gl_reshape(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  int32_t ndim = (int32_t)params[0], in_ndim = (int32_t)params[1];
+  const gl_array in = frame->arrays[slots[1]];
+  int64_t shape[GL_MAX_NDIM], stride[GL_MAX_NDIM];
+  int failed = wanted_shape(frame, &in, in_ndim, &frame->arrays[slots[2]], ndim, shape);
+  if (failed)
+    return failed;
+  if (gl_elements(ndim, shape) == 0)
+    return gl_allocate(frame, slots[0], shape);
+  if (!reshaped_strides(&in, in_ndim, ndim, shape, stride)) {
+    failed = gl_allocate(frame, slots[0], shape);
+    if (!failed)
+      copy_into(frame, slots[0], slots[1]);
+    return failed;
+  }
+  gl_array *view = gl_view(frame, slots[0], slots[1]);
+  for (int32_t d = 0; d < ndim; d++) {
+    view->shape[d] = shape[d];
+    view->stride[d] = stride[d];
+  }
+  return 0;
+}
+
+int gl_broadcast_to(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  int32_t ndim = (int32_t)params[0], in_ndim = (int32_t)params[1], added = ndim - in_ndim;
+  const gl_array in = frame->arrays[slots[1]];
+  const gl_array *vector = &frame->arrays[slots[2]];
+  int64_t shape[GL_MAX_NDIM] = {0}, bytes;
+  for (int32_t d = 0; d < ndim; d++) {
+    shape[d] = element(vector, d);
+    if (shape[d] >= 0 && d >= added && in.shape[d - added] != 1 && in.shape[d - added] != shape[d])
+      return gl_fail(frame, GL_ERROR_BROADCAST, 0, 1, d, in.shape[d - added], shape[d]);
+  }
+  int failed = gl_size(frame, ndim, shape, gl_call_of(frame)->slots[slots[1]].itemsize, &bytes);
+  if (failed)
+    return failed;
+  gl_array *view = gl_view(frame, slots[0], slots[1]);
+  for (int32_t d = 0; d < ndim; d++) {
+    int stretched = d < added || in.shape[d - added] != shape[d];
+    view->shape[d] = shape[d];
+    view->stride[d] = stretched ? 0 : in.stride[d - added];
+  }
+  return 0;
+}
+
+int gl_shape_of(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  int failed = gl_allocate(frame, slots[0], params);
+  if (!failed)
+    memcpy(frame->arrays[slots[0]].data, frame->arrays[slots[1]].shape, (size_t)params[0] * sizeof(int64_t));
+  return failed;
+}
+
+int gl_stack_scalars(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  int failed = gl_allocate(frame, slots[0], params);
+  if (failed)
+    return failed;
+  int64_t *out = (int64_t *)frame->arrays[slots[0]].data;
+  for (int64_t k = 0; k < params[0]; k++)
+    out[k] = *(const int64_t *)frame->arrays[slots[1 + k]].data;
+  return 0;
+}
+
+/* ---- indexing ---------------------------------------------------------------------------------- */
+
+/* Where the entries of an index are being read. */
+typedef struct reader {
+  gl_frame *frame;
+  const int64_t *words;
+  const int32_t *scalars;
+} reader;
+
+/* The next number: whether it is there, and its value. */
+static int next_number(reader *at, int64_t *value)
+{
+  int64_t mode = *at->words++;
+  *value = *at->words++;
+  if (mode == GL_NUMBER_SCALAR)
+    *value = *(const int64_t *)at->frame->arrays[*at->scalars++].data;
+  return mode != GL_NUMBER_ABSENT;
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+  return value < low ? low : value > high ? high : value;
+}
+
+/* Python's slice.indices(extent), and how many elements it takes. */
+static int64_t slice_count(int64_t extent, int64_t *start, int has_start, int64_t stop, int has_stop,
+                           int64_t step)
+{
+  int64_t low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
+  if (!has_start)
+    *start = step > 0 ? low : high;
+  else
+    *start = clamp(*start < 0 ? *start + extent : *start, low, high);
+  if (!has_stop)
+    stop = step > 0 ? high : low;
+  else
+    stop = clamp(stop < 0 ? stop + extent : stop, low, high);
+  int64_t span = step > 0 ? stop - *start : *start - stop;
+  uint64_t pace = step > 0 ? (uint64_t)step : 0 - (uint64_t)step; /* unsigned: -INT64_MIN fits */
+  return span > 0 ? (int64_t)((uint64_t)(span - 1) / pace) + 1 : 0;
+}
+
+/* What an entry makes of an axis: where it starts, in elements, and for a slice what extent it has. */
+static int index_axis(reader *at, int64_t entry, int32_t axis, int64_t extent, int64_t *start, int64_t *count,
+                      int64_t *step)
+{
+  int64_t stop;
+  int has_start = next_number(at, start);
+  if (entry == GL_ENTRY_ELEMENT) {
+    if (*start < -extent || *start >= extent)
+      return gl_fail(at->frame, GL_ERROR_INDEX, axis, *start, extent);
+    *start += *start < 0 ? extent : 0;
+    return 0;
+  }
+  int has_stop = next_number(at, &stop);
+  if (!next_number(at, step))
+    *step = 1;
+  if (*step == 0)
+    return gl_fail(at->frame, GL_ERROR_STEP, axis);
+  *count = slice_count(extent, start, has_start, stop, has_stop, *step);
+  return 0;
+}
+
+int gl_index(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  const gl_array in = frame->arrays[slots[1]];
+  int64_t shape[GL_MAX_NDIM], stride[GL_MAX_NDIM], offset = 0;
+  int32_t axis = 0, ndim = 0;
+  reader at = {frame, params + 3, slots + 2};
+  for (int64_t k = 0; k < params[2]; k++) {
+    int64_t entry = *at.words++, start, count = 1, step = 1;
+    if (entry == GL_ENTRY_NEW_AXIS) {
+      shape[ndim] = 1;
+      stride[ndim++] = 0;
+      continue;
+    }
+    int failed = index_axis(&at, entry, axis, in.shape[axis], &start, &count, &step);
+    if (failed)
+      return failed;
+    offset += count > 0 ? start * in.stride[axis] : 0;
+    if (entry == GL_ENTRY_SLICE) { /* the stride of one element is never used: no overflow by a huge step */
+      shape[ndim] = count;
+      stride[ndim++] = count > 1 ? step * in.stride[axis] : in.stride[axis];
+    }
+    axis++;
+  }
+  for (; axis < params[0]; axis++) {
+    shape[ndim] = in.shape[axis];
+    stride[ndim++] = in.stride[axis];
+  }
+  gl_array *view = gl_view(frame, slots[0], slots[1]);
+  view->data += offset;
+  for (int32_t d = 0; d < ndim; d++) {
+    view->shape[d] = shape[d];
+    view->stride[d] = stride[d];
+  }
+  return 0;
+}
+
+/* ---- loop nests -------------------------------------------------------------------------------- */
+
+/* The shape that the inputs broadcast to. */
+static int nest_space(gl_frame *frame, const gl_nest *nest, int64_t *space)
+{
+  const int32_t *inputs = nest->slots + nest->n_outputs;
+  int32_t widest[GL_MAX_NDIM] = {0}; /* the input that set the extent */
+  for (int32_t d = 0; d < nest->ndim; d++)
+    space[d] = 1;
+  for (int32_t k = 0; k < nest->n_inputs; k++) {
+    const gl_array *input = &frame->arrays[inputs[k]];
+    int32_t ndim = gl_call_of(frame)->slots[inputs[k]].ndim;
+    for (int32_t d = 0; d < ndim; d++) {
+      int32_t axis = nest->ndim - ndim + d;
+      if (input->shape[d] == 1 || input->shape[d] == space[axis])
+        continue;
+      if (space[axis] != 1)
+        return gl_fail(frame, GL_ERROR_BROADCAST, widest[axis], k, axis, space[axis], input->shape[d]);
+      space[axis] = input->shape[d];
+      widest[axis] = k;
+    }
+  }
+  return 0;
+}
+
+/* Allocate output k and give its byte stride along each axis of the space. */
+static int nest_output(gl_frame *frame, const gl_nest *nest, int32_t k, const int64_t *space, int64_t *stride)
+{
+  int64_t shape[GL_MAX_NDIM];
+  int32_t ndim = 0;
+  for (int32_t d = 0; d < nest->ndim; d++) {
+    int folded = nest->reduced[k] && nest->reduce[d];
+    if (!folded || nest->keepdims[k])
+      shape[ndim++] = folded ? 1 : space[d];
+  }
+  int failed = gl_allocate(frame, nest->slots[k], shape);
+  if (failed)
+    return failed;
+  const int64_t *own = frame->arrays[nest->slots[k]].stride;
+  for (int32_t d = 0; d < nest->ndim; d++) {
+    int folded = nest->reduced[k] && nest->reduce[d];
+    stride[d] = folded ? 0 : *own;
+    own += !folded || nest->keepdims[k];
+  }
+  return 0;
+}
+
+static void nest_input(const gl_frame *frame, const gl_nest *nest, int32_t slot, int32_t ndim,
+                       const int64_t *space, int64_t *stride)
+{
+  const gl_array *input = &frame->arrays[slot];
+  int32_t added = nest->ndim - ndim;
+  for (int32_t d = 0; d < nest->ndim; d++) {
+    int stretched = d < added || input->shape[d - added] != space[d];
+    stride[d] = stretched ? 0 : input->stride[d - added];
+  }
+}
+
+/* Place the axes of one group (those with reduce[d] == `group`) at positions first .. first + size - 1:
+ * neighbours that every operand steps through evenly become one, runs are packed to the end, and
+ * extents of 1 fill the front. `raw` and `stride` hold ndim strides for each operand. */
+static void nest_merge(const gl_nest *nest, int group, int32_t first, int32_t size, const int64_t *space,
+                       const int64_t *raw, int64_t *extent, int64_t *stride)
+{
+  int32_t operands = nest->n_outputs + nest->n_inputs, ndim = nest->ndim;
+  int32_t position = first + size; /* of the current run; at the end: there is none yet */
+  for (int32_t d = ndim - 1; d >= 0; d--) {
+    if ((nest->reduce[d] != 0) != group || space[d] == 1)
+      continue;
+    int64_t product; /* of two broadcast extents it may be too big to count to */
+    int merges = position < first + size && !__builtin_mul_overflow(extent[position], space[d], &product);
+    for (int32_t k = 0; merges && k < operands; k++)
+      merges = raw[k * ndim + d] == stride[k * ndim + position] * extent[position];
+    if (merges) {
+      extent[position] = product;
+      continue;
+    }
+    extent[--position] = space[d];
+    for (int32_t k = 0; k < operands; k++)
+      stride[k * ndim + position] = raw[k * ndim + d];
+  }
+  while (--position >= first) {
+    extent[position] = 1;
+    for (int32_t k = 0; k < operands; k++)
+      stride[k * ndim + position] = 0;
+  }
+}
+
+int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data)
+{
+  int32_t ndim = nest->ndim, operands = nest->n_outputs + nest->n_inputs, kept = 0;
+  int64_t space[GL_MAX_NDIM], raw[operands * ndim + 1];
+  int failed = nest_space(frame, nest, space);
+  for (int32_t k = 0; k < nest->n_outputs && !failed; k++)
+    failed = nest_output(frame, nest, k, space, raw + k * ndim);
+  if (failed)
+    return failed;
+  for (int32_t k = nest->n_outputs; k < operands; k++) {
+    int32_t slot = nest->slots[k];
+    nest_input(frame, nest, slot, gl_call_of(frame)->slots[slot].ndim, space, raw + k * ndim);
+  }
+  for (int32_t k = 0; k < operands; k++)
+    data[k] = frame->arrays[nest->slots[k]].data;
+  for (int32_t d = 0; d < ndim; d++)
+    kept += !nest->reduce[d];
+  nest_merge(nest, 0, 0, kept, space, raw, extent, stride);
+  nest_merge(nest, 1, kept, ndim - kept, space, raw, extent, stride);
+  return 0;
+}

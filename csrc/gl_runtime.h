@@ -1,0 +1,109 @@
+/* The frame of a call and the memory it owns. There is no Python in here: what needs Python (arrays
+ * that the caller will keep, host functions) goes through gl_hooks. */
+#ifndef GL_RUNTIME_H
+#define GL_RUNTIME_H
+
+#include "gl_abi.h"
+
+#define GL_ALIGNMENT 64 /* of temporaries: a cache line, and the widest vector */
+#define GL_DETAILS 5
+#define GL_POOL 4
+
+/* What is known of a slot before any call. */
+typedef struct gl_slot {
+  int32_t ndim, itemsize, is_output;
+} gl_slot;
+
+/* A piece of memory that slots point into. A view shares the block of what it views, so the block
+ * lives until the last of them is released. `object` is the Python array whose memory it is; without
+ * one the memory follows the header at distance GL_ALIGNMENT. */
+typedef struct gl_block {
+  int64_t count; /* slots and Python arrays that need it; changed atomically */
+  void *object;
+  int32_t home;   /* the slot whose value the object is, whole; -1 for none */
+  int32_t pooled; /* the header lies in the call's pool */
+} gl_block;
+
+typedef struct gl_call gl_call;
+
+/* What the runtime asks of Python. */
+typedef struct gl_hooks {
+  /* Make a fresh C-contiguous array of `shape` for the slot and set its data and owner. */
+  int (*new_output)(gl_call *call, int32_t slot, const int64_t *shape);
+  /* Give up one reference to a block's object. */
+  void (*drop)(gl_call *call, void *object);
+} gl_hooks;
+
+typedef struct gl_error {
+  int32_t kind, step, n_details; /* kind 0: no error */
+  int64_t details[GL_DETAILS];
+} gl_error;
+
+/* A frame with its private tail. */
+struct gl_call {
+  gl_frame frame; /* first: a gl_frame * that a step passes is a gl_call * */
+  int32_t n_slots;
+  const gl_slot *slots;
+  const gl_hooks *hooks;
+  gl_error error;
+  int32_t keep; /* a debugger's frame: release does nothing */
+  int32_t n_pooled;
+  gl_block pool[GL_POOL]; /* headers for the first objects, to spare a malloc */
+};
+
+static inline gl_call *gl_call_of(gl_frame *frame) { return (gl_call *)frame; }
+
+/* Record why the running step failed; the first reason stays. Returns the kind. */
+int gl_record(gl_frame *frame, int32_t kind, int32_t n_details, const int64_t *details);
+#define gl_fail(frame, kind, ...)                                              \
+  gl_record((frame), (kind), sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), \
+            (const int64_t[]){__VA_ARGS__})
+
+/* Put a fresh C-contiguous array of `shape` in the slot. */
+int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape);
+/* Make the slot share the block of `source`, with the same data; the caller sets shape and strides. */
+gl_array *gl_view(gl_frame *frame, int32_t slot, int32_t source);
+/* A block for a Python object, one reference to which passes to the block; NULL if there is no memory. */
+gl_block *gl_block_of_object(gl_call *call, void *object, int32_t home);
+/* Give up one use of the block; without a call there can be no object in it. */
+void gl_block_drop(gl_call *call, gl_block *block);
+/* Empty the slot, whatever `keep` says. */
+void gl_clear(gl_frame *frame, int32_t slot);
+
+/* Bytes of a C-contiguous array, in *bytes; GL_ERROR_NEGATIVE or GL_ERROR_SIZE. */
+int gl_size(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, int64_t *bytes);
+void gl_c_strides(int32_t ndim, const int64_t *shape, int32_t itemsize, int64_t *stride);
+int64_t gl_elements(int32_t ndim, const int64_t *shape);
+/* Copy elements between two layouts of one shape that do not overlap. */
+void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
+                      const int64_t *out_stride, const char *in, const int64_t *in_stride);
+
+/* The entries of gl_api, as gl_abi.h describes them. */
+int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data);
+void gl_release(gl_frame *frame, int32_t slot);
+int gl_copy(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_transpose(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_reshape(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_broadcast_to(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_index(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_shape_of(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_stack_scalars(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_concatenate(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_matmul(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_sum_to(gl_frame *frame, const int32_t *slots, const int64_t *params);
+
+/* The BLAS routines that gl_matmul calls, by their Fortran interface; set once, before the first call. */
+typedef struct gl_blas {
+  void (*dgemm)(char *, char *, int *, int *, int *, double *, double *, int *, double *, int *, double *,
+                double *, int *);
+  void (*sgemm)(char *, char *, int *, int *, int *, float *, float *, int *, float *, int *, float *,
+                float *, int *);
+  void (*dgemv)(char *, int *, int *, double *, double *, int *, double *, int *, double *, double *, int *);
+  void (*sgemv)(char *, int *, int *, float *, float *, int *, float *, int *, float *, float *, int *);
+  double (*ddot)(int *, double *, int *, double *, int *);
+  float (*sdot)(int *, float *, int *, float *, int *);
+} gl_blas;
+
+extern gl_blas gl_blas_table;
+
+#endif

@@ -1,0 +1,1 @@
+"""Loop programs printed as source text: C today."""

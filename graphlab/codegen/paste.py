@@ -1,0 +1,115 @@
+"""The functions of csrc/gl_math.h, one by one, so that a program gets only those that it uses.
+
+The header is plain C, with one macro for each family of functions; this expands them as the
+preprocessor would, into functions that a person can read. Its form is described at its top.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+_UNARY = """acos acosh asin asinh atan atanh cbrt ceil cos cosh erf erfc exp exp2 expm1 fabs floor log log10
+log1p log2 rint round sin sinh sqrt tan tanh tgamma trunc""".split()
+_BINARY = "atan2 copysign fdim fmax fmin fmod hypot nextafter pow remainder".split()
+LIBM = {
+    name + suffix: f"{c_type} {name}{suffix}({', '.join([c_type] * arity)});"
+    for arity, names in ((1, _UNARY), (2, _BINARY))
+    for name in names
+    for suffix, c_type in (("", "double"), ("f", "float"))
+} | {"lgamma_r": "double lgamma_r(double, int *);"}
+
+
+@cache
+def header(name: str) -> str:
+    """The text of a header of csrc/: beside the package in a checkout, inside it when installed."""
+    inside = PACKAGE / "csrc"
+    folder = inside if inside.is_dir() else PACKAGE.parent / "csrc"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A function-like macro: `body` is its text without the line ends' backslashes."""
+
+    parameters: tuple[str, ...]
+    body: str
+    comment: str
+
+    def expanded(self, arguments: Iterable[str]) -> str:
+        """The body with `arguments` for the parameters; ## pastes."""
+        given = dict(zip(self.parameters, arguments, strict=True))
+        names = "|".join(map(re.escape, given))
+        return re.sub(rf"(?:##)?\b({names})\b", lambda found: given[found[1]], self.body)
+
+
+_ITEM = re.compile(
+    r"""(?P<comment>(?:^/\*[^\n]*\*/\n)?)
+    (?: ^\#define[ ](?P<macro>\w+)\((?P<parameters>[\w, ]+)\)[ ]\\\n(?P<body>(?:[^\n]*\\\n)*[^\n]*\n)
+      | ^(?P<function>GL_FN[ ].*?^\}\n)
+      | ^(?P<variable>double[ ]\(\*(?P<variable_name>gl_\w+)\)[^\n]*\n)
+      | ^(?P<use>GL_\w+\([\w, ]+\))\n )""",
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+
+
+@cache
+def library() -> dict[str, str]:
+    """The text of every function (and variable) of gl_math.h by name, in the header's order."""
+    macros: dict[str, Macro] = {}
+    found: dict[str, str] = {}
+    for item in _ITEM.finditer(header("gl_math.h")):
+        if item["macro"]:
+            parameters = tuple(p.strip() for p in item["parameters"].split(","))
+            macros[item["macro"]] = Macro(parameters, _plain(item["body"]), item["comment"])
+        elif item["function"]:
+            found[_defined(item["function"])] = item["comment"] + item["function"]
+        elif item["variable"]:
+            found[item["variable_name"]] = item["comment"] + item["variable"]
+        else:
+            found.update(_members(item["use"], macros))
+    return found
+
+
+def _plain(body: str) -> str:
+    lines = (line.removesuffix("\\").rstrip() for line in body.splitlines())
+    return "\n".join(line.removeprefix("  ") for line in lines) + "\n"
+
+
+def _defined(text: str) -> str:
+    name = re.search(r"\bgl_\w+(?=\()", text)
+    assert name is not None, "a function of gl_math.h is named gl_..."
+    return name[0]
+
+
+def _members(text: str, macros: dict[str, Macro]) -> Iterator[tuple[str, str]]:
+    """The functions that the macro invocations in `text` make."""
+    for use in re.finditer(r"(GL_\w+)\(([^()]*)\)", text):
+        macro = macros[use[1]]
+        body = macro.expanded(a.strip() for a in use[2].split(","))
+        if body.startswith("GL_FN"):
+            yield _defined(body), macro.comment + body
+        else:
+            yield from _members(body, macros)
+
+
+def words(text: str) -> set[str]:
+    """The identifiers in `text`."""
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def needed(used: set[str]) -> list[str]:
+    """What has to stand before code with the identifiers `used`: libm prototypes, then functions of gl_math.h."""
+    functions, wanted = dict[str, str](), set(used)
+    for name, text in reversed(library().items()):  # what a function uses stands before it
+        if name in wanted:
+            functions[name] = text
+            wanted |= words(text)
+    prototypes = [LIBM[name] for name in sorted(wanted & LIBM.keys())]
+    inline = "#define GL_FN static inline __attribute__((always_inline))"
+    return [*prototypes, inline, *reversed(functions.values())]

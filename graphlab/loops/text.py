@@ -1,0 +1,201 @@
+"""The loop language as text: what a kernel does, without the noise of C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import singledispatch
+
+from graphlab.loops.ir import (
+    Accumulator,
+    Action,
+    Assign,
+    Cast,
+    Comment,
+    Element,
+    Expr,
+    Fail,
+    For,
+    Formula,
+    Function,
+    HostCall,
+    If,
+    Kernel,
+    Let,
+    Literal,
+    Load,
+    LoopCall,
+    Name,
+    Pointer,
+    Program,
+    Return,
+    RuntimeCall,
+    Stmt,
+    Store,
+)
+
+# ---- expressions ---------------------------------------------------------------------------------
+
+
+@singledispatch
+def expression(e: Expr) -> str:
+    """One line of text for `e`; TypeError for what is no expression.
+
+    >>> expression(Formula("{0} + {1}", (Name("x1"), Literal(2.0, "float64")), "float64"))
+    'x1 + 2.0'
+    """
+    raise TypeError(f"no text for {type(e).__name__}")
+
+
+@expression.register
+def _(e: Name) -> str:
+    return e.text
+
+
+@expression.register
+def _(e: Literal) -> str:
+    return repr(e.value)
+
+
+@expression.register
+def _(e: Load) -> str:
+    return f"{e.dtype}@({expression(e.pointer)} + {expression(e.offset)})"
+
+
+@expression.register
+def _(e: Element) -> str:
+    return f"{expression(e.array)}[{expression(e.index)}]"
+
+
+@expression.register
+def _(e: Formula) -> str:
+    return e.template.format(*map(operand, e.arguments))
+
+
+@expression.register
+def _(e: Cast) -> str:
+    return f"{e.dtype}({expression(e.value)})"
+
+
+def operand(e: Expr) -> str:
+    """`e` as an operand of a formula: in parentheses where a sign or an operator would bind wrongly."""
+    text = expression(e)
+    return f"({text})" if isinstance(e, Formula) or text.startswith("-") else text
+
+
+# ---- statements ----------------------------------------------------------------------------------
+
+
+@singledispatch
+def lines(s: Stmt) -> Iterator[str]:
+    """The lines of text for `s`; TypeError for what is no statement."""
+    raise TypeError(f"no text for {type(s).__name__}")
+
+
+def indented(body: Iterable[Stmt]) -> Iterator[str]:
+    """The lines of `body`, four spaces in."""
+    return ("    " + line for statement in body for line in lines(statement))
+
+
+def _numbers(nodes: tuple[int, ...]) -> str:
+    return f"  # {', '.join(map(str, nodes))}" if nodes else ""
+
+
+@lines.register
+def _(s: Let) -> Iterator[str]:
+    yield f"{expression(s.name)}: {s.dtype} = {expression(s.value)}{_numbers(s.nodes)}"
+
+
+@lines.register
+def _(s: Pointer) -> Iterator[str]:
+    yield f"{expression(s.name)}: {s.dtype or 'byte'}* = {expression(s.base)} + {expression(s.offset)}"
+
+
+@lines.register
+def _(s: Accumulator) -> Iterator[str]:
+    lanes = "" if s.lanes is None else f"[{s.lanes}]"
+    value = "" if s.value is None else f" = {expression(s.value)}"
+    yield f"var {expression(s.name)}: {s.dtype}{lanes}{value}{_numbers(s.nodes)}"
+
+
+@lines.register
+def _(s: Assign) -> Iterator[str]:
+    lane = "" if s.lane is None else f"[{expression(s.lane)}]"
+    yield f"{expression(s.name)}{lane} = {expression(s.value)}{_numbers(s.nodes)}"
+
+
+@lines.register
+def _(s: Store) -> Iterator[str]:
+    yield f"{s.dtype}@({expression(s.pointer)} + {expression(s.offset)}) = {expression(s.value)}{_numbers(s.nodes)}"
+
+
+@lines.register
+def _(s: For) -> Iterator[str]:
+    bounds = [expression(s.start), expression(s.stop), *([str(s.step)] if s.step != 1 else [])]
+    yield f"{'simd ' if s.simd else ''}for {expression(s.index)} in range({', '.join(bounds)}):"
+    yield from indented(s.body)
+
+
+@lines.register
+def _(s: If) -> Iterator[str]:
+    yield f"if {expression(s.condition)}:"
+    yield from indented(s.then)
+    if s.otherwise:
+        yield "else:"
+        yield from indented(s.otherwise)
+
+
+@lines.register
+def _(s: Fail) -> Iterator[str]:
+    yield f"fail {s.kind}"
+
+
+@lines.register
+def _(s: Return) -> Iterator[str]:
+    yield f"return {expression(s.value)}"
+
+
+@lines.register
+def _(s: Comment) -> Iterator[str]:
+    yield f"# {s.text}"
+
+
+# ---- programs ------------------------------------------------------------------------------------
+
+
+def kernel_text(kernel: Kernel) -> str:
+    """`kernel` as text."""
+    nest = kernel.nest
+    reduced = f" reduce {list(nest.reduce)}" if nest.reduce else ""
+    head = f"{kernel.name}: {list(nest.inputs)} -> {list(nest.outputs)} over {nest.ndim} axes{reduced}"
+    functions = [line for function in kernel.functions for line in function_lines(function)]
+    return "\n".join([head, *("    " + line for line in functions), *indented(kernel.body)])
+
+
+def function_lines(function: Function) -> Iterator[str]:
+    """`function` as lines of text."""
+    parameters = ", ".join(f"{p.name.text}: {p.dtype}{'*' * p.is_array}" for p in function.parameters)
+    yield f"def {function.name}({parameters}) -> {function.dtype}:{_numbers(function.nodes)}"
+    yield from indented(function.body)
+    yield f"    return {expression(function.result)}"
+
+
+def action_text(name: str, action: Action) -> str:
+    """What a step does, as text."""
+    match action:
+        case LoopCall(kernel):
+            return kernel_text(kernel)
+        case RuntimeCall(function, slots, params):
+            return f"{name}: {function} on {list(slots)} with {list(params)}"
+        case HostCall(_, inputs, outputs):
+            return f"{name}: NumPy on {list(inputs)} -> {list(outputs)}"
+
+
+def program_text(program: Program) -> str:
+    """`program` as text: its slots, then step after step."""
+    named = ("inputs", "shared", "constants", "outputs")
+    text = [f"{name}: {list(getattr(program, name))}" for name in named if getattr(program, name)]
+    for number, step in enumerate(program.steps):
+        released = f"  then release {list(step.release)}" if step.release else ""
+        what = action_text(step.name, step.action)
+        text.append(f"step {number}{released}\n" + "\n".join("    " + line for line in what.split("\n")))
+    return "\n".join(text) + "\n"

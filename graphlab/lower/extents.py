@@ -1,0 +1,87 @@
+"""Symbolic extents: which variables certainly have the same shape, whatever the run brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graphlab.graph.node import Apply, Variable
+from graphlab.ops.base import Lowering, Pointwise, Reduction, Runtime
+
+# A known extent is its number. An unknown one is a set of atoms, each an extent that a leaf or an
+# opaque op brings in: the broadcast of several unknown extents is the union of their sets, because the
+# result's extent is a function of that set alone. (n,) and (m,) may differ although both are "?".
+Extent = int | frozenset[int]
+Extents = tuple[Extent, ...]
+_MOST_ATOMS = 16  # beyond it a broadcast gets an atom of its own, so that sets stay small
+
+
+class SymbolicShapes:
+    """The symbolic extents of every variable of a graph; ask for variables in topological order.
+
+    Shape equality is sound, not complete: equal extents are equal in every run.
+    """
+
+    def __init__(self, nodes: Sequence[Apply], lowerings: Mapping[Apply, Lowering]) -> None:
+        self._known: dict[Variable, Extents] = {}
+        self._atoms = 0
+        self._lowerings = lowerings
+        for node in nodes:
+            for variable in node.outputs:
+                self._known[variable] = self._of_output(node, variable, lowerings[node])
+
+    def __getitem__(self, variable: Variable) -> Extents:
+        if variable not in self._known:
+            self._known[variable] = self._fresh(variable)
+        return self._known[variable]
+
+    def _fresh(self, variable: Variable) -> Extents:
+        return tuple(self._atom() if n is None else n for n in variable.type.shape)
+
+    def _atom(self) -> Extent:
+        self._atoms += 1
+        return frozenset((self._atoms,))
+
+    def _of_output(self, node: Apply, variable: Variable, lowering: Lowering) -> Extents:
+        match lowering:
+            case Pointwise():
+                return self._broadcast(node, variable)
+            case Reduction(axes, keepdims):
+                kept = [
+                    1 if d in axes else extent
+                    for d, extent in enumerate(self[node.inputs[0]])
+                    if keepdims or d not in axes
+                ]
+                return self._typed(variable, kept)
+            case Runtime("broadcast_to"):
+                like = self._shape_source(node.inputs[1])
+                if like is not None and like.ndim == variable.ndim:
+                    return self._typed(variable, self[like])
+        return self._fresh(variable)
+
+    def _shape_source(self, vector: Variable) -> Variable | None:
+        """The array whose shape `vector` is."""
+        lowering = None if vector.owner is None else self._lowerings.get(vector.owner)
+        if vector.owner is not None and isinstance(lowering, Runtime) and lowering.function == "shape_of":
+            return vector.owner.inputs[0]
+        return None
+
+    def _typed(self, variable: Variable, extents: Sequence[Extent]) -> Extents:
+        return tuple(e if n is None else n for e, n in zip(extents, variable.type.shape, strict=True))
+
+    def _broadcast(self, node: Apply, variable: Variable) -> Extents:
+        operands = [padded(self[v], variable.ndim) for v in node.inputs]
+        return self._typed(variable, [self._joined([o[d] for o in operands]) for d in range(variable.ndim)])
+
+    def _joined(self, extents: Sequence[Extent]) -> Extent:
+        known = [e for e in extents if isinstance(e, int) and e != 1]
+        if known:
+            return known[0]
+        atoms = frozenset[int]().union(*(e for e in extents if not isinstance(e, int)))
+        if not atoms:
+            return 1
+        return atoms if len(atoms) <= _MOST_ATOMS else self._atom()
+
+
+def padded(extents: Extents, ndim: int) -> Extents:
+    """`extents` with axes of extent 1 in front, as broadcasting aligns them."""
+    return (1,) * (ndim - len(extents)) + extents

@@ -1,0 +1,273 @@
+"""What neural networks need: softmax and its logarithm, logsumexp, relu, and the cross-entropies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphlab.dtypes import COMPLEX, is_float, is_integer
+from graphlab.errors import GraphTypeError, caller_origin, user_boundary
+from graphlab.graph.node import Apply, Variable
+from graphlab.graph.types import TensorType
+from graphlab.ops.base import Array, Cotangents, Expand, Lowering, Op
+from graphlab.ops.elementwise import (
+    add,
+    cast,
+    exp,
+    greater,
+    isfinite,
+    log,
+    maximum,
+    multiply,
+    negative,
+    sigmoid,
+    softplus,
+    subtract,
+    true_divide,
+    where,
+)
+from graphlab.ops.extents import normalized_axes, reshape, shape_of
+from graphlab.ops.index import index
+from graphlab.ops.join import arange, as_tensor
+from graphlab.ops.reduce import max, sum
+from graphlab.ops.shape import expand_dims, extent, flatten, size
+
+__all__ = [
+    "LogSoftmax", "LogSumExp", "Softmax", "binary_crossentropy", "categorical_crossentropy", "log_softmax",
+    "logsoftmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
+]  # fmt: skip
+
+Axes = tuple[int, ...]
+
+# ---- softmax and its kin -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Op):
+    """exp(x) / sum(exp(x)) along `axes`, computed from x - max(x) so that nothing overflows."""
+
+    axes: Axes
+    name = "softmax"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        return (inputs[0],)
+
+    def numpy(self, *values: Array) -> Any:
+        (x,) = values
+        e = np.exp(x - np.max(x, axis=self.axes, keepdims=True))
+        return e / np.sum(e, axis=self.axes, keepdims=True)
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        return [self._derivative(cotangents[0], node.outputs[0])]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        return [self._derivative(tangents[0], node.outputs[0])]
+
+    def _derivative(self, g: Variable | None, y: Variable) -> Variable | None:
+        # The Jacobian diag(y) - y y^T is symmetric, so it is its own transpose.
+        if g is None:
+            return None
+        result: Variable = multiply(y, subtract(g, sum(multiply(g, y), self.axes, keepdims=True)))
+        return result
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Expand(self._expanded)
+
+    def _expanded(self, x: Variable) -> tuple[Variable, ...]:
+        e = exp(subtract(x, max(x, self.axes, keepdims=True)))
+        return (true_divide(e, sum(e, self.axes, keepdims=True)),)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSoftmax(Op):
+    """x - logsumexp(x) along `axes`: the logarithm of softmax, without its underflow."""
+
+    axes: Axes
+    name = "log_softmax"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        return (inputs[0],)
+
+    def numpy(self, *values: Array) -> Any:
+        (x,) = values
+        shifted = x - _finite_max(x, self.axes)
+        return shifted - np.log(np.sum(np.exp(shifted), axis=self.axes, keepdims=True))
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        (g,), (y,) = cotangents, node.outputs
+        return [subtract(g, multiply(exp(y), sum(g, self.axes, keepdims=True)))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (t,), (y,) = tangents, node.outputs
+        return [None if t is None else subtract(t, sum(multiply(exp(y), t), self.axes, keepdims=True))]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Expand(self._expanded)
+
+    def _expanded(self, x: Variable) -> tuple[Variable, ...]:
+        shifted = subtract(x, _finite_or_zero(max(x, self.axes, keepdims=True)))
+        return (subtract(shifted, log(sum(exp(shifted), self.axes, keepdims=True))),)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSumExp(Op):
+    """log(sum(exp(x))) along `axes`, computed from x - max(x) so that nothing overflows."""
+
+    axes: Axes
+    keepdims: bool = False
+    name = "logsumexp"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        kept = [(a, n) for a, n in enumerate(x.shape) if self.keepdims or a not in self.axes]
+        return (x.with_shape(tuple(1 if a in self.axes else n for a, n in kept)),)
+
+    def numpy(self, *values: Array) -> Any:
+        (x,) = values
+        top = _finite_max(x, self.axes)
+        total = np.log(np.sum(np.exp(x - top), axis=self.axes, keepdims=True)) + top
+        return total if self.keepdims else np.squeeze(total, self.axes)
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        (g,) = cotangents
+        assert g is not None
+        return [multiply(self._back(g), self._softmax(node))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (t,) = tangents
+        if t is None:
+            return [None]
+        return [sum(multiply(t, self._softmax(node)), self.axes, keepdims=self.keepdims)]
+
+    def _softmax(self, node: Apply) -> Variable:
+        result: Variable = exp(subtract(node.inputs[0], self._back(node.outputs[0])))
+        return result
+
+    def _back(self, reduced: Variable) -> Variable:
+        return reduced if self.keepdims else expand_dims(reduced, self.axes)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Expand(self._expanded)
+
+    def _expanded(self, x: Variable) -> tuple[Variable, ...]:
+        top = _finite_or_zero(max(x, self.axes, keepdims=True))
+        total = log(sum(exp(subtract(x, top)), self.axes, keepdims=self.keepdims))
+        flat = top if self.keepdims else reshape(top, shape_of(total), total.ndim)
+        return (add(total, flat),)
+
+
+def _finite_max(x: Array, axes: Axes) -> Array:
+    """The maximum, or 0 where it is infinite: subtracting infinity would make NaN of what has a value."""
+    top = np.max(x, axis=axes, keepdims=True)
+    finite: Array = np.where(np.isfinite(top), top, top.dtype.type(0))
+    return finite
+
+
+def _finite_or_zero(top: Variable) -> Variable:
+    finite: Variable = where(isfinite(top), top, 0)
+    return finite
+
+
+def _floating(x: Any, what: str) -> Variable:
+    variable = as_tensor(x)
+    if variable.dtype in COMPLEX:
+        raise GraphTypeError(f"{what} is not defined for {variable.dtype}", origin=caller_origin())
+    return variable if is_float(variable.dtype) else cast(variable, "float64")
+
+
+@user_boundary
+def softmax(x: Any, axis: Any = -1) -> Variable:
+    """exp(x) / sum(exp(x)) along `axis` (the last; None: over all elements), as scipy.special.softmax.
+
+    >>> softmax(np.zeros((2, 4))).type.shape
+    (2, 4)
+    """
+    variable = _floating(x, "softmax")
+    result: Variable = Softmax(normalized_axes(axis, variable.ndim, "softmax"))(variable)
+    return result
+
+
+@user_boundary
+def log_softmax(x: Any, axis: Any = -1) -> Variable:
+    """log(softmax(x)) along `axis` without under- or overflow, as scipy.special.log_softmax."""
+    variable = _floating(x, "log_softmax")
+    result: Variable = LogSoftmax(normalized_axes(axis, variable.ndim, "log_softmax"))(variable)
+    return result
+
+
+logsoftmax = log_softmax
+
+
+@user_boundary
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """log(sum(exp(x))) over `axis` (None: all) without overflow, as scipy.special.logsumexp.
+
+    Of minus infinities it is minus infinity; of nothing, a ValueError when it runs.
+    """
+    variable = _floating(x, "logsumexp")
+    axes = normalized_axes(axis, variable.ndim, "logsumexp")
+    result: Variable = LogSumExp(axes, bool(keepdims))(variable)
+    return result
+
+
+# ---- units and costs -----------------------------------------------------------------------------
+
+
+@user_boundary
+def relu(x: Any, alpha: Any = 0) -> Variable:
+    """max(0, x), or alpha * x where x is negative; the derivative at 0 is `alpha`, so 0 for the plain one."""
+    variable = as_tensor(x)
+    if isinstance(alpha, int | float) and alpha == 0:
+        # At a tie `maximum` gives the whole derivative to its first operand, here the 0.
+        plain: Variable = maximum(0, variable)
+        return plain
+    leaky: Variable = where(greater(variable, 0), variable, multiply(alpha, variable))
+    return leaky
+
+
+@user_boundary
+def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Variable:
+    """-sum(true * log(coding)) over the last axis.
+
+    `coding_dist`: probabilities along the last axis; `true_dist`: probabilities of the same rank, or
+    integers of one rank less that name the true class. One number for each distribution comes back.
+    GraphTypeError: it is neither.
+
+    >>> categorical_crossentropy(np.full((2, 4), 0.25), np.array([3, 0])).type.shape
+    (2,)
+    """
+    coding, true = _floating(coding_dist, "categorical_crossentropy"), as_tensor(true_dist)
+    if true.ndim == coding.ndim:
+        return negative(sum(multiply(true, log(coding)), -1))  # type: ignore[no-any-return]
+    if true.ndim == coding.ndim - 1 and is_integer(true.dtype):
+        return negative(log(_picked(coding, true)))  # type: ignore[no-any-return]
+    raise GraphTypeError(
+        f"categorical_crossentropy: expected {coding.type} or integers of rank {coding.ndim - 1}, got {true.type}",
+        origin=caller_origin(),
+        hint="give the true classes as integers, or as a distribution for each row",
+    )
+
+
+def _picked(rows: Variable, classes: Variable) -> Variable:
+    """Of each vector along the last axis of `rows` the element that `classes` names."""
+    if rows.ndim == 1:
+        return index(rows, classes)
+    if rows.ndim > 2:
+        flat = reshape(rows, (size(classes), extent(rows, rows.ndim - 1)))
+        return reshape(_picked(flat, flatten(classes)), shape_of(classes))
+    return index(rows, (arange(size(classes)), classes))
+
+
+@user_boundary
+def binary_crossentropy(output: Any, target: Any) -> Variable:
+    """-(target * log(output) + (1 - target) * log(1 - output)), element by element.
+
+    Written on a sigmoid it is rewritten to a form that does not lose small probabilities.
+    """
+    p, t = _floating(output, "binary_crossentropy"), as_tensor(target)
+    hit = multiply(t, log(p))
+    miss = multiply(subtract(1, t), log(subtract(1, p)))
+    cost: Variable = negative(add(hit, miss))
+    return cost

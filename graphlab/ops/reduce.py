@@ -1,0 +1,474 @@
+"""Reductions: sum, product, extremes and the like over some axes, and the sum that undoes broadcasting."""
+
+from __future__ import annotations
+
+import builtins  # whose any and max mean reductions below
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphlab.dtypes import BOOL, COMPLEX, INTEGER, SIGNED, UNSIGNED
+from graphlab.errors import GraphShapeError, GraphTypeError, caller_origin, user_boundary
+from graphlab.graph.node import Apply, Constant, Variable
+from graphlab.graph.types import Extent, TensorType
+from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op, Reduction, Runtime
+from graphlab.ops.elementwise import (
+    ZERO,
+    absolute,
+    cast,
+    equal,
+    maximum,
+    multiply,
+    sqrt,
+    square,
+    subtract,
+    true_divide,
+    where,
+)
+from graphlab.ops.extents import broadcast_to, normalized_axes, shape_of
+from graphlab.ops.join import as_tensor
+from graphlab.ops.shape import expand_dims, size
+
+C_DTYPES = (*BOOL, *INTEGER, "float32", "float64")
+
+# ---- the family ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Op):
+    """Fold the elements along `axes` (None: all) into one; `keepdims` keeps those axes with extent 1."""
+
+    axes: tuple[int, ...] | None = None
+    keepdims: bool = False
+
+    def over(self, ndim: int) -> tuple[int, ...]:
+        """The axes that are folded in an array of rank `ndim`."""
+        return tuple(range(ndim)) if self.axes is None else self.axes
+
+    def dtype(self, dtype: str) -> str:
+        """The dtype of the result for elements of `dtype`."""
+        return dtype
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        axes = self.over(x.ndim)
+        if axes and builtins.max(axes) >= x.ndim:
+            raise GraphShapeError(f"{self.name}: axes {axes} are out of range for {x}")
+        kept = [(a, n) for a, n in enumerate(x.shape) if self.keepdims or a not in axes]
+        return (TensorType(self.dtype(x.dtype), tuple(1 if a in axes else n for a, n in kept)),)
+
+    def back(self, reduced: Variable, x: Variable) -> Variable:
+        """`reduced`, of the result's shape, so that it broadcasts against `x`."""
+        return reduced if self.keepdims else expand_dims(reduced, self.over(x.ndim))
+
+    def folded(self, x: Variable, initial: float | None, accumulate: str) -> Lowering:
+        """The lowering as a fold that starts with `initial` and goes on by `accumulate`."""
+        if x.dtype not in C_DTYPES:
+            return Host(f"{self.name} of {x.dtype} has no C form")
+        return Reduction(self.over(x.ndim), self.keepdims, self.dtype(x.dtype), initial, accumulate)
+
+
+def _accumulated(dtype: str) -> str:
+    """NumPy's dtype for sums and products: small integers are added up in 64 bits."""
+    return "int64" if dtype in BOOL + SIGNED else "uint64" if dtype in UNSIGNED else dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(Reduce):
+    """The sum along `axes`; 0 where there is nothing to add."""
+
+    name = "sum"
+
+    def dtype(self, dtype: str) -> str:
+        return _accumulated(dtype)
+
+    def numpy(self, *values: Array) -> Any:
+        return np.sum(values[0], axis=self.axes, keepdims=self.keepdims)
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        (g,), (x,) = cotangents, node.inputs
+        assert g is not None
+        return [broadcast_to(self.back(g, x), shape_of(x))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        return [None if tangents[0] is None else self(tangents[0])]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return self.folded(node.inputs[0], 0, "{a} + {x}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prod(Reduce):
+    """The product along `axes`; 1 where there is nothing to multiply.
+
+    The derivative by an element is the product of the others, right with zeros too: [2, 0, 3] has the
+    gradient [0, 6, 0]. Derivatives of that derivative take the places of the zeros as fixed.
+    """
+
+    name = "prod"
+
+    def dtype(self, dtype: str) -> str:
+        return _accumulated(dtype)
+
+    def numpy(self, *values: Array) -> Any:
+        return np.prod(values[0], axis=self.axes, keepdims=self.keepdims)
+
+    def _others(self, x: Variable) -> Variable:
+        """For each element the product of the others along the axes."""
+        zero = equal(x, 0)
+        zeros = self.back(Sum(self.axes, self.keepdims)(zero), x)
+        without = where(zero, 1, x)
+        product = self.back(self(without), x)
+        none, one = equal(zeros, 0), equal(zeros, 1)
+        result: Variable = where(zero, where(one, product, 0), where(none, true_divide(product, without), 0))
+        return result
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        (g,), (x,) = cotangents, node.inputs
+        assert g is not None
+        return [multiply(self.back(g, x), self._others(x))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (t,), (x,) = tangents, node.inputs
+        return [None if t is None else Sum(self.axes, self.keepdims)(multiply(t, self._others(x)))]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return self.folded(node.inputs[0], 1, "{a} * {x}")
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme(Reduce):
+    """What max and min share: NaN is stronger than any number, and nothing at all is an error.
+
+    Where several elements are the extreme they share the gradient: max of [1, 3, 3] has [0, 1/2, 1/2].
+    """
+
+    def _share(self, y: Variable, x: Variable) -> Variable:
+        """For each element its part of the derivative."""
+        hits = cast(equal(x, self.back(y, x)), x.dtype)
+        share: Variable = true_divide(hits, self.back(Sum(self.axes, self.keepdims)(hits), x))
+        return share
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        (g,), (x,) = cotangents, node.inputs
+        assert g is not None
+        return [multiply(self.back(g, x), self._share(node.outputs[0], x))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (t,), (x,) = tangents, node.inputs
+        if t is None:
+            return [None]
+        return [Sum(self.axes, self.keepdims)(multiply(t, self._share(node.outputs[0], x)))]
+
+
+def _extreme(compare: str, bits: str, dtype: str) -> str:
+    """C that keeps {a} if it wins or is NaN; a NaN in {x} makes the comparison false and is taken."""
+    return f"{{a}} {bits} {{x}}" if dtype in BOOL else f"({{a}} {compare} {{x}} || {{a}} != {{a}}) ? {{a}} : {{x}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Max(Extreme):
+    """The largest element along `axes`."""
+
+    name = "max"
+
+    def numpy(self, *values: Array) -> Any:
+        return np.max(values[0], axis=self.axes, keepdims=self.keepdims)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return self.folded(node.inputs[0], None, _extreme(">=", "|", node.inputs[0].dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Min(Extreme):
+    """The smallest element along `axes`."""
+
+    name = "min"
+
+    def numpy(self, *values: Array) -> Any:
+        return np.min(values[0], axis=self.axes, keepdims=self.keepdims)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return self.folded(node.inputs[0], None, _extreme("<=", "&", node.inputs[0].dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Flat(Reduce):
+    """What any, all, argmax and argmin share: their derivative is zero wherever there is one."""
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Any:
+        return [ZERO]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        return [None]
+
+
+@dataclass(frozen=True, slots=True)
+class Any_(Flat):
+    """Whether any element along `axes` is true (not zero; NaN is true)."""
+
+    name = "any"
+
+    def dtype(self, dtype: str) -> str:
+        return "bool"
+
+    def numpy(self, *values: Array) -> Any:
+        return np.any(values[0], axis=self.axes, keepdims=self.keepdims)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return self.folded(node.inputs[0], False, "{a} | {x}")
+
+
+@dataclass(frozen=True, slots=True)
+class All_(Flat):
+    """Whether all elements along `axes` are true (not zero; NaN is true)."""
+
+    name = "all"
+
+    def dtype(self, dtype: str) -> str:
+        return "bool"
+
+    def numpy(self, *values: Array) -> Any:
+        return np.all(values[0], axis=self.axes, keepdims=self.keepdims)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return self.folded(node.inputs[0], True, "{a} & {x}")
+
+
+@dataclass(frozen=True, slots=True)
+class ArgMax(Flat):
+    """The position of the first largest element, or first NaN, along one axis or among all in a row."""
+
+    name = "argmax"
+
+    def dtype(self, dtype: str) -> str:
+        return "int64"
+
+    def numpy(self, *values: Array) -> Any:
+        return np.argmax(values[0], axis=self.axes[0] if self.axes else None, keepdims=self.keepdims)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Host("a fold that carries a position has no C form yet")
+
+
+@dataclass(frozen=True, slots=True)
+class ArgMin(Flat):
+    """The position of the first smallest element, or first NaN, along one axis or among all in a row."""
+
+    name = "argmin"
+
+    def dtype(self, dtype: str) -> str:
+        return "int64"
+
+    def numpy(self, *values: Array) -> Any:
+        return np.argmin(values[0], axis=self.axes[0] if self.axes else None, keepdims=self.keepdims)
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Host("a fold that carries a position has no C form yet")
+
+
+# ---- undoing a broadcast -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SumTo(Op):
+    """The first input summed to the run-time shape of the second, to which it once was broadcast from."""
+
+    name = "sum_to"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        g, like = inputs
+        trailing = g.shape[g.ndim - like.ndim :] if g.ndim >= like.ndim else None
+        if trailing is None or builtins.any(
+            None not in (n, m) and m not in (1, n) for n, m in zip(trailing, like.shape, strict=True)
+        ):
+            raise GraphShapeError(f"{self.name}: {g} is not a broadcast of {like}")
+        return (g.with_shape(tuple(map(_summed_extent, trailing, like.shape))),)
+
+    def numpy(self, *values: Array) -> Any:
+        g, like = values
+        lead = g.ndim - like.ndim
+        axes = tuple(range(lead)) + tuple(lead + a for a, n in enumerate(like.shape) if n == 1)
+        summed = np.sum(g, axis=axes, keepdims=True, dtype=g.dtype).reshape(
+            [1 if lead + a in axes else n for a, n in enumerate(g.shape[lead:])]
+        )
+        if summed.shape != like.shape:
+            raise GraphShapeError(f"{self.name}: shape {g.shape} is not a broadcast of {like.shape}")
+        return summed
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        assert cotangents[0] is not None
+        return [broadcast_to(cotangents[0], shape_of(node.inputs[0])), None]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        return [None if tangents[0] is None else sum_to(tangents[0], node.inputs[1])]
+
+    def lowering(self, node: Apply) -> Lowering:
+        g, like = node.inputs
+        if g.dtype not in ("float32", "float64"):
+            return Host(f"{self.name} of {g.dtype} has no C form")
+        return Runtime(self.name, (g.ndim, like.ndim), view=True)
+
+
+def _summed_extent(n: Extent, m: Extent) -> Extent:
+    """The extent of `like`, which is 1 or that of `g`."""
+    return m if m is not None else 1 if n == 1 else None
+
+
+def sum_to(g: Variable, like: Variable) -> Variable:
+    """`g` summed to the run-time shape of `like`: `g` itself or a plain sum where types tell."""
+    target, lead = like.type.shape, g.ndim - like.ndim
+    if lead < 0:
+        summed: Variable = SumTo()(g, like)  # says what does not fit
+        return summed
+    plain = [_plain(n, m) for n, m in zip(g.type.shape[lead:], target, strict=True)]
+    if None in plain:
+        return SumTo()(g, like)  # type: ignore[no-any-return]
+    summed_axes = [a for a, summed_too in enumerate(plain) if summed_too]
+    axes = (*range(lead), *(lead + a for a in summed_axes))
+    if not axes:
+        return g
+    total = Sum(_canonical_axes(axes, g.ndim))(g)
+    return expand_dims(total, tuple(summed_axes)) if summed_axes else total
+
+
+def _plain(n: Extent, m: Extent) -> bool | None:
+    """Whether an axis of extent `n` must be summed to become `m`; None if only the run can tell."""
+    if n == 1 or (m is not None and m != 1):
+        return False
+    return True if m == 1 else None
+
+
+# ---- the functions -------------------------------------------------------------------------------
+
+
+def _canonical_axes(axes: tuple[int, ...], ndim: int) -> tuple[int, ...] | None:
+    return None if len(axes) == ndim else axes
+
+
+def _reduced(kind: type[Reduce], x: Any, axis: Any, keepdims: bool) -> Variable:
+    variable = as_tensor(x)
+    axes = normalized_axes(axis, variable.ndim, kind.name)
+    result: Variable = kind(_canonical_axes(axes, variable.ndim), bool(keepdims))(variable)
+    return result
+
+
+def _as(x: Any, dtype: Any) -> Variable:
+    return as_tensor(x) if dtype is None else cast(as_tensor(x), dtype)
+
+
+@user_boundary
+def sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
+    """The sum over `axis` (None: all, an integer or a tuple), as numpy.sum: integers are added up in 64 bits.
+
+    >>> sum(Constant(np.ones((2, 3), "int8")), axis=0).type.dtype
+    'int64'
+    """
+    total = _reduced(Sum, _as(x, dtype), axis, keepdims)
+    return total if dtype is None else cast(total, dtype)
+
+
+@user_boundary
+def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
+    """The product over `axis`, as numpy.prod."""
+    total = _reduced(Prod, _as(x, dtype), axis, keepdims)
+    return total if dtype is None else cast(total, dtype)
+
+
+@user_boundary
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """The largest element over `axis`, as numpy.max: NaN if there is one; of nothing a ValueError as it runs.
+
+    Elements that tie share the gradient: [1, 3, 3] has [0, 1/2, 1/2].
+    """
+    return _reduced(Max, x, axis, keepdims)
+
+
+@user_boundary
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """The smallest element over `axis`, as numpy.min; elements that tie share the gradient."""
+    return _reduced(Min, x, axis, keepdims)
+
+
+@user_boundary
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """Whether any element over `axis` is true."""
+    return _reduced(Any_, x, axis, keepdims)
+
+
+@user_boundary
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
+    """Whether all elements over `axis` are true."""
+    return _reduced(All_, x, axis, keepdims)
+
+
+def _position(kind: type[Reduce], x: Any, axis: Any, keepdims: bool) -> Variable:
+    variable = as_tensor(x)
+    if axis is not None and len(normalized_axes(axis, variable.ndim, kind.name)) != 1:
+        raise GraphTypeError(
+            f"{kind.name}: expected one axis or None, got {axis}",
+            origin=caller_origin(),
+            hint="None gives the position among all elements in a row",
+        )
+    return _reduced(kind, variable, axis, keepdims)
+
+
+@user_boundary
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
+    """The position of the first largest element along `axis` (None: among all in a row), as numpy.argmax."""
+    return _position(ArgMax, x, axis, keepdims)
+
+
+@user_boundary
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Variable:
+    """The position of the first smallest element along `axis` (None: among all in a row), as numpy.argmin."""
+    return _position(ArgMin, x, axis, keepdims)
+
+
+@user_boundary
+def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
+    """The mean over `axis`, as numpy.mean: float64 for integers; NaN of nothing.
+
+    >>> mean(Constant([1, 2])).type.dtype
+    'float64'
+    """
+    variable = _as(x, dtype)
+    inside, outside = _mean_dtypes(variable.dtype)
+    total = _reduced(Sum, cast(variable, inside), axis, keepdims)
+    count = _count(variable, axis, total.dtype, "mean")
+    return cast(true_divide(total, count), outside)
+
+
+@user_boundary
+def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Variable:
+    """The variance over `axis`, sum(|x - mean|**2) / (n - ddof), as numpy.var."""
+    variable = as_tensor(x)
+    inside, outside = _mean_dtypes(variable.dtype)
+    wide = cast(variable, inside)
+    away = subtract(wide, mean(wide, axis, keepdims=True))
+    squares = square(absolute(away)) if inside in COMPLEX else multiply(away, away)
+    total = _reduced(Sum, squares, axis, keepdims)
+    count = maximum(subtract(_count(variable, axis, total.dtype, "var"), ddof), 0)
+    result = true_divide(total, count)
+    return result if outside in COMPLEX else cast(result, outside)
+
+
+@user_boundary
+def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Variable:
+    """The standard deviation over `axis`, the square root of `var`, as numpy.std."""
+    result: Variable = sqrt(var(x, axis, ddof, keepdims))
+    return result
+
+
+def _mean_dtypes(dtype: str) -> tuple[str, str]:
+    """In what numpy.mean adds up elements of `dtype`, and what it returns."""
+    if dtype == "float16":
+        return "float32", "float16"
+    return ("float64", "float64") if dtype in BOOL + INTEGER else (dtype, dtype)
+
+
+def _count(x: Variable, axis: Any, dtype: str, what: str) -> Variable:
+    """The number of elements over `axis` as a scalar of `dtype`: a constant if it is known."""
+    n = size(x, normalized_axes(axis, x.ndim, what))
+    return Constant(n.data.astype(dtype)) if isinstance(n, Constant) else cast(n, dtype)

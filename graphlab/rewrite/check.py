@@ -1,0 +1,294 @@
+"""Checking a rule: both sides of its equation are computed on awkward values and must agree as it says.
+
+An exact rule must give the same bits (NaN being one value). A rounding rule must be no further from the
+true value, computed in many digits, than what it replaces, but for a few ulps; NaN in must give NaN
+out as before. A domain rule must agree on ordinary positive numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
+from typing import Any
+
+import numpy as np
+
+from graphlab.dtypes import BOOL, COMPLEX, INTEGER
+from graphlab.graph.node import Constant, Graph, Variable
+from graphlab.graph.types import TensorType
+from graphlab.graph.walk import toposort
+from graphlab.ops.base import Array, Op
+from graphlab.ops.elementwise import Elementwise, equal
+from graphlab.ops.nnet import Softmax
+from graphlab.ops.reduce import Sum
+from graphlab.ops.shape import Dimshuffle
+from graphlab.rewrite.driver import apply_rules
+from graphlab.rewrite.facts import same_bits
+from graphlab.rewrite.rule import DOMAIN, EXACT, Rule
+
+ULPS = 16  # how much further from the true value a rounding rule may be
+MOST = 1e5  # true values are not computed from larger inputs
+DIGITS = 420  # enough for 1 - sigmoid(700)
+OP_EXAMPLES: dict[type[Op], tuple[Op, ...]] = {
+    Sum: (Sum((1,)), Sum((1,), True), Sum((0,), True), Sum(None), Sum((0, 1), True)),
+    Softmax: (Softmax((1,)), Softmax((0,)), Softmax((0, 1))),
+    Dimshuffle: (Dimshuffle((0, "x")), Dimshuffle(("x", 0)), Dimshuffle(("x", "x"))),
+}
+
+# ---- values --------------------------------------------------------------------------------------
+
+
+def awkward_values(dtype: str, rng: np.random.Generator) -> Array:
+    """Special and random values of `dtype`."""
+    if dtype in BOOL:
+        return np.array([False, True])
+    if dtype in INTEGER:
+        info = np.iinfo(dtype)
+        picked = [info.min, info.min + 1, info.max - 1, info.max, 0, 1, 2, 3, 7, 100]
+        return np.array([*picked, *rng.integers(info.min, info.max, 6, dtype=dtype)], dtype)
+    info_f = np.finfo(dtype)
+    special = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 40.0, -40.0, np.inf, -np.inf, np.nan, 1e-5, -1e-5]
+    limits = [info_f.max, -info_f.max, info_f.tiny, info_f.smallest_subnormal, info_f.eps / 8]
+    if dtype in COMPLEX:
+        parts = np.array([*special[:10], np.nan, *rng.normal(size=6)])
+        both = np.empty(parts.shape, dtype)
+        both.real, both.imag = parts, rng.permutation(parts)
+        return both
+    large = [700.0, -700.0] if dtype == "float64" else [80.0, -80.0] if dtype == "float32" else [9.0, -9.0]
+    return np.array([*special, *limits, *large, *rng.normal(size=12), *(10 * rng.normal(size=6))]).astype(dtype)
+
+
+def ordinary_values(dtype: str, rng: np.random.Generator) -> Array:
+    """Positive numbers around one."""
+    return rng.uniform(0.5, 2.0, 40).astype(dtype)
+
+
+# ---- computing -----------------------------------------------------------------------------------
+
+
+def evaluate(graph: Graph, values: Sequence[Array]) -> Array:
+    """The first output of `graph` by NumPy."""
+    known: dict[Variable, Array] = dict(zip(graph.inputs, values, strict=True))
+    with np.errstate(all="ignore"):
+        for node in toposort(graph.outputs, graph.inputs):
+            operands = [v.data if isinstance(v, Constant) else known[v] for v in node.inputs]
+            known.update(zip(node.outputs, node.op.evaluate(*operands), strict=True))
+    (output,) = graph.outputs
+    return output.data if isinstance(output, Constant) else known[output]
+
+
+def _sigmoid(x: Decimal) -> Decimal:
+    return 1 / (1 + (-x).exp())
+
+
+IN_DIGITS: dict[str, Callable[..., Decimal]] = {
+    "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,
+    "true_divide": lambda x, y: x / y, "negative": lambda x: -x, "power": lambda x, y: x**y,
+    "square": lambda x: x * x, "sqrt": Decimal.sqrt, "exp": Decimal.exp, "log": Decimal.ln,
+    "log1p": lambda x: (1 + x).ln(), "sigmoid": _sigmoid,
+}  # fmt: skip
+
+
+def true_values(graph: Graph, values: Sequence[Array]) -> Array | None:
+    """The output in DIGITS decimal digits, as an array of Decimals; None if an op has no such form."""
+    known: dict[Variable, Any] = {v: _decimals(a) for v, a in zip(graph.inputs, values, strict=True)}
+    with localcontext(Context(prec=DIGITS, Emin=-(10**9), Emax=10**9, traps=[])):
+        for node in toposort(graph.outputs, graph.inputs):
+            operands = [_decimals(v.data) if isinstance(v, Constant) else known[v] for v in node.inputs]
+            if isinstance(node.op, Elementwise):
+                if node.op.name not in IN_DIGITS:
+                    return None
+                result: Any = np.frompyfunc(IN_DIGITS[node.op.name], len(operands), 1)(*operands)
+            elif isinstance(node.op, Softmax):
+                e = np.frompyfunc(Decimal.exp, 1, 1)(operands[0])
+                result = e / np.sum(e, axis=node.op.axes, keepdims=True)
+            else:
+                result = node.op.numpy(*operands)
+            known[node.outputs[0]] = np.asarray(result, dtype=object)
+    return np.asarray(known[graph.outputs[0]], dtype=object)
+
+
+def _decimals(values: Array) -> Any:
+    return np.asarray(np.frompyfunc(lambda v: Decimal(float(v)), 1, 1)(values), dtype=object)
+
+
+def distance(value: float, true: Decimal, largest: float) -> Decimal:
+    """How far a float is from the true value; an infinity is right where that is out of range."""
+    if np.isfinite(value):
+        return abs(Decimal(value) - true)
+    beyond = not np.isnan(value) and (true > 0) == (value > 0) and abs(true) >= Decimal(largest)
+    return Decimal(0) if beyond else Decimal("Infinity")
+
+
+# ---- cases ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to fill in the wildcards: the graph of `find` over its free inputs."""
+
+    label: str
+    graph: Graph
+    shape: tuple[int | None, ...]
+
+    @property
+    def rank(self) -> int:
+        """The rank of the inputs."""
+        return len(self.shape)
+
+
+def cases(rule: Rule) -> Iterator[Case]:
+    """The rule's `find` in each dtype, with each example of its constants and ops."""
+    shapes = [(None, None), (3, 4)] if rule.ops else [(None,), (50,)]
+    chosen_ops = list(itertools.product(*(OP_EXAMPLES[kind] for kind in rule.ops.values())))
+    chosen_constants = list(itertools.product(*rule.constants.values()))
+    for dtypes, values, ops, shape in itertools.product(_dtypes(rule), chosen_constants, chosen_ops, shapes):
+        given: dict[str, Any] = dict(zip(rule.ops, ops, strict=True))
+        with np.errstate(all="ignore"):
+            given |= {
+                n: Constant(np.asarray(v).astype(dtypes[n])) for n, v in zip(rule.constants, values, strict=True)
+            }
+        names = [n for n in rule.wildcards if n not in given]
+        label = ", ".join([*(f"{n}: {dtypes[n]}" for n in names), *map(str, values), *map(str, ops)])
+        for others in itertools.product(*[_smaller(shape) for _ in names[1:]]):
+            free = {
+                n: Variable(TensorType(dtypes[n], s), n) for n, s in zip(names, (shape, *others), strict=True)
+            }
+            try:
+                output = rule.find(**given, **free)
+            except Exception:  # these examples do not fit together, such as an axis that is not there
+                continue
+            yield Case(label, Graph(tuple(free.values()), (output,)), shape)
+
+
+def _smaller(shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
+    """The shapes of the other wildcards beside one of `shape`."""
+    return [shape, shape[:1], ()] if len(shape) == 2 else [shape]
+
+
+def _dtypes(rule: Rule) -> Iterator[Mapping[str, str]]:
+    if not isinstance(rule.on, Mapping):
+        yield from (dict.fromkeys(rule.wildcards, dtype) for dtype in rule.on)
+        return
+    for i in range(max(map(len, rule.on.values()))):
+        yield {n: options[i % len(options)] for n, options in rule.on.items()}
+
+
+def _arrays(case: Case, rule: Rule, rng: np.random.Generator) -> Iterator[list[Array]]:
+    """Values for the inputs of `case`: all pairings as far as they are few; then other shapes, empty ones too."""
+    draw = ordinary_values if rule.changes == DOMAIN else awkward_values
+    pools = [draw(v.dtype, rng) for v in case.graph.inputs]
+    if case.rank == 2:
+        ranked = [(3, 4)[: v.ndim] for v in case.graph.inputs]
+        for finite in (True, True, True, True, False, False):
+            usable = [p[np.isfinite(p)] if finite else p for p in pools]
+            yield [np.asarray(rng.choice(p, s), p.dtype) for p, s in zip(usable, ranked, strict=True)]
+        return
+    if case.shape != (None,):
+        yield [rng.choice(p, tuple(n or 1 for n in case.shape)) for p in pools]
+        return
+    paired = list(itertools.product(*pools)) if len(pools) < 3 else [[rng.choice(p) for p in pools] for _ in range(400)]
+    yield [np.array([row[i] for row in paired], p.dtype) for i, p in enumerate(pools)]
+    for shapes in itertools.product([(1,), (3,)], repeat=len(pools)):
+        yield [rng.choice(p, shape) for p, shape in zip(pools, shapes, strict=True)]
+    yield [p[:0] for p in pools]
+
+
+# ---- the check -----------------------------------------------------------------------------------
+
+
+def check(rule: Rule, seed: int = 0) -> list[str]:
+    """What is wrong with `rule`, one sentence each; empty if nothing was found.
+
+    >>> from graphlab.ops.elementwise import log, log1p
+    >>> wrong = Rule("log(1 + x) -> log1p(-x)", EXACT, find=lambda x: log(1 + x), make=lambda x: log1p(-x))
+    >>> check(wrong)[0]
+    'x: float64: log(1 + x) -> log1p(-x) differs at x=1.0: 0.6931471805599453 became -inf'
+    """
+    rng = np.random.default_rng(seed)
+    found: list[str] = []
+    fired = False
+    for case in cases(rule):
+        outer = Graph(case.graph.inputs, (equal(case.graph.outputs[0], case.graph.outputs[0]),))
+        after = apply_rules(outer, [rule], strict=True).outputs[0]
+        if after is outer.outputs[0]:
+            continue
+        fired = True
+        assert after.owner is not None
+        made = Graph(case.graph.inputs, (after.owner.inputs[0],))
+        complaint = _differs(rule, case, made, rng)
+        if complaint:
+            found.append(f"{case.label}: {rule.name} {complaint}")
+    return found if fired else ["it never fires on its own pattern inside a larger graph"]
+
+
+def _differs(rule: Rule, case: Case, made: Graph, rng: np.random.Generator) -> str | None:
+    """The first place where both sides disagree beyond the rule's class."""
+    for arrays in _arrays(case, rule, rng):
+        try:
+            old = evaluate(case.graph, arrays)
+        except ValueError:  # what raised before may raise
+            continue
+        new = evaluate(made, arrays)
+        if (old.dtype, old.shape) != (new.dtype, new.shape):
+            return f"gives {new.dtype}{new.shape} instead of {old.dtype}{old.shape}"
+        wrong = np.argwhere(~_agree(rule, case, arrays, old, new))
+        if len(wrong):
+            at = tuple(wrong[0])
+            stretched = np.broadcast_arrays(*arrays) if case.rank == 1 else ()
+            shown = ", ".join(f"{v.name}={a[at]}" for v, a in zip(case.graph.inputs, stretched, strict=False))
+            return f"differs at {shown or at}: {old[at]} became {new[at]}"
+    return None
+
+
+def _agree(rule: Rule, case: Case, arrays: Sequence[Array], old: Array, new: Array) -> Array:
+    """For each element whether the two sides agree as the rule's class says."""
+    both_nan = np.zeros(old.shape, bool)
+    if old.dtype.kind in "fc":
+        both_nan = np.isnan(old) & np.isnan(new)
+    if rule.changes == EXACT:
+        bits = [same_bits(np.asarray(a), np.asarray(b)) for a, b in zip(old.ravel(), new.ravel(), strict=True)]
+        return np.asarray(both_nan | np.reshape(bits, old.shape).astype(bool))
+    rtol = ULPS * float(np.finfo(old.dtype).eps)
+    close = np.asarray(both_nan | np.isclose(old, new, rtol=rtol, atol=0))
+    if rule.changes == DOMAIN:
+        return close
+    if case.rank == 2 and not all(np.isfinite(a).all() for a in arrays):
+        # One infinity or NaN decides a whole reduction: what has a value keeps it if there is no NaN.
+        return np.asarray(close | np.isclose(old, new, rtol=1000 * rtol, atol=rtol) | np.isnan(old).any())
+    return _no_further(case, arrays, old, new, close)
+
+
+def _no_further(case: Case, arrays: Sequence[Array], old: Array, new: Array, close: Array) -> Array:
+    """Whether `new` is as near to the true values as `old`, a few ulps aside.
+
+    In reductions of exponentials these are ulps of the exponents, or of 1.
+    """
+    info = np.finfo(old.dtype)
+    ulps, floor = float(ULPS), 0.0
+    if case.rank == 2:
+        ulps, floor = ULPS * max(1.0, *(float(np.abs(a).max()) for a in arrays)), ULPS * float(info.eps)
+    good = close.copy()
+    for at in map(tuple, np.argwhere(~close)):
+        inputs = [np.broadcast_to(a, old.shape)[at] for a in arrays] if case.rank == 1 else arrays
+        if any(np.isnan(v).any() for v in inputs):
+            continue  # NaN in, NaN out: `close` has said that it is not so
+        if any((np.abs(np.asarray(v, float)) > MOST).any() for v in inputs):
+            good[at] = not np.isfinite(old[at])  # too large to compute the true value, and it had broken down
+            continue
+        true = true_values(case.graph, [np.asarray(v) for v in inputs])
+        if true is None:  # cancellation in what it replaces is all that may differ
+            good[at] = abs(old[at] - new[at]) <= ULPS * info.eps
+            continue
+        exact = true.reshape(-1)[0] if case.rank == 1 else true[at]
+        good[at] = exact.is_finite() and _near(old[at], new[at], exact, ulps, floor)
+    return good
+
+
+def _near(old: Any, new: Any, exact: Decimal, ulps: float, floor: float) -> bool:
+    info = np.finfo(new.dtype)
+    slack = max(ulps * float(np.spacing(np.minimum(abs(new), info.max / 2))), floor) if np.isfinite(new) else 0.0
+    far, near = (distance(float(v), exact, float(info.max)) for v in (new, old))
+    return far <= near + Decimal(slack)

@@ -1,0 +1,208 @@
+"""The driver: applies rules to a graph, each node once after its inputs, until none fires.
+
+A rule looks at a node and at what it is computed from, never at its users. So a node whose inputs are
+settled, and on which no rule fires, is settled for good: one sweep is enough, and takes time in
+proportion to the nodes that were there and those that rules made.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphlab.graph import events
+from graphlab.graph.node import Apply, Graph, Provenance, Variable, provenance
+from graphlab.graph.walk import toposort, with_inputs
+from graphlab.ops.base import Op
+from graphlab.ops.elementwise import Elementwise
+from graphlab.rewrite.rule import AnyRule, Match
+
+MAX_ORIGINS = 16  # lines kept for a node that many were made into, so that long chains stay linear
+
+
+class RewriteError(Exception):
+    """A rule that raises, or a set of rules that does not settle; strict drivers raise it."""
+
+
+class RewriteWarning(UserWarning):
+    """The same where the driver goes on without the rule."""
+
+
+def joined_origins(nodes: Sequence[Apply]) -> Provenance:
+    """The provenance of a node that stands for all of `nodes`: the first one's, with the lines of all."""
+    first = nodes[0].provenance
+    if len(nodes) == 1:
+        return first
+    lines = dict.fromkeys(origin for node in nodes for origin in node.provenance.origins)
+    return Provenance(tuple(lines)[:MAX_ORIGINS], first.grad_of, first.rule, first.replaced)
+
+
+def default_budget(nodes: int) -> int:
+    """How many applications of rules a pass over `nodes` nodes may take before something is wrong."""
+    return 1000 + 20 * nodes
+
+
+def apply_rules(
+    graph: Graph,
+    rules: Sequence[AnyRule],
+    *,
+    pass_name: str = "rules",
+    budget: int | None = None,
+    strict: bool = False,
+) -> Graph:
+    """`graph` with `rules` applied wherever they fit; earlier rules are tried first.
+
+    After `budget` applications (the default grows with the graph) no rule is applied any more and a
+    RewriteWarning names the one that fired most. A rule that raises is left out, with a RewriteWarning.
+    If `strict`, both raise RewriteError. The inputs of the graph stay the variables they are.
+    """
+    if budget is None:
+        budget = default_budget(len(toposort(graph.outputs, graph.inputs)))
+    sweep = Sweep(tuple(rules), pass_name, strict, budget)
+    for variable in graph.inputs:
+        sweep.final[variable] = variable
+    for output in graph.outputs:
+        sweep.settle(output)
+    return Graph(graph.inputs, tuple(sweep.final[v] for v in graph.outputs))
+
+
+@dataclass
+class Sweep:
+    """One run of the driver: `final` maps each settled variable to what stands in its place."""
+
+    rules: tuple[AnyRule, ...]
+    pass_name: str
+    strict: bool
+    budget: int
+    final: dict[Variable, Variable] = field(default_factory=dict)
+    visits: int = 0
+    fired: Counter[str] = field(default_factory=Counter)
+    _replaced: dict[Apply, tuple[Variable, ...]] = field(default_factory=dict)
+    _candidates: dict[Op | type[Op], list[AnyRule]] = field(default_factory=dict)
+    _failed: set[AnyRule] = field(default_factory=set)
+    _exhausted: bool = False
+
+    def settle(self, variable: Variable) -> None:
+        """Work out `final` for `variable` and all it needs."""
+        stack = [variable]
+        while stack:
+            top = stack[-1]
+            node = top.owner
+            if top in self.final or node is None:
+                self.final.setdefault(top, top)
+                stack.pop()
+                continue
+            needed = self._replaced.get(node, node.inputs)
+            pending = [v for v in needed if v not in self.final]
+            if pending:
+                stack.extend(reversed(pending))
+            elif node in self._replaced:
+                self._finish(node, [self.final[v] for v in needed])
+            else:
+                self._visit(node)
+
+    def _finish(self, node: Apply, values: Sequence[Variable]) -> None:
+        for old, new in zip(node.outputs, values, strict=True):
+            self.final.setdefault(old, new)
+
+    def _visit(self, node: Apply) -> None:
+        """Try the rules on `node`, whose inputs are settled; it is settled itself if none fires."""
+        self.visits += 1
+        inputs = [self.final[v] for v in node.inputs]
+        moved = any(new is not old for new, old in zip(inputs, node.inputs, strict=True))
+        current = with_inputs(node, inputs) if moved else node
+        for rule in self._rules_for(current.op):
+            replacement = self._fire(rule, current)
+            if replacement is not None:
+                self._replaced[node] = replacement
+                return
+        self._finish(current, current.outputs)
+        self._finish(node, current.outputs)
+
+    def _rules_for(self, op: Op) -> list[AnyRule]:
+        """The rules that may fire on `op`, in order."""
+        if self._exhausted:
+            return []
+        key = op if isinstance(op, Elementwise) else type(op)
+        if key not in self._candidates:
+            self._candidates[key] = [r for r in self.rules if _may_concern(r, op)]
+        return self._candidates[key]
+
+    def _fire(self, rule: AnyRule, node: Apply) -> tuple[Variable, ...] | None:
+        """What `rule` makes of `node`'s outputs, or None."""
+        if rule in self._failed:
+            return None
+        started = time.perf_counter()
+        try:
+            found = rule.match(node)
+            if found is None:
+                return None
+            made = self._build(rule, found)
+        except Exception as error:
+            self._complain(f"rule {rule.name!r} ({rule.source}) raised {type(error).__name__}: {error}", error)
+            self._failed.add(rule)
+            return None
+        if made is not None:
+            self._applied(rule, node, made, time.perf_counter() - started)
+        return made
+
+    def _build(self, rule: AnyRule, found: Match) -> tuple[Variable, ...] | None:
+        node = found.nodes[0]
+        old = joined_origins(found.nodes)
+        with provenance(Provenance(old.origins, old.grad_of, rule.name, node)):
+            new = rule.build(found)
+        if new is None:
+            return None
+        made = (new,) if isinstance(new, Variable) else new
+        if all(a is b for a, b in zip(made, node.outputs, strict=True)):
+            return None
+        fresh = self._fresh(made)
+        if node in fresh:
+            raise RewriteError("what it makes contains what it replaces")
+        for before, after in zip(node.outputs, made, strict=True):
+            if before.name and not after.name and after.owner in fresh:
+                after.name = before.name
+        return made
+
+    def _fresh(self, made: Sequence[Variable]) -> set[Apply]:
+        """The applications among `made` and their ancestors that were not there before."""
+        fresh: set[Apply] = set()
+        pending = list(made)
+        while pending:
+            v = pending.pop()
+            if v not in self.final and v.owner is not None and v.owner not in fresh:
+                fresh.add(v.owner)
+                pending.extend(v.owner.inputs)
+        return fresh
+
+    def _applied(self, rule: AnyRule, node: Apply, made: Sequence[Variable], seconds: float) -> None:
+        self.fired[rule.name] += 1
+        if events.listening():
+            before, after = node.outputs[0], made[0]
+            events.emit(
+                events.RewriteApplied(self.pass_name, rule.name, rule.changes, before, after, seconds, rule.source)
+            )
+        if self.fired.total() >= self.budget:
+            culprit, times = self.fired.most_common(1)[0]
+            self._exhausted = True
+            self._complain(
+                f"rewriting stopped after {self.budget} applications: the rules do not settle;"
+                f" {culprit!r} fired {times} times"
+            )
+
+    def _complain(self, message: str, cause: Exception | None = None) -> None:
+        message = f"pass {self.pass_name!r}: {message}"
+        if self.strict:
+            raise RewriteError(message) from cause
+        warnings.warn(message, RewriteWarning, stacklevel=2)
+
+
+def _may_concern(rule: AnyRule, op: Op) -> bool:
+    """Whether `rule` may fire on ops like `op`; a rule whose pattern can't be traced says so when it is tried."""
+    try:
+        return rule.concerns(op)
+    except Exception:
+        return True

@@ -1,0 +1,1 @@
+"""The rules, in tables: canonical forms, stable forms, special forms."""

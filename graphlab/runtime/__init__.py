@@ -1,0 +1,1 @@
+"""Building generated C and running it: the compiler, the cache, the loaded program."""

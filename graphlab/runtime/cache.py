@@ -1,0 +1,247 @@
+"""The folder of built programs: private to the user, addressed by content, checked before every use."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_DAY = 86400.0
+
+
+class CacheWarning(RuntimeWarning):
+    """The cache could not be used as it should be; results are right all the same."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A built program: the shared object and what is known of it."""
+
+    path: Path
+    facts: dict[str, Any]
+
+
+# ---- the folder ----------------------------------------------------------------------------------
+
+
+def open_folder(wanted: Path) -> Path:
+    """`wanted`, made if need be; a private temporary folder, with one warning, where it can't be trusted or used."""
+    try:
+        folder = Path(os.path.abspath(wanted))
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        problem = _distrust(folder)
+        if problem is None and not os.access(folder, os.W_OK | os.X_OK):
+            problem = "it is read-only"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    return folder if problem is None else private_folder(f"{wanted}: {problem}")
+
+
+def _distrust(folder: Path) -> str | None:
+    """Why others could put files into `folder`; None if they can't."""
+    me = os.getuid()
+    status = os.lstat(folder)
+    if stat.S_ISLNK(status.st_mode):
+        return "it is a symbolic link"
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is not a folder"
+    if status.st_uid != me:
+        return "it belongs to another user"
+    if status.st_mode & 0o022:
+        return "others may write to it"
+    for parent in folder.parents:  # whoever can rename a parent can replace the folder
+        status = os.lstat(parent)
+        if status.st_uid not in (0, me):
+            return f"{parent} belongs to another user"
+        writable = not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o022
+        if writable and not status.st_mode & stat.S_ISVTX:
+            return f"others may write to {parent}"
+    return None
+
+
+@cache
+def private_folder(reason: str) -> Path:
+    """A temporary folder that goes away with this process."""
+    folder = tempfile.mkdtemp(prefix="graphlab-")
+    owner = os.getpid()
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    warnings.warn(
+        f"the cache folder is not used ({reason}); built code is kept in {folder} until this process ends",
+        CacheWarning,
+        stacklevel=2,
+    )
+    return Path(folder)
+
+
+@contextmanager
+def work_folder(folder: Path) -> Iterator[Path]:
+    """A fresh folder for one build, removed after it."""
+    work = Path(tempfile.mkdtemp(prefix="tmp-", dir=folder))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+# ---- entries -------------------------------------------------------------------------------------
+
+
+def lookup(folder: Path, key: str, *, repair: bool = False) -> Entry | None:
+    """The entry `key`, if it is there and undamaged.
+
+    `repair` puts a damaged one aside, with one warning: for the holder of the key's lock, since without
+    it a difference may be another process at work.
+    """
+    path, facts_path = folder / f"{key}.so", folder / f"{key}.json"
+    try:
+        text = _read(facts_path)
+    except OSError:
+        return None  # the facts are written last: without them there is no entry
+    try:
+        facts = json.loads(text)
+        whole = facts["key"] == key and facts["sha256"] == hashlib.sha256(_read(path)).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        if repair:
+            _quarantine(folder, key)
+        return None
+    with suppress(OSError):
+        os.utime(path)  # last used now
+    return Entry(path, facts)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file of ours; never through a link."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
+            raise OSError(errno.EPERM, "not a regular file of this user", str(path))
+        return file.read()
+
+
+def store(folder: Path, key: str, built: Path, facts: dict[str, Any]) -> Entry:
+    """Put the shared object `built`, a file in `folder`, into the cache as `key`.
+
+    Both files appear whole or not at all, the facts last.
+    """
+    path, facts_path = folder / f"{key}.so", folder / f"{key}.json"
+    facts = {**facts, "key": key, "sha256": hashlib.sha256(built.read_bytes()).hexdigest()}
+    written = built.with_suffix(".json")
+    written.write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
+    for source, target in ((built, path), (written, facts_path)):
+        os.chmod(source, 0o600)
+        _synchronize(source)
+        os.replace(source, target)
+    return Entry(path, facts)
+
+
+def _synchronize(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quarantine(folder: Path, key: str) -> None:
+    """Put the files of `key` where nobody loads them."""
+    warnings.warn(f"a damaged entry of graphlab's cache is built anew: {key}", CacheWarning, stacklevel=2)
+    aside = folder / "quarantine"
+    with suppress(OSError):
+        aside.mkdir(mode=0o700, exist_ok=True)
+    for suffix in (".json", ".so"):
+        try:
+            os.replace(folder / f"{key}{suffix}", aside / f"{key}{suffix}.{time.time_ns()}")
+        except OSError:
+            with suppress(OSError):
+                os.unlink(folder / f"{key}{suffix}")
+
+
+# ---- locks ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def lock(folder: Path, key: str, patience: float) -> Iterator[bool]:
+    """Hold the lock of `key`; whether it was got within `patience` seconds.
+
+    The kernel gives it back when its holder ends, however it ends.
+    """
+    path = folder / f"{key}.lock"
+    deadline = time.monotonic() + patience
+    descriptor, pause = -1, 0.002
+    try:
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            if _try_lock(descriptor, path):
+                break
+            os.close(descriptor)
+            descriptor = -1
+            if time.monotonic() > deadline:
+                break
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        yield descriptor >= 0
+    finally:
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.unlink(path)  # while we hold it: whoever waits sees that its file is gone, and opens anew
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int, path: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_ino == os.lstat(path).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+# ---- size ----------------------------------------------------------------------------------------
+
+
+def evict(folder: Path, limit: int, keep: str) -> None:
+    """Remove the least recently used entries until at most `limit` bytes are left, and what crashes left behind.
+
+    A loaded program goes on without its file. `keep` stays.
+    """
+    with suppress(OSError):
+        files = [(entry.stat(follow_symlinks=False), Path(entry.path)) for entry in os.scandir(folder)]
+        programs = sorted((s.st_mtime_ns, s.st_size, p) for s, p in files if p.suffix == ".so")
+        total = sum(size for _, size, _ in programs)
+        for _, size, path in programs:
+            if total <= limit:
+                break
+            if path.stem != keep:
+                path.with_suffix(".json").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+                total -= size
+        _sweep(folder, files)
+
+
+def _sweep(folder: Path, files: list[tuple[os.stat_result, Path]]) -> None:
+    """Remove the work folders of builds that were killed, and old quarantined files."""
+    now = time.time()
+    for status, path in files:
+        if path.name.startswith("tmp-") and now - status.st_mtime > _DAY / 24:
+            shutil.rmtree(path, ignore_errors=True)
+    aside = folder / "quarantine"
+    if aside.is_dir():
+        for path in aside.iterdir():
+            if now - path.lstat().st_mtime > _DAY:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""The extension module graphlab._rt, if it is there: the one place that knows how to reach it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+# What StepFailed.detail holds, kind by kind.
+DETAILS = {
+    "unknown": "",
+    "memory": "no memory for {} bytes",
+    "size": "the array is too big",
+    "broadcast": "operands {} and {} do not broadcast: along axis {} their extents are {} and {}",
+    "reshape": "{} elements do not fit a shape of {}",
+    "negative": "axis {} gets the negative extent {}",
+    "index": "on axis {} the index {} is out of range for the extent {}",
+    "step": "the slice of axis {} has step 0",
+    "empty": "a reduction over no elements has no value",
+    "squeeze": "axis {} can't be dropped: its extent is {}",
+    "concatenate": "operand {} differs along axis {}: its extent is {} instead of {}",
+    "matmul": "the inner extents {} and {} differ",
+    "host": "host function {} raised",
+}
+
+
+class StepFailed(Exception):
+    """Step number `step` of a program failed: `kind` is a key of DETAILS, `detail` its numbers.
+
+    >>> str(StepFailed(3, "matmul", (2, 5)))
+    'step 3: the inner extents 2 and 5 differ'
+    """
+
+    def __init__(self, step: int, kind: str, detail: tuple[int, ...]) -> None:
+        super().__init__(step, kind, detail)
+        self.step, self.kind, self.detail = step, kind, detail
+
+    def __str__(self) -> str:
+        template = DETAILS.get(self.kind, "")
+        known = len(self.detail) >= template.count("{}")
+        return f"step {self.step}: {template.format(*self.detail) if template and known else self.kind}"
+
+
+def csrc() -> Path:
+    """The folder of the C headers: in an installed package beside the modules, in a checkout beside the package."""
+    inside = _PACKAGE / "csrc"
+    return inside if inside.is_dir() else _PACKAGE.parent / "csrc"
+
+
+def _load() -> tuple[dict[str, Any], str]:
+    """The names that the extension exports, and why there are none."""
+    try:
+        module: Any = importlib.import_module("graphlab._rt")
+    except ImportError as error:
+        return {}, f"graphlab's C runtime was not built when graphlab was installed ({error})"
+    built_for = module.ffi.string(module.lib.GL_ABI_DIGEST).decode()
+    if built_for != hashlib.blake2b((csrc() / "gl_abi.h").read_bytes(), digest_size=16).hexdigest():
+        return {}, "graphlab's C runtime is older than csrc/gl_abi.h: install graphlab again"
+    names: dict[str, Any] = {"StepFailed": StepFailed}
+    if module.lib.gl_export(id(names)):
+        return {}, "graphlab's C runtime could not start"
+    return names, ""
+
+
+NAMES, MISSING = _load()
+
+# ---- pointers from SciPy -------------------------------------------------------------------------
+
+_BLAS = {
+    "gemm": "void (char *, char *, int *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *)",
+    "gemv": "void (char *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *)",
+    "dot": "T (int *, T *, int *, T *, int *)",
+}
+_blas_ready = False
+
+
+def load_blas() -> None:
+    """Give the runtime its BLAS routines. Once per process; importing SciPy's takes a moment."""
+    global _blas_ready
+    if not _blas_ready:
+        module = importlib.import_module("scipy.linalg.cython_blas")
+        wanted = [(letter + name, signature) for name, signature in _BLAS.items() for letter in "ds"]
+        NAMES["set_blas"](*(_pointer(module, name, signature) for name, signature in wanted))
+        _blas_ready = True
+
+
+def special_function(name: str) -> int:
+    """The address of SciPy's special function `name` of one double."""
+    module = importlib.import_module("scipy.special.cython_special")
+    capsules = module.__pyx_capi__
+    for spelled in (name, *(f"__pyx_fuse_{i}{name}" for i in range(3))):
+        if spelled in capsules and _read(capsules[spelled])[0] == "double (double)":
+            return _read(capsules[spelled])[1]
+    raise ImportError(f"scipy.special.cython_special has no {name} of one double")
+
+
+def _pointer(module: ModuleType, name: str, expected: str) -> int:
+    signature, address = _read(module.__pyx_capi__[name])
+    if signature != expected:
+        raise ImportError(f"{module.__name__}.{name} is {signature!r}, not {expected!r}")
+    return address
+
+
+def _read(capsule: Any) -> tuple[str, int]:
+    """The signature in a capsule, with Cython's own names taken out of it, and its address."""
+    signature, address = NAMES["read_capsule"](capsule)
+    signature = re.sub(r"__pyx_t_\w+_[ds]\b", "T", signature)
+    return signature.replace(", int __pyx_skip_dispatch", ""), address

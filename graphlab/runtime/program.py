@@ -1,0 +1,182 @@
+"""The loaded program: call it, bind it to a callable, or run it one step at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable as Function
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from graphlab.errors import CompilerError
+from graphlab.loops.ir import Program, RuntimeCall
+from graphlab.options import options
+from graphlab.runtime import native
+from graphlab.runtime.build import Built, build
+from graphlab.runtime.cache import private_folder
+from graphlab.runtime.native import StepFailed
+
+Array = np.ndarray[Any, Any]
+Cell = list[Array]
+
+# From so many bytes of operands on, a run gives up the GIL: about 100 us of work, less data if there are products.
+RELEASE_BYTES, RELEASE_BYTES_PRODUCTS = 1 << 19, 1 << 16
+
+
+def available() -> bool:
+    """Whether programs can be loaded here: the extension module is there and fits its headers."""
+    return not native.MISSING
+
+
+class SlowCallable:
+    """What Callable is where there is no extension module: every call goes to the bound `slow`."""
+
+    def _bind_slow(self, slow: Function[..., Any]) -> None:
+        self._bound = slow
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._bound(*args, **kwargs)
+
+
+Callable: Any = native.NAMES.get("Callable", SlowCallable)
+
+
+class Frame:
+    """One run of a program that stops after every step. Values stay until `close`; no update takes effect."""
+
+    def __init__(self, code: Any, arrays: Sequence[Array]) -> None:
+        self._frame = code.frame(arrays)
+
+    def run_step(self, k: int) -> None:
+        """Run step `k`; StepFailed, or what a host function raised."""
+        self._frame.run_step(k)
+
+    def value(self, slot: int) -> Array | None:
+        """A copy of what `slot` holds; None if nothing was put there yet."""
+        value: Array | None = self._frame.value(slot)
+        return value
+
+    def close(self) -> None:
+        """Give up all values."""
+        self._frame.close()
+
+
+class Machine:
+    """`program`, built from its C text `source` and loaded.
+
+    `constants`, `hosts` and `cells` (one-element lists) belong to program.constants, to the numbers of
+    its HostCalls and to program.shared; `updates` pairs an output position with the cell that it is the
+    next value of. The first `visible` outputs are a call's results (default: those that are no update).
+    `externs` names the special functions of one double whose addresses go to its `gl_extern_` pointers.
+    CompilerError: it could not be built or loaded.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        source: str,
+        *,
+        constants: Sequence[Array] = (),
+        hosts: Sequence[Function[..., tuple[Array, ...]]] = (),
+        cells: Sequence[Cell] = (),
+        updates: Sequence[tuple[int, Cell | int]] = (),
+        visible: int | None = None,
+        externs: Sequence[str] = (),
+    ) -> None:
+        if not available():
+            raise CompilerError(native.MISSING)
+        self.program = program
+        all_cells = list(cells)
+        targets = [_position(all_cells, cell) for _, cell in updates]
+        products = _uses(program, "matmul")
+        self._code = _load(
+            source,
+            dtypes=tuple(np.dtype(name) for name in program.dtypes),
+            ndims=program.ndims,
+            inputs=program.inputs,
+            shared=program.shared,
+            constant_slots=program.constants,
+            outputs=program.outputs,
+            constants=tuple(_plain(a, program, slot) for a, slot in zip(constants, program.constants, strict=True)),
+            hosts=tuple(hosts),
+            cells=tuple(all_cells),
+            update_outputs=tuple(position for position, _ in updates),
+            update_cells=tuple(targets),
+            visible=len(program.outputs) - len(updates) if visible is None else visible,
+            release_bytes=RELEASE_BYTES_PRODUCTS if products else RELEASE_BYTES,
+        )
+        for name in externs:
+            self._code.set_pointer(f"gl_extern_{name}", native.special_function(name))
+        if products:
+            native.load_blas()
+
+    def call(self, arrays: Sequence[Array]) -> list[Array]:
+        """The visible outputs for `arrays`; updates take effect together, after success.
+
+        StepFailed: a step failed. What a host function raises passes through unchanged.
+        """
+        results: list[Array] = self._code.call(arrays)
+        return results
+
+    def frame(self, arrays: Sequence[Array]) -> Frame:
+        """A run that stops after every step."""
+        return Frame(self._code, arrays)
+
+    def bind(self, callable: Any, slow: Function[..., Any], single: bool) -> None:
+        """Let `callable`, a Callable, run this program.
+
+        `single`: its result is the one visible output, else the list of them. `slow(*args, **kwargs)`
+        answers every call whose arguments are not arrays of just the right kind, or that fails.
+        """
+        callable._bind(self._code, slow, single)
+
+
+def _position(cells: list[Cell], cell: Cell | int) -> int:
+    """Where `cell` is in `cells`, by identity; appended if it is not there."""
+    if isinstance(cell, int):
+        return cell
+    for k, known in enumerate(cells):
+        if known is cell:
+            return k
+    cells.append(cell)
+    return len(cells) - 1
+
+
+def _plain(array: Array, program: Program, slot: int) -> Array:
+    """A constant as the program reads it: a plain, aligned array of native byte order that stays as it is."""
+    return np.array(array, dtype=program.dtypes[slot], order="C", copy=True, subok=False)
+
+
+def _uses(program: Program, function: str) -> bool:
+    actions = (step.action for step in program.steps)
+    return any(isinstance(action, RuntimeCall) and action.function == function for action in actions)
+
+
+def _load(source: str, **facts: Any) -> Any:
+    """The Code of `source`. An entry that vanishes from the cache before it is loaded is built again."""
+    built = build(source)
+    try:
+        return _opened(built, facts)
+    except OSError as error:
+        if os.path.exists(built.path):
+            if "failed to map segment" not in str(error):  # that is what a noexec file system says
+                raise CompilerError(f"built code can't be loaded: {error}") from error
+            folder = private_folder(f"{built.path.parent}: nothing there may be executed")
+            built = build(source, replace(options(), cache_dir=folder))
+        else:
+            built = build(source)
+    try:
+        return _opened(built, facts)
+    except OSError as error:
+        raise CompilerError(
+            f"built code can't be loaded: {error}", hint="set GRAPHLAB_CACHE_DIR to a folder whose files may be executed"
+        ) from error
+
+
+def _opened(built: Built, facts: dict[str, Any]) -> Any:
+    return native.NAMES["Code"](path=str(built.path), **facts)
+
+
+__all__ = ["Array", "Callable", "Cell", "Frame", "Machine", "StepFailed", "available"]

@@ -1,0 +1,287 @@
+"""The user's namespace: variables by rank and dtype, and every operation by its NumPy and Theano names.
+
+>>> import graphlab.tensor as T
+>>> x = T.matrix("x")
+>>> T.exp(x).sum(axis=0).type.ndim
+1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphlab.autodiff import (
+    Lop,
+    Rop,
+    consider_constant,
+    disconnected_grad,
+    grad,
+    grad_clip,
+    hessian_vector_product,
+    jvp,
+    verify_grad,
+    vjp,
+    zero_grad,
+)
+from graphlab.dtypes import LETTERS
+from graphlab.errors import GraphTypeError, caller_origin, user_boundary
+from graphlab.graph.node import Shared, Variable
+from graphlab.graph.types import Extent, tensor_type
+from graphlab.ops import nnet
+from graphlab.ops.elementwise import (
+    absolute,
+    add,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    cast,
+    cbrt,
+    ceil,
+    clip,
+    copysign,
+    cos,
+    cosh,
+    deg2rad,
+    digamma,
+    equal,
+    erf,
+    erfc,
+    erfinv,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    floor_divide,
+    fmax,
+    fmin,
+    fmod,
+    gammaln,
+    greater,
+    greater_equal,
+    hypot,
+    invert,
+    isfinite,
+    isinf,
+    isnan,
+    left_shift,
+    less,
+    less_equal,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    polygamma,
+    power,
+    rad2deg,
+    reciprocal,
+    remainder,
+    right_shift,
+    rint,
+    round,
+    sigmoid,
+    sign,
+    signbit,
+    sin,
+    sinh,
+    softplus,
+    sqrt,
+    square,
+    subtract,
+    tan,
+    tanh,
+    true_divide,
+    trunc,
+    where,
+)
+from graphlab.ops.index import inc_subtensor, set_subtensor, take
+from graphlab.ops.join import arange, as_tensor, concatenate, eye, join, repeat, split, stack, tile
+from graphlab.ops.linalg import dot, inner, matmul, outer, tensordot
+from graphlab.ops.nnet import log_softmax, logsumexp, softmax
+from graphlab.ops.reduce import all, any, argmax, argmin, max, mean, min, prod, std, sum, var
+from graphlab.ops.shape import (
+    atleast_1d,
+    atleast_2d,
+    broadcast_to,
+    dimshuffle,
+    expand_dims,
+    flatten,
+    full,
+    full_like,
+    moveaxis,
+    ones,
+    ones_like,
+    ravel,
+    reshape,
+    shape_of,
+    shape_padaxis,
+    shape_padleft,
+    shape_padright,
+    size,
+    squeeze,
+    swapaxes,
+    transpose,
+    zeros,
+    zeros_like,
+)
+from graphlab.options import options
+
+# ---- variables -----------------------------------------------------------------------------------
+
+
+@user_boundary
+def tensor(dtype: Any = None, shape: Sequence[Extent] = (), name: str | None = None) -> Variable:
+    """A variable of `dtype` (default floatX) with `len(shape)` dimensions; a None extent is left to the run.
+
+    >>> str(tensor("int32", (None, 3), "codes").type)
+    'int32[?,3]'
+    """
+    try:
+        return Variable(tensor_type(dtype or options().floatX, shape), name)
+    except TypeError as error:
+        raise GraphTypeError(
+            f"tensor({name or ''}): {error}",
+            origin=caller_origin(),
+            hint="tensor('float64', (None, 3), 'x'): a dtype, a tuple of integers or None, a name",
+        ) from None
+
+
+Maker = Callable[..., Variable]
+
+
+def _maker(kind: str, shape: Sequence[Extent], dtype: str | None = None, letter: str = "") -> Maker:
+    """A function (name, dtype) that makes variables of `shape`; a `letter` in its name tells a fixed dtype."""
+
+    def make(name: str | None = None, dtype: Any = dtype) -> Variable:
+        return tensor(dtype, shape, name)
+
+    make.__name__ = make.__qualname__ = letter + kind
+    make.__doc__ = f"A {kind} variable of {dtype or 'dtype floatX, unless `dtype` says another'}."
+    return user_boundary(make)
+
+
+def _of_each_dtype(kind: str, shape: Sequence[Extent]) -> list[Maker]:
+    return [_maker(kind, shape, dtype, letter) for letter, dtype in LETTERS.items()]
+
+
+def _several(make: Maker) -> Callable[..., tuple[Variable, ...]]:
+    """The plural of `make`: one variable for each name, or as many unnamed ones as a number says."""
+
+    def several(*names: str | int) -> tuple[Variable, ...]:
+        if len(names) == 1 and isinstance(names[0], int):
+            return tuple(make() for _ in range(names[0]))
+        return tuple(make(name) for name in names)
+
+    several.__name__ = several.__qualname__ = make.__name__.replace("matrix", "matrice") + "s"
+    several.__doc__ = f"One `{make.__name__}` for each name given, or as many unnamed ones as a number says."
+    return user_boundary(several)
+
+
+scalar, vector, matrix = _maker("scalar", ()), _maker("vector", (None,)), _maker("matrix", (None, None))
+tensor3, tensor4 = _maker("tensor3", (None,) * 3), _maker("tensor4", (None,) * 4)
+row, col = _maker("row", (1, None)), _maker("col", (None, 1))
+
+# In the order of LETTERS: b int8, w int16, i int32, l int64, f float32, d float64, c complex64, z complex128.
+bscalar, wscalar, iscalar, lscalar, fscalar, dscalar, cscalar, zscalar = _of_each_dtype("scalar", ())
+bvector, wvector, ivector, lvector, fvector, dvector, cvector, zvector = _of_each_dtype("vector", (None,))
+bmatrix, wmatrix, imatrix, lmatrix, fmatrix, dmatrix, cmatrix, zmatrix = _of_each_dtype("matrix", (None,) * 2)
+btensor3, wtensor3, itensor3, ltensor3, ftensor3, dtensor3, ctensor3, ztensor3 = _of_each_dtype("tensor3", (None,) * 3)
+btensor4, wtensor4, itensor4, ltensor4, ftensor4, dtensor4, ctensor4, ztensor4 = _of_each_dtype("tensor4", (None,) * 4)
+brow, wrow, irow, lrow, frow, drow, crow, zrow = _of_each_dtype("row", (1, None))
+bcol, wcol, icol, lcol, fcol, dcol, ccol, zcol = _of_each_dtype("col", (None, 1))
+
+scalars, vectors, matrices = _several(scalar), _several(vector), _several(matrix)
+tensor3s, tensor4s, rows, cols = _several(tensor3), _several(tensor4), _several(row), _several(col)
+iscalars, lscalars, fscalars, dscalars = map(_several, (iscalar, lscalar, fscalar, dscalar))
+ivectors, lvectors, fvectors, dvectors = map(_several, (ivector, lvector, fvector, dvector))
+imatrices, lmatrices, fmatrices, dmatrices = map(_several, (imatrix, lmatrix, fmatrix, dmatrix))
+
+
+@user_boundary
+def constant(value: Any, name: str | None = None, dtype: Any = None) -> Variable:
+    """`value`, copied into the graph.
+
+    >>> constant([1, 2]).type.shape
+    (2,)
+    """
+    made = as_tensor(value, name)
+    return made if dtype is None else cast(made, dtype)
+
+
+shared = Shared
+
+# ---- more names for the same ---------------------------------------------------------------------
+
+abs = abs_ = absolute
+neg, inv, sgn, sqr = negative, reciprocal, sign, square
+sub, mul, true_div, int_div, floor_div, mod, pow = (
+    subtract, multiply, true_divide, floor_divide, floor_divide, remainder, power,
+)  # fmt: skip
+eq, neq, lt, le, gt, ge = equal, not_equal, less, less_equal, greater, greater_equal
+and_, or_, xor, bitwise_not = bitwise_and, bitwise_or, bitwise_xor, invert
+switch, psi, round_half_to_even = where, digamma, rint
+as_tensor_variable, shape = as_tensor, shape_of
+amax, amin = max, min
+permute_dims = transpose
+
+
+def alloc(value: Any, *extents: Any) -> Variable:
+    """`value` stretched to the shape `extents`: Theano's spelling of `full`."""
+    return full(extents, value)
+
+
+def fill(x: Any, value: Any) -> Variable:
+    """`value` in the shape of `x`, in its own dtype: Theano's spelling of `full_like`."""
+    made = as_tensor(value)
+    return full_like(x, made, made.dtype)
+
+
+__all__ = [
+    "Lop", "Rop", "Shared", "Variable", "abs", "abs_", "absolute", "add", "all", "alloc", "amax", "amin",
+    "and_", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+    "argmax", "argmin", "as_tensor", "as_tensor_variable", "atleast_1d", "atleast_2d", "bcol",
+    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmatrix", "broadcast_to", "brow", "bscalar",
+    "btensor3", "btensor4", "bvector", "cast", "cbrt", "ccol", "ceil", "clip", "cmatrix", "col", "cols",
+    "concatenate", "consider_constant", "constant", "copysign", "cos", "cosh", "crow", "cscalar",
+    "ctensor3", "ctensor4", "cvector", "dcol", "deg2rad", "digamma", "dimshuffle", "disconnected_grad",
+    "dmatrices", "dmatrix", "dot", "drow", "dscalar", "dscalars", "dtensor3", "dtensor4", "dvector",
+    "dvectors", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand_dims", "expm1", "eye",
+    "fcol", "fill", "flatten", "floor", "floor_div", "floor_divide", "fmatrices", "fmatrix", "fmax", "fmin",
+    "fmod", "frow", "fscalar", "fscalars", "ftensor3", "ftensor4", "full", "full_like", "fvector",
+    "fvectors", "gammaln", "ge", "grad", "grad_clip", "greater", "greater_equal", "gt",
+    "hessian_vector_product", "hypot", "icol", "imatrices", "imatrix", "inc_subtensor", "inner", "int_div",
+    "inv", "invert", "irow", "iscalar", "iscalars", "isfinite", "isinf", "isnan", "itensor3", "itensor4",
+    "ivector", "ivectors", "join", "jvp", "lcol", "le", "left_shift", "less", "less_equal", "lmatrices",
+    "lmatrix", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logsumexp", "lrow", "lscalar", "lscalars", "lt",
+    "ltensor3", "ltensor4", "lvector", "lvectors", "matmul", "matrices", "matrix", "max", "maximum", "mean",
+    "min", "minimum", "mod", "moveaxis", "mul", "multiply", "neg", "negative", "neq", "nnet", "not_equal",
+    "ones", "ones_like", "or_", "outer", "permute_dims", "polygamma", "pow", "power", "prod", "psi",
+    "rad2deg", "ravel", "reciprocal", "remainder", "repeat", "reshape", "right_shift", "rint", "round",
+    "round_half_to_even", "row", "rows", "scalar", "scalars", "set_subtensor", "sgn", "shape", "shape_of",
+    "shape_padaxis", "shape_padleft", "shape_padright", "shared", "sigmoid", "sign", "signbit", "sin",
+    "sinh", "size", "softmax", "softplus", "split", "sqr", "sqrt", "square", "squeeze", "stack", "std",
+    "sub", "subtract", "sum", "swapaxes", "switch", "take", "tan", "tanh", "tensor", "tensor3", "tensor3s",
+    "tensor4", "tensor4s", "tensordot", "tile", "transpose", "true_div", "true_divide", "trunc", "var",
+    "vector", "vectors", "verify_grad", "vjp", "wcol", "where", "wmatrix", "wrow", "wscalar", "wtensor3",
+    "wtensor4", "wvector", "xor", "zcol", "zero_grad", "zeros", "zeros_like", "zmatrix", "zrow", "zscalar",
+    "ztensor3", "ztensor4", "zvector",
+]  # fmt: skip

@@ -1,0 +1,43 @@
+"""Makes one script of the ES modules in static/: what a widget or a report without a server can carry."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+STATIC = Path(__file__).parent / "static"
+# The modules keep to two forms, each on one line, so that nothing more than this is needed to join them.
+_IMPORT = re.compile(r'^import \{ ([\w, ]+) \} from "\./(\w+)\.js";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=function (\w+)|const (\w+))", re.MULTILINE)
+
+
+@cache
+def script(entry: str) -> str:
+    """The module `entry` and all that it imports as one module; each keeps a scope of its own.
+
+    >>> script("widget").count("export")
+    1
+    """
+    done: dict[str, str] = {}
+    _add(entry, done)
+    main = done.pop(entry)
+    return "\n".join([*done.values(), main])
+
+
+@cache
+def style() -> str:
+    """The one stylesheet of pictures and explorer."""
+    return "".join((STATIC / name).read_text(encoding="utf-8") for name in ("picture.css", "explorer.css"))
+
+
+def _add(name: str, done: dict[str, str]) -> None:
+    if name in done:
+        return
+    text = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+    for _, dependency in _IMPORT.findall(text):
+        _add(dependency, done)
+    names = [function or constant for function, constant in _EXPORT.findall(text)]
+    body = _EXPORT.sub("", _IMPORT.sub(r"const { \1 } = module_\2;", text))
+    given = f"return {{ {', '.join(names)} }};"
+    done[name] = f"const module_{name} = (() => {{\n{body}{given}\n}})();" if names else body

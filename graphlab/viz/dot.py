@@ -1,0 +1,111 @@
+"""The layout by Graphviz: the diagram as DOT, named by positions alone, and dot's geometry read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import graphviz
+
+from graphlab.viz.diagram import REMOVED, Diagram
+from graphlab.viz.escape import clip
+from graphlab.viz.geometry import Box, Layout, Point
+
+INCH = 72.0
+TIMEOUT = 10.0  # seconds
+ORDERED = 60  # operands stand in order, left to right, on pictures of at most so many cards
+
+
+class DotFailed(Exception):
+    """dot is not there, took too long or gave nothing usable."""
+
+
+def digraph(diagram: Diagram, *, labels: bool = False) -> graphviz.Digraph:
+    """The diagram as a DOT graph; user's text is only in quoted `labels`, which the layout does without."""
+    graph = graphviz.Digraph("graphlab")
+    graph.attr("graph", nodesep="0.22", ranksep="0.38", margin="0", rankdir="TB")
+    if len(diagram.cards) <= ORDERED:
+        graph.attr("graph", ordering="in")
+    graph.attr("node", shape="box", fixedsize="false" if labels else "true", label="")
+    graph.attr("edge", arrowsize="0.6", fontsize="9")
+    names = {card.key: f"c{k}" for k, card in enumerate(diagram.cards)}
+    for card in diagram.cards:
+        width, height = card.size
+        style = {"style": "dashed"} if card.mark == REMOVED else {}
+        text = {"label": _label(f"{card.title}\n{card.detail}".rstrip())} if labels else {}
+        graph.node(names[card.key], width=_inches(width), height=_inches(height), **text, **style)
+    for number, group in enumerate(diagram.groups):
+        with graph.subgraph(name=f"cluster_{number}") as cluster:
+            cluster.attr(
+                margin="14", label=_label(group.label) if labels else " ", fontsize="11", labeljust="l"
+            )
+            for member in group.members:
+                cluster.node(names[member])
+    for number, link in enumerate(diagram.links):
+        label = {"label": _label(link.label)} if link.label else {}
+        graph.edge(names[link.source], names[link.target], id=str(number), **label)
+    return graph
+
+
+def _inches(points: float) -> str:
+    return f"{points / INCH:.4f}"
+
+
+def _label(text: str) -> str:
+    printable = "".join(
+        c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in clip(text, 200)
+    )
+    return str(graphviz.escape(printable))
+
+
+def place(diagram: Diagram) -> Layout:
+    """Lay out with dot; DotFailed if that can't be done."""
+    geometry = _run(digraph(diagram).source)
+    _, _, width, height = _numbers(geometry["bb"])
+    places = {o["name"]: o for o in geometry.get("objects", ())}
+
+    def flip(x: float, y: float) -> Point:  # dot's y axis points up
+        return round(x, 2), round(height - y, 2)
+
+    def box(item: Any) -> Box:
+        left, bottom, right, top = _numbers(item["bb"])
+        return Box(*flip(left, top), round(right - left, 2), round(top - bottom, 2))
+
+    cards = {}
+    for k, card in enumerate(diagram.cards):
+        (x, y), (w, h) = flip(*_numbers(places[f"c{k}"]["pos"])), card.size
+        cards[card.key] = Box(round(x - w / 2, 2), round(y - h / 2, 2), w, h)
+    edges = sorted(geometry.get("edges", ()), key=lambda e: int(e["id"]))
+    links = tuple(tuple(flip(*p) for p in _spline(e["pos"])) for e in edges)
+    labels = tuple(flip(*_numbers(e["lp"])) if "lp" in e else None for e in edges)
+    groups = {g.key: box(places[f"cluster_{k}"]) for k, g in enumerate(diagram.groups)}
+    return Layout("dot", width, height, cards, links, labels, groups)
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(x) for x in text.split(",")]
+
+
+def _spline(text: str) -> list[Point]:
+    """The control points of `e,x,y x,y ...`; the end point e, the arrow's tip, closes the last curve."""
+    words = [w.split(",") for w in text.split()]
+    points = [(float(w[-2]), float(w[-1])) for w in words if w[0] not in ("e", "s")]
+    tips = [(float(w[-2]), float(w[-1])) for w in words if w[0] == "e"]
+    return [*points[:-1], *(tips or points[-1:])]
+
+
+def _run(source: str) -> Any:
+    command = [os.fspath(graphviz.backend.DOT_BINARY), "-Tjson"]
+    try:
+        done = subprocess.run(
+            command, input=source.encode(), capture_output=True, timeout=TIMEOUT, check=True
+        )
+        return json.loads(done.stdout)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DotFailed("Graphviz's dot was not found") from None
+    except subprocess.TimeoutExpired:
+        raise DotFailed(f"dot took longer than {TIMEOUT:g} s") from None
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DotFailed(f"dot failed: {type(error).__name__}") from error

@@ -1,0 +1,292 @@
+"""Folds a function, and a run of it, into the one trace that every face of the glass reads.
+
+The trace is plain JSON data, versioned, and deterministic: ids are positions (n0, n1, ...), user's
+lines are labels such as `cell:3`, and nothing in it names a path, a machine or a time (unless
+`include_times`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Protocol
+
+from graphlab.errors import Origin
+from graphlab.graph.events import PassApplied, RewriteApplied
+from graphlab.graph.events import Trace as Events
+from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
+from graphlab.graph.text import constant_text, maths, op_text, parameters
+from graphlab.viz import symbols
+from graphlab.viz.escape import clip
+from graphlab.viz.local import Close, close_up
+from graphlab.viz.twins import Node, node_of, nodes_of, twins
+from graphlab.viz.values import summary
+
+if TYPE_CHECKING:
+    from graphlab.debug.session import Session
+
+FORMAT, VERSION = "graphlab-trace", 1
+VERDICTS = {"exact": "=", "rounding": "≈", "domain": "!"}
+VALUED = 2000  # values of at most so many nodes are embedded
+Trace = dict[str, Any]
+
+
+class Subject(Protocol):
+    """What a trace is made of: a Function, or an Expression."""
+
+    graph: Graph
+    name: Any
+    mode: Any
+
+    @property
+    def optimized(self) -> Graph: ...
+    @property
+    def trace(self) -> Events: ...
+    @property
+    def lowered(self) -> Any: ...
+    @property
+    def kernels(self) -> tuple[Any, ...]: ...
+    @property
+    def c_source(self) -> str: ...
+    @property
+    def lines(self) -> tuple[tuple[Apply, ...], ...]: ...
+
+
+@dataclass
+class Expression:
+    """A graph that nobody has compiled, to be looked at as it is."""
+
+    graph: Graph
+    name: str
+    mode: str = "as written"
+    kernels: tuple[Any, ...] = ()
+    lines: tuple[tuple[Apply, ...], ...] = ()
+    c_source: str = ""
+    lowered: None = None
+
+    @property
+    def optimized(self) -> Graph:
+        """The graph itself."""
+        return self.graph
+
+    @property
+    def trace(self) -> Events:
+        """Nothing has happened."""
+        return Events(self.graph)
+
+
+def record(function: Subject, session: Session | None = None, *, include_times: bool = False) -> Trace:
+    """Everything there is to see of `function`; with a `session` its steps, and at its end the values too."""
+    return Recorder(function).trace(session, include_times)
+
+
+class Recorder:
+    """Gives nodes their ids, and writes each part of the trace in terms of them."""
+
+    def __init__(self, function: Subject) -> None:
+        self.function = function
+        # What runs is the lowered graph: the optimised one with its composite ops written out.
+        self.running = function.lowered.graph if function.lowered is not None else function.optimized
+        self.before, self.after = nodes_of(function.graph), nodes_of(self.running)
+        self.closed = [(event, *close_up(event.before, event.after)) for event in function.trace.rewrites]
+        self.ids: dict[Node, str] = {}
+        self._sources: dict[tuple[str, str], int] = {}
+        for node in (
+            *self.before,
+            *self.after,
+            *(n for _, *sides in self.closed for s in sides for n in _of(s)),
+        ):
+            self.ids.setdefault(node, f"n{len(self.ids)}")
+        self.nodes = {name: node for node, name in self.ids.items()}
+
+    def trace(self, session: Session | None, include_times: bool) -> Trace:
+        """The whole trace."""
+        f = self.function
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "made_by": {name: _version(name) for name in ("graphlab", "numpy")},
+            "function": {"name": f.name or "function", "mode": _mode(f), "expression": self.expression()},
+            "nodes": [self.node(n) for n in self.ids],
+            "sources": [{"label": label, "text": text} for label, text in self._sources],
+            "graphs": {
+                "before": self.graph(f.graph, self.before),
+                "after": self.graph(self.running, self.after),
+            },
+            "twins": {self.ids[a]: self.ids[b] for a, b in twins(self.before, self.after).items()},
+            "passes": [_pass(event, include_times) for event in f.trace.passes],
+            "rewrites": [self.rewrite(*closed) for closed in self.closed],
+            "kernels": [self.kernel(k) for k in f.kernels],
+            "code": {"text": f.c_source, "lines": [self.names(line) for line in f.lines]},
+            "build": self.build(include_times),
+            "steps": [] if session is None else self.steps(session),
+            "values": self.values(session) if session is not None and session.here is None else {},
+            "findings": [] if session is None else list(session.findings),
+        }
+
+    def expression(self) -> str:
+        """What the function gives as mathematics; what it updates if it gives nothing."""
+        updated = getattr(self.function, "updated", ())
+        given = self.function.graph.outputs[: len(self.function.graph.outputs) - len(updated)]
+        if not given:
+            return clip("updates " + ", ".join(v.name or "(unnamed)" for v in updated), 400)
+        return clip(maths(*given, limit=400).splitlines()[-1], 400)
+
+    def names(self, nodes: Iterable[Node]) -> list[str]:
+        """The ids of those of `nodes` that are in the trace."""
+        return [self.ids[n] for n in nodes if n in self.ids]
+
+    def end(self, variable: Variable) -> list[Any]:
+        """A variable as [node id, output number]."""
+        return [self.ids[node_of(variable)], variable.index]
+
+    def source(self, origin: Origin) -> int:
+        """The number of a user's line; lines are stored once."""
+        return self._sources.setdefault((origin.label, origin.text), len(self._sources))
+
+    def node(self, node: Node) -> dict[str, Any]:
+        """One node: what it is, what it reads and gives, and where it comes from."""
+        outputs = node.outputs if isinstance(node, Apply) else (node,)
+        facts = {
+            "id": self.ids[node],
+            "name": next((v.name for v in outputs if v.name), None),
+            "outputs": [
+                {"dtype": v.dtype, "shape": list(v.type.shape), "type": str(v.type)} for v in outputs
+            ],
+        }
+        return {**facts, **(self._applied(node) if isinstance(node, Apply) else self._leaf(node))}
+
+    def _applied(self, node: Apply) -> dict[str, Any]:
+        why = node.provenance
+        return {
+            "kind": "op",
+            "op": node.op.name,
+            "text": op_text(node.op),
+            "parameters": {name: clip(str(value), 80) for name, value in parameters(node.op)},
+            "family": symbols.family(node.op),
+            "glyph": symbols.glyph(node.op.name),
+            "inputs": [self.end(v) for v in node.inputs if node_of(v) in self.ids],
+            "origins": [self.source(o) for o in why.origins],
+            "grad_of": self.ids.get(why.grad_of) if why.grad_of else None,
+            "gradient": why.grad_of is not None,
+            "rule": why.rule,
+            "replaced": self.ids.get(why.replaced) if why.replaced else None,
+        }
+
+    def _leaf(self, variable: Variable) -> dict[str, Any]:
+        kind = (
+            "constant"
+            if isinstance(variable, Constant)
+            else "shared"
+            if isinstance(variable, Shared)
+            else "input"
+        )
+        return {
+            "kind": kind,
+            "op": None,
+            "text": constant_text(variable) if isinstance(variable, Constant) else variable.name or kind,
+            "parameters": {},
+            "family": kind,
+            "glyph": {"constant": "#", "shared": "◫", "input": "▸"}[kind],
+            "inputs": [],
+            "origins": [self.source(variable.origin)] if variable.origin else [],
+            "grad_of": None,
+            "gradient": False,
+            "rule": None,
+            "replaced": None,
+        }
+
+    def graph(self, graph: Graph, nodes: list[Node]) -> dict[str, Any]:
+        """A graph as ids, inputs first."""
+        return {
+            "nodes": self.names(nodes),
+            "inputs": [self.end(v) for v in graph.inputs],
+            "outputs": [self.end(v) for v in graph.outputs],
+        }
+
+    def rewrite(self, event: RewriteApplied, before: Close, after: Close) -> dict[str, Any]:
+        """One application of a rule, with both sides."""
+        return {
+            "pass": event.pass_name,
+            "rule": event.rule,
+            "changes": event.changes,
+            "verdict": VERDICTS.get(event.changes, "?"),
+            "source": os.path.basename(event.source),
+            "before": self.side(before),
+            "after": self.side(after),
+        }
+
+    def side(self, side: Close) -> dict[str, Any]:
+        """One side of a rewrite: `leaves` are where the close-up ends."""
+        leaves = self.names(dict.fromkeys(map(node_of, side.leaves)))
+        return {
+            "root": self.end(side.root),
+            "nodes": self.names(side.nodes),
+            "leaves": leaves,
+            "text": side.text,
+        }
+
+    def kernel(self, kernel: Any) -> dict[str, Any]:
+        """A kernel: its nodes, its C, and why it is one."""
+        return {
+            "name": kernel.name,
+            "nodes": self.names(kernel.nodes),
+            "inputs": [self.end(v) for v in kernel.inputs if node_of(v) in self.ids],
+            "outputs": [self.end(v) for v in kernel.outputs if node_of(v) in self.ids],
+            "reason": kernel.reason,
+            "c": kernel.c,
+        }
+
+    def build(self, include_times: bool) -> dict[str, Any] | None:
+        """How the C was built: the flags, which say nothing of the machine's paths."""
+        built = self.function.trace.build
+        if built is None:
+            return None
+        flags = [word for word in built.command[1:] if word.startswith("-") and "/" not in word]
+        times = {"cached": built.cached, "seconds": built.seconds} if include_times else {}
+        return {"flags": flags, "remarks": built.remarks if include_times else "", **times}
+
+    def steps(self, session: Session) -> list[dict[str, Any]]:
+        """The schedule of a run."""
+        return [
+            {
+                "index": step.index,
+                "name": step.name,
+                "kind": step.kind,
+                "nodes": self.names(step.nodes),
+                "outputs": [self.end(v) for v in step.outputs if node_of(v) in self.ids],
+            }
+            for step in session.steps
+        ]
+
+    def values(self, session: Session) -> dict[str, list[dict[str, Any]]]:
+        """What every node of both graphs gave in a finished run."""
+        chosen = list(dict.fromkeys((*self.before, *self.after)))[:VALUED]
+        return {self.ids[node]: self.value(session, node) for node in chosen}
+
+    def value(self, session: Session, node: Node) -> list[dict[str, Any]]:
+        """The summaries of a node's outputs."""
+        outputs = node.outputs if isinstance(node, Apply) else (node,)
+        return [summary(session.value(v)) for v in outputs]
+
+
+def _of(side: Close) -> list[Node]:
+    return list(dict.fromkeys([*map(node_of, side.leaves), *side.nodes, node_of(side.root)]))
+
+
+def _pass(event: PassApplied, include_times: bool) -> dict[str, Any]:
+    counts = {"name": event.name, "nodes_before": event.nodes_before, "nodes_after": event.nodes_after}
+    return {**counts, "seconds": event.seconds} if include_times else counts
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "?"
+
+
+def _mode(function: Subject) -> str:
+    return str(getattr(function.mode, "name", function.mode))

@@ -1,0 +1,53 @@
+// What all panels share: the trace, the focus, and answers to questions that only Python can answer.
+
+export function createStore(model) {
+  const trace = model.get("trace");
+  const nodes = new Map(trace.nodes.map((node) => [node.id, node]));
+  const same = new Map();
+  const join = (a, b) => same.set(a, new Set([...(same.get(a) ?? [a]), b]));
+  for (const [after, before] of Object.entries(trace.twins)) { join(after, before); join(before, after); }
+  const users = new Map();
+  for (const node of trace.nodes)
+    for (const [id] of node.inputs) users.set(id, [...(users.get(id) ?? []), node.id]);
+
+  const answers = new Map(), waiting = new Map(), undo = [];
+  const listen = (event, handler) => { model.on(event, handler); undo.push(() => model.off(event, handler)); };
+  listen("msg:custom", (message) => {
+    if (message.kind !== "answer") return;
+    const key = `${message.what}:${message.key}`;
+    if (message.data && !message.data.waiting) answers.set(key, message.data);
+    for (const tell of waiting.get(key) ?? []) tell(message.data);
+    waiting.delete(key);
+  });
+
+  // A question that failed shows as an error; it may be asked again.
+  listen("change:error", () => { if (model.get("error")) waiting.clear(); });
+
+  const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); model.save_changes(); } };
+  return {
+    trace, nodes, users, listen,
+    get: (name) => model.get(name),
+    set,
+    focus: (ids) => set("focus", [].concat(ids).join(" ")),
+    focused: () => model.get("focus").split(" ").filter((id) => nodes.has(id)),
+    // The focused nodes and those that are the same node in the other graph.
+    lit() { return new Set(this.focused().flatMap((id) => [...(same.get(id) ?? [id])])); },
+    send: (message) => model.send(message),
+    ask(what, key) {
+      const name = `${what}:${key}`;
+      if (answers.has(name)) return Promise.resolve(answers.get(name));
+      return new Promise((resolve) => {
+        const first = !waiting.has(name);
+        waiting.set(name, [...(waiting.get(name) ?? []), resolve]);
+        if (first) model.send({ kind: "ask", what, key });
+      });
+    },
+    close: () => undo.splice(0).forEach((stop) => stop()),
+  };
+}
+
+// How a node is called in running text.
+export function label(node) {
+  if (node.kind !== "op") return node.name ?? node.text;
+  return node.name ? `${node.name} = ${node.op}` : node.op;
+}

@@ -1,0 +1,255 @@
+"""Draws placed diagrams as SVG: by itself readable, without script, the same bytes for the same graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from graphlab.viz.diagram import ADDED, REMOVED, Card, Diagram, Link
+from graphlab.viz.escape import clip, escape
+from graphlab.viz.geometry import Box, Layout, Point
+
+STATIC = Path(__file__).parent / "static"
+XMLNS = "http://www.w3.org/2000/svg"
+HEAD = 7.0  # length of an arrow's head
+PAD = 20.0
+
+# The outline of a family: corner radius, then how far the left and the right side lean in at top and bottom.
+SHAPES: dict[str, tuple[float, float, float, float, float]] = {
+    "input": (20, 0, 0, 0, 0),
+    "constant": (12, 0, 0, 0, 0),
+    "shared": (3, 0, 0, 0, 0),
+    "elementwise": (8, 0, 0, 0, 0),
+    "reduction": (0, 0, 10, 0, 10),
+    "linear algebra": (0, 0, 0, 0, 0),
+    "shape": (0, 8, 0, 0, 8),
+    "other": (4, 0, 0, 0, 0),
+    "reference": (6, 0, 0, 0, 0),
+}
+MARKS = {ADDED: ("+", "added"), REMOVED: ("−", "removed")}
+
+
+@cache
+def stylesheet() -> str:
+    """The rules for pictures and charts."""
+    return (STATIC / "picture.css").read_text(encoding="utf-8")
+
+
+def n(x: float) -> str:
+    """A coordinate, short and always the same: at most two decimals.
+
+    >>> n(1.50), n(-0.0), n(3.14159)
+    ('1.5', '0', '3.14')
+    """
+    text = f"{x:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+# ---- one diagram ---------------------------------------------------------------------------------
+
+
+def graph(diagram: Diagram, placed: Layout, *, x: float | None = None, y: float | None = None) -> str:
+    """The diagram as an `<svg>` for a page that has the stylesheet, or at (x, y) in another `<svg>`."""
+    spot = "" if x is None or y is None else f' x="{n(x)}" y="{n(y)}"'
+    low, width, height = -8.0, placed.width + 16, placed.height + 16
+    return "\n".join(
+        [
+            f'<svg class="gl-graph" xmlns="{XMLNS}" role="graphics-document document" '
+            f'data-view="{escape(diagram.name)}" data-layout="{placed.engine}" '
+            f'aria-label="{escape(diagram.title)}"{spot} width="{n(width)}" height="{n(height)}" '
+            f'viewBox="{n(low)} {n(low)} {n(width)} {n(height)}">',
+            f"<title>{escape(diagram.title)}</title><desc>{escape(diagram.about)}</desc>",
+            *(
+                _group(group.label, placed.groups[group.key])
+                for group in diagram.groups
+                if group.key in placed.groups
+            ),
+            *(_link(*parts) for parts in zip(diagram.links, placed.links, placed.labels, strict=True)),
+            *(_card(card, placed.cards[card.key]) for card in diagram.cards),
+            "</svg>",
+        ]
+    )
+
+
+def _group(label: str, box: Box) -> str:
+    place = f'x="{n(box.x)}" y="{n(box.y)}" width="{n(box.width)}" height="{n(box.height)}"'
+    return (
+        f'<g class="gl-kernel" data-kernel="{escape(label)}"><rect {place} rx="10"/>'
+        f'<text x="{n(box.x + 10)}" y="{n(box.y + 13)}">{escape(label)}</text></g>'
+    )
+
+
+def _link(link: Link, points: Sequence[Point], spot: Point | None) -> str:
+    (x1, y1), (x0, y0) = points[-1], _before_last(points)
+    length = math.hypot(x1 - x0, y1 - y0) or 1.0
+    ux, uy = (x1 - x0) / length, (y1 - y0) / length
+    bx, by = x1 - HEAD * ux, y1 - HEAD * uy
+    start, *rest = (*points[:-1], (bx, by))
+    curves = "".join(f"{'C' if k % 3 == 0 else ' '}{n(x)} {n(y)}" for k, (x, y) in enumerate(rest))
+    head = f"M{n(x1)} {n(y1)}L{n(bx - 3 * uy)} {n(by + 3 * ux)}L{n(bx + 3 * uy)} {n(by - 3 * ux)}Z"
+    width = 1.1 + 0.2 * math.log10(max(link.bytes, 1))
+    label = ""
+    if spot and link.label:
+        label = (
+            f'<text class="gl-edge-label" x="{n(spot[0])}" y="{n(spot[1] + 3)}">{escape(link.label)}</text>'
+        )
+    source, target = link.source.partition(".")[0], link.target
+    return (
+        f'<g class="gl-link gl-{link.mark}" data-from="{escape(source)}" data-to="{escape(target)}">'
+        f'<path class="gl-wire" d="M{n(start[0])} {n(start[1])}{curves}" stroke-width="{n(width)}"/>'
+        f'<path class="gl-head" d="{head}"/>{label}</g>'
+    )
+
+
+def _before_last(points: Sequence[Point]) -> Point:
+    """The point from which the curve runs into its last one."""
+    return next((p for p in reversed(points[:-1]) if p != points[-1]), points[0])
+
+
+def _card(card: Card, box: Box) -> str:
+    parts = [_face(card, box), _small(card, box) if card.small else _texts(card, box)]
+    right = box.width - 6
+    for tag in card.tags:
+        width = 10 + 5.8 * len(tag)
+        right -= width
+        parts.append(
+            f'<g class="gl-tag{" gl-out" * (tag == "output")}">'
+            f'<rect x="{n(right)}" y="-7" width="{n(width)}" height="13" rx="6.5"/>'
+            f'<text x="{n(right + width / 2)}" y="2.5">{escape(tag)}</text></g>'
+        )
+        right -= 3
+    if card.mark in MARKS:
+        parts.append(f'<g class="gl-sign"><circle r="7.5"/><text y="4">{MARKS[card.mark][0]}</text></g>')
+    name = escape(card.label)
+    return (
+        f'<g class="gl-card gl-{card.mark} gl-{_slug(card.family)}{" gl-op" * card.computed}" '
+        f'data-nodes="{escape(" ".join(card.nodes))}" role="graphics-symbol" tabindex="0" '
+        f'aria-label="{name}" transform="translate({n(box.x)} {n(box.y)})">'
+        f"<title>{name}</title><desc>{escape(card.family)}</desc>{''.join(parts)}</g>"
+    )
+
+
+def _slug(text: str) -> str:
+    return text.replace(" ", "-")
+
+
+def _face(card: Card, box: Box) -> str:
+    outline = _outline(card.family, box.width, box.height)
+    parts = [f'<path class="gl-outer" d="{_outline(card.family, box.width + 7, box.height + 7)}" '
+             'transform="translate(-3.5 -3.5)"/>'] if card.mark == ADDED else []  # fmt: skip
+    if card.family == "shared":  # a second card behind: something that stays
+        parts.append(f'<path class="gl-face" d="{outline}" transform="translate(3 3)"/>')
+    parts.append(f'<path class="gl-face" d="{outline}"/>')
+    if not card.small:
+        parts.append(f'<path class="gl-tile" d="{_tile(card.family, card.tile, box.height)}"/>')
+    return "".join([*parts, f'<path class="gl-rim" d="{outline}"/>'])
+
+
+def _outline(family: str, w: float, h: float) -> str:
+    r, tl, bl, tr, br = SHAPES.get(family, SHAPES["other"])
+    r = min(r, h / 2)
+    arc = f"A{n(r)} {n(r)} 0 0 1 " if r else "L"
+    return (
+        f"M{n(tl + r)} 0L{n(w - tr - r)} 0{arc}{n(w - tr)} {n(r)}"
+        f"L{n(w - br)} {n(h - r)}{arc}{n(w - br - r)} {n(h)}"
+        f"L{n(bl + r)} {n(h)}{arc}{n(bl)} {n(h - r)}L{n(tl)} {n(r)}{arc}{n(tl + r)} 0Z"
+    )
+
+
+def _tile(family: str, t: float, h: float) -> str:
+    r, tl, bl, _, _ = SHAPES.get(family, SHAPES["other"])
+    r = min(r, h / 2)
+    arc = f"A{n(r)} {n(r)} 0 0 1 " if r else "L"
+    return (
+        f"M{n(t)} 0L{n(t)} {n(h)}L{n(bl + r)} {n(h)}{arc}{n(bl)} {n(h - r)}L{n(tl)} {n(r)}{arc}{n(tl + r)} 0Z"
+    )
+
+
+def _small(card: Card, box: Box) -> str:
+    x, y = n(box.width / 2), n(box.height / 2 + 4.2)
+    return f'<text class="gl-number" x="{x}" y="{y}">{escape(card.title)}</text>'
+
+
+def _texts(card: Card, box: Box) -> str:
+    left, lean = card.tile + 8, 6 if card.leans else 0
+    return (
+        f'<text class="gl-glyph" x="{n((card.tile + lean) / 2)}" y="{n(box.height / 2 + 5)}">'
+        f"{escape(card.glyph)}</text>"
+        f'<text class="gl-name" x="{n(left)}" y="17">{escape(card.title)}</text>'
+        f'<text class="gl-type" x="{n(left)}" y="31">{escape(card.detail)}</text>'
+    )
+
+
+# ---- whole pictures ------------------------------------------------------------------------------
+
+
+def legend(diagrams: Iterable[Diagram]) -> str:
+    """The families and marks that `diagrams` show, as an `<svg>` of one row."""
+    body, width = _legend(list(diagrams))
+    return (
+        f'<svg class="gl-graph gl-legend" xmlns="{XMLNS}" role="img" aria-label="legend" '
+        f'width="{n(width)}" height="26" viewBox="0 0 {n(width)} 26">{body}</svg>'
+    )
+
+
+def _legend(diagrams: Sequence[Diagram]) -> tuple[str, float]:
+    cards = [card for diagram in diagrams for card in diagram.cards]
+    samples = [(f, "same") for f in SHAPES if any(c.family == f for c in cards)]
+    samples += [("other", mark) for mark in MARKS if any(c.mark == mark for c in cards)]
+    parts, x = [], 10.0
+    for family, mark in samples:
+        text = MARKS[mark][1] if mark in MARKS else family
+        if mark in MARKS:
+            sample = _face(Card("", (), family, "", "", "", mark), Box(0, 0, 26, 14))
+            sample += f'<g class="gl-sign"><circle r="6"/><text y="3.5">{MARKS[mark][0]}</text></g>'
+        else:
+            sample = f'<path class="gl-tile" d="{_outline(family, 26, 14)}"/>'
+        parts.append(
+            f'<g class="gl-card gl-{mark} gl-{_slug(family)}" transform="translate({n(x)} 6)">{sample}</g>'
+            f'<text class="gl-key" x="{n(x + 34)}" y="17">{text}</text>'
+        )
+        x += 34 + 6.6 * len(text) + 20
+    if any("∂" in card.tags for card in cards):
+        parts.append(f'<text class="gl-key" x="{n(x)}" y="17">∂ part of a gradient</text>')
+        x += 150
+    return "".join(parts), x
+
+
+def picture(title: str, subtitle: str, panels: Sequence[tuple[Diagram, Layout]]) -> str:
+    """A standalone SVG document: the diagrams beside each other under a heading, with a legend."""
+    key, key_width = _legend([diagram for diagram, _ in panels])
+    widths = [placed.width + 16 for _, placed in panels]
+    inner = max(sum(widths) + 40.0 * (len(panels) - 1), key_width, 420.0)
+    tall = max(placed.height + 16 for _, placed in panels)
+    x, parts = PAD + max(0.0, (inner - sum(widths) - 40.0 * (len(panels) - 1)) / 2), []
+    for (diagram, placed), width in zip(panels, widths, strict=True):
+        parts.append(f'<text class="gl-caption" x="{n(x + 8)}" y="84">{escape(diagram.title)}</text>')
+        parts.append(graph(diagram, placed, x=x, y=96))
+        x += width + 40
+    bottom = 96 + tall + 18
+    width, height = inner + 2 * PAD, bottom + 40
+    note = "layout: " + engine_note([placed for _, placed in panels])
+    return "\n".join(
+        [
+            f'<svg class="gl-graph gl-page" xmlns="{XMLNS}" role="graphics-document document" '
+            f'width="{n(width)}" height="{n(height)}" viewBox="0 0 {n(width)} {n(height)}">',
+            f"<title>{escape(title)}</title><desc>{escape(subtitle)}</desc>",
+            f"<style>{stylesheet()}</style>",
+            f'<rect class="gl-paper" width="{n(width)}" height="{n(height)}" rx="12"/>',
+            f'<text class="gl-title" x="{n(PAD + 8)}" y="38">{escape(title)}</text>',
+            f'<text class="gl-subtitle" x="{n(PAD + 8)}" y="58">',
+            f"{escape(clip(subtitle, int(inner / 7.4)))}</text>",
+            *parts,
+            f'<g transform="translate({n(PAD)} {n(bottom)})">{key}</g>',
+            f'<text class="gl-note" x="{n(width - PAD)}" y="38">{escape(note)}</text>',
+            "</svg>\n",
+        ]
+    )
+
+
+def engine_note(placed: Sequence[Layout]) -> str:
+    """Which layout was used, and why if it was not dot, in words."""
+    first = next((p for p in placed if p.engine != "dot"), placed[0])
+    return first.engine + (f" ({first.why})" if first.why else "")

@@ -1,0 +1,66 @@
+"""The explorer as a Jupyter widget: state that is small as traits, pictures and values on demand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from graphlab.debug.session import Session
+from graphlab.function import Function
+from graphlab.viz import bundle
+from graphlab.viz.answers import Answers
+from graphlab.viz.report import state
+from graphlab.viz.views import still
+
+TABS = ("graph", "rewrites", "step", "code", "nodes")
+
+
+def explore(function: Function, session: Session | None = None, view: str = "graph") -> Explorer:
+    """An explorer of `function` for a notebook, opened at `view`; with a `session` it steps through that run.
+
+    `view` is "graph", "rewrites", "step", "code" or "nodes"; ValueError otherwise.
+    """
+    if view not in TABS:
+        raise ValueError(f"view={view!r}: expected one of {', '.join(TABS)}")
+    return Explorer(Answers(function, session), view)
+
+
+class Explorer(anywidget.AnyWidget):
+    """A compiled function, looked at from all sides; with a session, stepped through."""
+
+    _esm, _css = bundle.script("widget"), bundle.style()
+    trace, pictures, listings = (traitlets.Dict().tag(sync=True) for _ in range(3))
+    view, graph, focus, legend, layout_used, error = (traitlets.Unicode("").tag(sync=True) for _ in range(6))
+    step = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, answers: Answers, view: str) -> None:
+        self.answers = answers
+        position = answers.session.position if answers.session else 0
+        super().__init__(**state(answers.trace, answers.views, view, position))
+        self.on_msg(self._received)
+
+    def _received(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        """Answer the browser; an error is shown in the widget, since no cell would show it."""
+        try:
+            self._answer(message)
+            self.error = ""
+        except Exception as error:
+            self.error = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+    def _answer(self, message: Any) -> None:
+        kind = message.get("kind") if isinstance(message, dict) else None
+        if kind == "step":
+            self.step = self.answers.step(message.get("to"))
+        elif kind == "ask":
+            what, key = message.get("what"), message.get("key")
+            self.send({"kind": "answer", "what": what, "key": key, "data": self.answers.ask(what, key)})
+        else:
+            raise ValueError("a message that means nothing was ignored")
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, and beside it what stays when no kernel or no trust is left: text and an image."""
+        made: Any = super()._repr_mimebundle_(**options)
+        data, metadata = made if isinstance(made, tuple) else (made or {}, {})
+        return {**data, **still(self.answers.function, self.answers.views)}, metadata

@@ -1,0 +1,132 @@
+"""Sessions: every value at every step is the interpreter's, in any order of moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import graphlab
+import graphlab.tensor as T
+from graphlab import shared
+from graphlab.debug.statistics import statistics
+from graphlab.errors import GraphValueError
+from graphlab.graph.events import StepRan, listen
+from graphlab.interpret import run_node
+from tests.random_graphs import RandomProgram, random_programs
+
+
+@pytest.fixture
+def f() -> graphlab.Function:
+    x, w = T.matrix("x"), T.vector("w")
+    return graphlab.function([x, w], T.softmax(T.dot(x, w) + 1).sum() + T.tanh(x).mean())
+
+
+ARGS = (np.arange(6.0).reshape(3, 2), np.array([0.5, -0.25]))
+
+
+@pytest.mark.parametrize("mode", ["fast_run", "interpret"])
+def test_forward_back_and_goto_show_the_same_values(mode: str) -> None:
+    x = T.vector("x")
+    y = T.exp(x)
+    z = (y * 2).sum() / T.dot(x, x)
+    f = graphlab.function([x], z, mode=mode)
+    s = f.debug([1.0, 2.0])
+    assert s.position == 0
+    assert s.here is s.steps[0]
+    s.finish()
+    assert s.here is None
+    np.testing.assert_array_equal(s.outputs[0], f([1.0, 2.0]))
+    seen = {v: s.value(v) for step in s.steps for v in step.outputs}
+    for k in (0, len(s.steps), 1, len(s.steps) - 1, len(s.steps)):
+        s.goto(k)
+        assert s.position == k
+        for step in s.steps:
+            for v in step.outputs:
+                if step.index < k:
+                    np.testing.assert_array_equal(s.value(v), seen[v])
+                else:
+                    with pytest.raises(GraphValueError, match=f"step {step.index}"):
+                        s.value(v)
+    assert s.back().position == len(s.steps) - 1
+    assert s.step().position == len(s.steps)
+    assert s.findings == ()
+
+
+def test_nodes_inside_a_fused_kernel_have_values() -> None:
+    x = T.vector("x")
+    f = graphlab.function([x], T.tanh(T.exp(x) + 1) * 2)
+    (kernel,) = f.kernels
+    assert len(kernel.nodes) >= 4
+    s = f.debug([0.0, 1.0]).finish()
+    inner = next(n.outputs[0] for n in kernel.nodes if n.op.name == "exp")
+    np.testing.assert_allclose(s.value(inner), np.exp([0.0, 1.0]))
+
+
+def test_a_variable_that_was_optimised_away_is_recomputed() -> None:
+    x = T.vector("x")
+    gone = T.log(1 + x)
+    f = graphlab.function([x], gone * 2)
+    assert all(n.op.name != "log" for k in f.kernels for n in k.nodes)
+    np.testing.assert_allclose(f.debug([0.5]).value(gone), np.log([1.5]))
+
+
+def test_a_foreign_variable_is_refused(f: graphlab.Function) -> None:
+    with pytest.raises(GraphValueError, match="no part of this function"):
+        f.debug(*ARGS).finish().value(T.vector("other") + 1)
+
+
+def test_a_session_leaves_shared_variables_alone_and_keeps_its_own_view() -> None:
+    count = shared(1.0, "count")
+    f = graphlab.function([], count * 10, updates={count: count + 1})
+    s = f.debug()
+    count.set_value(5.0)
+    s.finish()
+    assert s.outputs[0] == 10.0
+    assert count.get_value() == 5.0
+    assert s.findings == ()
+
+
+def test_steps_are_events_and_name_their_nodes(f: graphlab.Function) -> None:
+    events: list[object] = []
+    with listen(events.append):
+        s = f.debug(*ARGS).finish()
+    assert [e.step for e in events if isinstance(e, StepRan)] == list(range(len(s.steps)))
+    kinds = {step.kind for step in s.steps}
+    assert "kernel" in kinds
+    assert "call" in kinds  # the matrix product
+    assert "test_session.py" in str(s)
+
+
+def test_restart_with_other_arguments(f: graphlab.Function) -> None:
+    s = f.debug(*ARGS).finish()
+    before = s.outputs[0]
+    s.restart(ARGS[0] * 2, ARGS[1])
+    assert s.position == 0
+    assert s.finish().outputs[0] != before
+
+
+def test_statistics_tell_nan_inf_and_zero() -> None:
+    s = statistics(np.array([[0.0, np.nan], [np.inf, -2.0]]))
+    assert (s.nan, s.inf, s.zero, s.min, s.max) == (1, 1, 1, -2.0, 0.0)
+    assert statistics(np.zeros((0, 3))).min is None
+    assert str(statistics(np.array([True, False]))).startswith("bool[2]")
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=60)
+@given(random_programs(longest=6))
+def test_every_value_of_a_random_session_is_the_interpreters(program: RandomProgram) -> None:
+    f = graphlab.function(program.inputs, program.graph(), on_unused_input="ignore")
+    s = f.debug(*program.values).finish()
+    assert s.findings == ()
+    known = dict(zip(s._graph.inputs, s._arguments, strict=True))
+    for step in s.steps:
+        for node in step.nodes:
+            run_node(node, known)
+            for v in node.outputs:
+                got = s.value(v)
+                assert got.dtype == known[v].dtype
+                np.testing.assert_allclose(got, known[v], rtol=1e-4 if "32" in str(got.dtype) else 1e-9, atol=1e-12)
+                known[v] = got
+    for a, b in zip(s.outputs, f(*program.values), strict=True):
+        assert a.tobytes() == b.tobytes()

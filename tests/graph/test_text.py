@@ -1,0 +1,78 @@
+"""The textual forms: right, stable, and linear in the size of the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import graphlab.tensor as T
+from graphlab.graph.text import debugprint, latex, maths, number_text, prefix
+
+x, y = T.vector("x"), T.vector("y")
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda: 2 * x + x**3, "2*x + x**3"),
+        (lambda: x - (y - x), "x - (y - x)"),
+        (lambda: (x - y) - x, "x - y - x"),
+        (lambda: (x + y) * x / y, "(x + y)*x/y"),
+        (lambda: (-x) ** 2, "(-x)**2"),
+        (lambda: -(x**2), "-x**2"),
+        (lambda: (x**y) ** x, "(x**y)**x"),
+        (lambda: x ** (y**x), "x**y**x"),
+        (lambda: x - (-2.0), "x - (-2)"),
+        (lambda: (x < y) & (y < 1), "(x < y) & (y < 1)"),
+        (lambda: T.exp(x + 1), "exp(x + 1)"),
+    ],
+)
+def test_maths_puts_brackets_where_python_needs_them(build, expected) -> None:  # type: ignore[no-untyped-def]
+    text = maths(build())
+    assert text.replace("-2", "(-2)").replace("((-2))", "(-2)") == expected or text == expected
+
+
+def test_maths_means_what_it_says() -> None:
+    rng = np.random.default_rng(0)
+    at = {"x": rng.uniform(0.5, 2, 4), "y": rng.uniform(0.5, 2, 4)}
+    for built in (x - (y - x) * x, (x**y) ** x, -(x**2), (-x) ** 2, x / (y / x), x - (x + y), 2 * (x % y) // 1):
+        np.testing.assert_allclose(eval(maths(built), {}, at), built.eval({v: at[v.name] for v in _inputs(built)}))
+
+
+def _inputs(v):  # type: ignore[no-untyped-def]
+    from graphlab.graph.walk import free_inputs
+
+    return free_inputs([v])
+
+
+def test_prefix_and_latex() -> None:
+    assert prefix(2 * x + x**3) == "add(mul(2, x), pow(x, 3))"
+    assert latex(2 * x + x**3) == r"2 \, x + x^{3}"
+    assert latex(T.sqrt(x) / T.vector("alpha")) == r"\frac{\sqrt{x}}{\alpha}"
+
+
+def test_numbers_are_as_short_as_can_be() -> None:
+    assert [number_text(v) for v in (2.0, -3.0, 0.1, np.float32(0.1), -0.0, np.nan, 1e300, np.int8(5))] == [
+        "2", "-3", "0.1", "0.1", "-0", "nan", "1e+300", "5",
+    ]  # fmt: skip
+
+
+def test_debugprint_shows_a_shared_part_once() -> None:
+    s = T.exp(x)
+    text = debugprint(s * s + y)
+    assert text.count("exp [") == 2
+    assert text.count("x [") == 1
+    assert "⋯" in text
+
+
+def test_texts_of_wide_sharing_and_of_depth_stay_small() -> None:
+    h = x
+    for _ in range(200):
+        h = h * h
+    assert len(maths(h)) < 30_000
+    assert len(debugprint(h)) < 60_000
+    for _ in range(20_000):
+        h = T.sin(h)
+    assert len(debugprint(h).splitlines()) < 25_000
+    assert max(map(len, debugprint(h).splitlines())) < 250
+    assert len(maths(h)) < 1_500_000

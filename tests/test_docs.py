@@ -1,0 +1,83 @@
+"""What the documentation shows is true: its Python runs, its examples give what they say, its links lead somewhere."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphlab
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def python_blocks(page: Path) -> Iterator[tuple[int, str]]:
+    """The Python blocks of a page: the line where each starts, and its code."""
+    text = page.read_text()
+    for found in BLOCK.finditer(text):
+        if found[1] == "python":
+            yield text.count("\n", 0, found.start(2)), found[2]
+
+
+def run_block(code: str, names: dict[str, Any], page: Path, line: int) -> str:
+    """Run one block as a doctest if it has prompts, else as a program; returns what it printed."""
+    if ">>> " in code:
+        test = doctest.DocTestParser().get_doctest(code, names, page.name, str(page), line)
+        output = io.StringIO()
+        runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
+        failed, _ = runner.run(test, out=output.write, clear_globs=False)
+        names.update(test.globs)
+        assert not failed, output.getvalue()
+        return output.getvalue()
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(compile("\n" * line + code, str(page), "exec"), names)
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, in_tmp_path: Path) -> None:
+    """The blocks of a page are one program: later ones use the names of earlier ones."""
+    names: dict[str, Any] = {"__name__": page.stem}
+    for line, code in python_blocks(page):
+        run_block(code, names, page, line)
+
+
+def test_the_readme_has_a_tour() -> None:
+    assert len(list(python_blocks(ROOT / "README.md"))) >= 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not missing
+
+
+MODULES = sorted(
+    {m.name for m in pkgutil.walk_packages(graphlab.__path__, "graphlab.")} - {"graphlab.__main__", "graphlab._rt"}
+)
+
+
+@pytest.mark.parametrize("name", ["graphlab", *MODULES])
+def test_docstring_examples(name: str, in_tmp_path: Path) -> None:
+    with np.printoptions(legacy=False):
+        results = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
+    assert results.failed == 0
+
+
+def test_public_names_have_docstrings() -> None:
+    public = {name: getattr(graphlab, name) for name in graphlab.__all__}
+    assert not [name for name, thing in public.items() if callable(thing) and not thing.__doc__]

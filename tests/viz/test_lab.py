@@ -1,0 +1,214 @@
+"""The explorer in a real JupyterLab, driven by a real browser, with the network blocked."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+
+from tests.viz.visit import Visit, poor_contrast
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOKEN = "graphlab"
+OVERRIDES = {  # what would ask the network, or change the page under the test
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True,
+    },
+    "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
+    "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}  # fmt: skip
+CELLS = [
+    "%load_ext graphlab",
+    '%%symgraph -o f --with x=[1.0,-2.0,0.5]\nx = T.dvector("x")\ny = 2*x + x**3\ny',
+    "import graphlab\nw = f.explore()\nw",
+    "print('PY', w.focus, w.view, w.error)",
+    "f",
+    "w.send_state(); w._received(w, {'kind': 'step', 'to': 'x'}, []); w.error",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A JupyterLab on this machine: its address, and the folder it serves."""
+    folder = tmp_path_factory.mktemp("lab")
+    root, settings = folder / "root", folder / "app_settings"
+    root.mkdir()
+    settings.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        cells=[nbformat.v4.new_code_cell(text, id=f"cell{k}") for k, text in enumerate(CELLS)],
+    )
+    nbformat.write(notebook, root / "explorer.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {
+        f"JUPYTER_{name}": str(folder / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    }
+    environment = {
+        **os.environ, **own, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PLATFORM_DIRS": "1",
+        "PYTHONPATH": str(ROOT), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+    }  # fmt: skip
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+        f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}",
+        f"--IdentityProvider.token={TOKEN}", f"--LabApp.app_settings_dir={settings}",
+        "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True",
+    ]  # fmt: skip
+    log = folder / "lab.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, log)
+            yield f"http://127.0.0.1:{port}", root
+        finally:
+            server.send_signal(signal.SIGTERM)
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    began = time.monotonic()
+    while server.poll() is None and time.monotonic() - began < 60:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=2):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+class Notebook:
+    """An open notebook with a running kernel."""
+
+    def __init__(self, visit: Visit, address: str) -> None:
+        self.visit, self.page = visit, visit.page
+        self.page.goto(
+            f"{address}/doc/tree/explorer.ipynb?reset&token={TOKEN}", wait_until="domcontentloaded"
+        )
+        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        # The notebook's own indicator reads "idle" before there is a kernel; the session knows better.
+        self.page.wait_for_function(
+            """() => { const s = window.jupyterapp?.shell?.currentWidget?.sessionContext;
+            return s?.isReady && s.kernelDisplayStatus === "idle" &&
+                   s.session?.kernel?.connectionStatus === "connected"; }""",
+            polling=100,
+        )
+
+    def run(self, number: int) -> Any:
+        """Run a cell; its output."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Shift+Enter")
+        expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+        return cell.locator(".jp-Cell-outputArea")
+
+    def theme(self, name: str) -> None:
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", name
+        )
+        dark = "false" if "Dark" in name else "true"
+        self.page.locator(f'body[data-jp-theme-light="{dark}"]').wait_for(state="attached")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+
+@pytest.fixture
+def notebook(browser: Any, lab: tuple[str, Path]) -> Iterator[Notebook]:
+    """The notebook, open; afterwards there was no error in the page and no request to elsewhere."""
+    address, _ = lab
+    visit = Visit(browser, (address,), viewport={"width": 1280, "height": 1000})
+    notebook = Notebook(visit, address)
+    yield notebook
+    visit.context.close()
+    assert (visit.errors, visit.blocked) == ([], [])
+
+
+def elements(root: Any) -> np.ndarray[Any, Any]:
+    cells = root.get_by_test_id("gl-value").locator(".gl-elements td")
+    cells.first.wait_for()
+    return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)
+
+
+def test_a_symgraph_cell_is_stepped_through(notebook: Notebook, shots: Path) -> None:
+    x = np.array([1.0, -2.0, 0.5])
+    notebook.run(0)
+    root = notebook.run(1).get_by_test_id("gl-explorer")
+    status = root.get_by_test_id("gl-step-status")
+    expect(status).to_contain_text("0 of")
+    root.locator('.gl-canvas [aria-label^="x, float64"]').click()
+    np.testing.assert_array_equal(elements(root), x)
+    root.get_by_test_id("gl-forward").click()
+    expect(status).to_contain_text("finished")
+    np.testing.assert_allclose(elements(root), 2 * x + x**3, rtol=1e-15)
+    root.get_by_test_id("gl-back").click()
+    expect(status).to_contain_text("0 of")
+    expect(root.get_by_test_id("gl-value")).to_contain_text("Step 0 computes it")
+    root.get_by_test_id("gl-tab-step").focus()
+    notebook.page.keyboard.press("n")
+    expect(status).to_contain_text("finished")
+    for theme in ("Dark", "Light"):
+        notebook.theme(f"JupyterLab {theme}")
+        root.screenshot(path=shots / f"lab-step-{theme.lower()}.png")
+        assert poor_contrast(notebook.page) == []
+
+    root.get_by_test_id("gl-tab-code").click()
+    root.locator(".gl-canvas .gl-out >> xpath=..").click()
+    lit = root.get_by_test_id("gl-c").locator("li.is-focus")
+    assert lit.count() > 0
+    expect(root.get_by_test_id("gl-python").locator("li.is-focus")).to_contain_text("2*x + x**3")
+    for theme in ("Dark", "Light"):
+        notebook.theme(f"JupyterLab {theme}")
+        root.screenshot(path=shots / f"lab-code-{theme.lower()}.png")
+        assert poor_contrast(notebook.page) == []
+
+
+def test_focus_travels_to_python_and_errors_to_the_page(notebook: Notebook) -> None:
+    notebook.run(0)
+    notebook.run(1)
+    root = notebook.run(2).get_by_test_id("gl-explorer")
+    root.get_by_test_id("gl-tab-nodes").click()
+    row = root.get_by_test_id("gl-table").locator("tr", has_text="add").first
+    row.click()
+    chosen = str(row.get_attribute("data-nodes")).split()[0]
+    expect(notebook.run(3)).to_contain_text(f"PY {chosen} nodes")
+    notebook.run(5)
+    expect(root.get_by_test_id("gl-error")).to_contain_text("there is no run to step through")
+
+
+def test_keys_pressed_in_the_explorer_do_not_reach_the_notebook(notebook: Notebook) -> None:
+    notebook.run(0)
+    root = notebook.run(1).get_by_test_id("gl-explorer")
+    cells = notebook.page.locator(".jp-Notebook .jp-CodeCell").count()
+    root.get_by_test_id("gl-tab-graph").focus()
+    for key in ("d", "d", "f", "n", "p", "["):  # `d d` would delete the cell
+        notebook.page.keyboard.press(key)
+    expect(notebook.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(cells)
+    expect(root.get_by_test_id("gl-error")).to_have_text("")
+
+
+def test_a_function_shows_itself_as_an_image(notebook: Notebook) -> None:
+    notebook.run(0)
+    notebook.run(1)
+    picture = notebook.run(4).locator("img[src^='data:image/svg+xml']")
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") > 200
+    assert "2*x + x**3" in str(picture.get_attribute("alt"))

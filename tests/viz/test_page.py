@@ -1,0 +1,163 @@
+"""A report in a real browser with the network blocked: NumPy's values, and one focus through everything."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphlab
+import graphlab.tensor as T
+from tests.viz.hostile import HOSTILE
+from tests.viz.visit import Visit, poor_contrast
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Visit]:
+    """A fresh page; afterwards there was no error and no request."""
+    visit = Visit(browser, ("file:",))
+    yield visit
+    visit.context.close()
+    assert (visit.errors, visit.blocked) == ([], [])
+
+
+def opened(visit: Visit, path: Path) -> Any:
+    visit.page.goto(path.as_uri())
+    visit.page.locator("#gl-app[data-ready]").wait_for()
+    return visit.page
+
+
+def elements(page: Any) -> np.ndarray[Any, Any]:
+    """The exact elements that the inspector lists."""
+    cells = page.get_by_test_id("gl-value").locator(".gl-elements td")
+    return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)
+
+
+def test_stepping_shows_the_values_that_numpy_gives(visit, training, batch, tmp_path) -> None:
+    x, t = batch
+    w, b = (v.get_value() for v in training.updated)
+    p = 1 / (1 + np.exp(-(x @ w + b)))
+    cost = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
+    page = opened(visit, training.report(tmp_path / "t.html", args=batch))
+    status, steps = page.get_by_test_id("gl-step-status"), page.get_by_test_id("gl-steps").locator("button")
+    page.get_by_test_id("gl-start").click()
+    expect(status).to_contain_text("0 of")
+    page.locator('.gl-canvas [aria-label^="x, float64"]').click()
+    np.testing.assert_array_equal(elements(page), x[:6].ravel())
+    for k in range(1, steps.count() + 1):
+        page.get_by_test_id("gl-forward").click()
+        expect(status).to_contain_text("finished" if k == steps.count() else f"{k} of")
+        if "matmul" in str(steps.nth(k - 1).text_content()) and elements(page).size == 6:
+            np.testing.assert_allclose(elements(page), x @ w, rtol=1e-12)
+    page.locator(".gl-canvas .gl-out >> xpath=..").first.click()
+    np.testing.assert_allclose(elements(page), [cost], rtol=1e-12)
+    page.get_by_test_id("gl-back").click()
+    expect(status).to_contain_text(f"{steps.count() - 1} of")
+
+
+def test_a_value_is_not_shown_before_its_step(visit, cubic, tmp_path) -> None:
+    page = opened(visit, cubic.report(tmp_path / "f.html", args=[[1.0, 2.0]]))
+    page.get_by_test_id("gl-start").click()
+    page.locator(".gl-canvas .gl-out >> xpath=..").click()
+    expect(page.get_by_test_id("gl-value")).to_contain_text("Step 0 computes it")
+    page.keyboard.press("n")
+    np.testing.assert_array_equal(elements(page), [3.0, 12.0])
+    page.keyboard.press("p")
+    expect(page.get_by_test_id("gl-step-status")).to_contain_text("0 of")
+
+
+def test_a_line_of_c_lights_its_node_and_the_users_line(visit, cubic, tmp_path) -> None:
+    page = opened(visit, cubic.report(tmp_path / "f.html"))
+    page.get_by_test_id("gl-tab-code").click()
+    line = page.get_by_test_id("gl-c").locator("li[data-nodes]").filter(visible=True).last
+    nodes = set(str(line.get_attribute("data-nodes")).split())
+    line.click()
+    expect(line).to_have_class("is-focus")
+    lit = page.locator(".gl-canvas .is-focus").evaluate_all(
+        "all => all.flatMap(g => g.dataset.nodes.split(' '))"
+    )
+    assert nodes & set(lit)
+    expect(page.get_by_test_id("gl-python").locator("li.is-focus")).to_contain_text("2 * x + x**3")
+    page.get_by_test_id("gl-python").locator("li", has_text="dvector").click()
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^x, float64"))
+
+
+def test_picking_a_node_lights_its_lines_and_its_row(visit, cubic, tmp_path) -> None:
+    page = opened(visit, cubic.report(tmp_path / "f.html"))
+    page.locator(".gl-canvas .gl-out >> xpath=..").click()
+    expect(page.get_by_test_id("gl-inspector")).to_contain_text("y = 2 * x + x**3")
+    page.get_by_test_id("gl-tab-nodes").click()
+    expect(page.get_by_test_id("gl-table").locator("tr.is-focus")).to_contain_text("add")
+    page.get_by_test_id("gl-tab-code").click()
+    assert page.get_by_test_id("gl-c").locator("li.is-focus").count() > 0
+
+
+def test_each_rewrite_shows_both_sides(visit, tmp_path) -> None:
+    x = T.dvector("x")
+    f = graphlab.function([x], T.exp(T.log(1 + x)))
+    page = opened(visit, f.report(tmp_path / "f.html"))
+    page.get_by_test_id("gl-tab-rewrites").click()
+    number = next(k for k, r in enumerate(f.trace.rewrites) if "log1p" in r.rule)
+    page.get_by_test_id(f"gl-rewrite-{number}").click()
+    detail = page.get_by_test_id("gl-rewrite")
+    expect(detail.locator("figure").first).to_contain_text("log(")
+    expect(detail.locator("figure").last).to_contain_text("log1p(")
+    expect(detail.locator("svg")).to_have_count(2)
+
+
+def test_the_keyboard_reaches_everything(visit, cubic, tmp_path) -> None:
+    page = opened(visit, cubic.report(tmp_path / "f.html", args=[[1.0]]))
+    page.get_by_test_id("gl-tab-graph").focus()
+    for key, view in (("2", "rewrites"), ("3", "step"), ("4", "code"), ("5", "nodes"), ("1", "graph")):
+        page.keyboard.press(key)
+        expect(page.get_by_test_id("gl-explorer")).to_have_attribute("data-view", view)
+    page.keyboard.press("d")
+    expect(page.get_by_test_id("gl-canvas").locator("svg")).to_have_attribute("data-view", "difference")
+    page.locator(".gl-canvas [data-nodes]").first.focus()
+    page.keyboard.press("Enter")
+    first = page.get_by_test_id("gl-inspector").text_content()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id("gl-inspector")).not_to_have_text(str(first))
+    page.keyboard.press("/")
+    page.keyboard.type("add")
+    expect(page.get_by_test_id("gl-table").locator("tbody tr:visible")).to_have_count(1)
+
+
+def test_hostile_names_stay_text(visit, tmp_path) -> None:
+    xs = [T.dvector(name) for name in HOSTILE]
+    total = sum(xs[1:], xs[0])
+    total.name = HOSTILE[0]
+    f = graphlab.function(xs, total, name=HOSTILE[1])
+    page = opened(visit, f.report(tmp_path / "f.html", args=[[1.0]] * len(xs)))
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    for view in ("rewrites", "step", "code", "nodes", "graph"):
+        page.get_by_test_id(f"gl-tab-{view}").click()
+    for card in page.locator(".gl-canvas [data-nodes]").all()[:12]:
+        card.hover()
+        card.click()
+    assert page.locator("#gl-app img, #gl-app script").count() == 0
+
+
+def test_the_address_keeps_the_focus(visit, cubic, tmp_path) -> None:
+    page = opened(visit, cubic.report(tmp_path / "f.html"))
+    page.get_by_test_id("gl-tab-code").click()
+    page.locator('.gl-canvas [aria-label^="x, float64"]').click()
+    page.reload()
+    page.locator("#gl-app[data-ready]").wait_for()
+    expect(page.get_by_test_id("gl-explorer")).to_have_attribute("data-view", "code")
+    expect(page.get_by_test_id("gl-inspector").locator("h3")).to_contain_text("x")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_legible_in_light_and_dark(scheme, browser, training, batch, shots, tmp_path) -> None:
+    visit = Visit(browser, ("file:",), color_scheme=scheme)
+    page = opened(visit, training.report(tmp_path / "t.html", args=batch))
+    for view in ("graph", "rewrites", "step", "code", "nodes"):
+        page.get_by_test_id(f"gl-tab-{view}").click()
+        page.screenshot(path=shots / f"report-{view}-{scheme}.png")
+        assert poor_contrast(page) == []
+    visit.context.close()

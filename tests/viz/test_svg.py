@@ -1,0 +1,123 @@
+"""Pictures: well formed, complete, inert, and the same bytes every time."""
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import graphlab
+import graphlab.tensor as T
+from graphlab.viz.record import record
+from graphlab.viz.views import SHOWS, Views
+from tests.viz.hostile import HOSTILE
+
+ENGINES = ["linear", pytest.param("dot", marks=pytest.mark.needs_dot)]
+ROOT = Path(__file__).resolve().parent.parent.parent
+SVG = "{http://www.w3.org/2000/svg}"
+
+PROGRAM = """
+import sys, graphlab, graphlab.tensor as T
+x = T.dmatrix("x")
+w = graphlab.shared([[1.0, 2.0], [3.0, 4.0]], name="w")
+y = T.exp(T.log(1 + x @ w)).sum(axis=0)
+f = graphlab.function([x], [y, T.grad(y.sum(), w)])
+for path in sys.argv[1:]:
+    f.report(path, args=[[[0.5, 0.25]]])
+"""
+
+
+def cards(tree: ET.Element) -> Iterator[ET.Element]:
+    return (g for g in tree.iter(f"{SVG}g") if g.get("data-nodes"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("show", SHOWS)
+def test_every_node_is_drawn_with_a_title_and_a_label(engine, show, training: graphlab.Function) -> None:
+    trace = record(training)
+    tree = ET.fromstring(Views(trace, engine).document(show))
+    drawn = {name for g in cards(tree) for name in str(g.get("data-nodes")).split()}
+    graphs = ("before", "after") if show in ("difference", "side-by-side") else (show,)
+    assert drawn == {name for graph in graphs for name in trace["graphs"][graph]["nodes"]}
+    for g in cards(tree):
+        assert g.findtext(f"{SVG}title") == g.get("aria-label")
+        assert g.get("tabindex") == "0"
+    assert tree.get("role") == "graphics-document document"
+    assert f"layout: {engine}" in "".join(tree.itertext())
+
+
+def test_a_standalone_picture_has_no_script_and_asks_for_nothing(training: graphlab.Function) -> None:
+    text = Views(record(training)).document()
+    assert "<script" not in text
+    assert not re.search(r"(href|src|url\()\s*=?\s*[\"']?(?!data:)(http|//|file)", text)
+    assert not re.search(r"\son\w+=", text)
+
+
+def test_the_difference_marks_what_went_and_what_came() -> None:
+    x = T.dvector("x")
+    trace = record(graphlab.function([x], T.exp(T.log(1 + x))))
+    tree = ET.fromstring(Views(trace).document("difference"))
+    marks = {}
+    for g in cards(tree):
+        words = "".join(g.itertext())
+        marks[str(g.get("aria-label")).split(",")[0]] = ("−" in words, "+" in words, str(g.get("class")))
+    assert "gl-removed" in marks["log"][2]
+    assert marks["log"][0]
+    assert "gl-added" in marks["log1p"][2]
+    assert marks["log1p"][1]
+    assert "gl-same" in marks["x"][2]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_hostile_names_change_nothing_but_the_text(engine) -> None:
+    def elements(names: list[str]) -> int:
+        xs = [T.dvector(name) for name in names]
+        total = sum(xs[1:], xs[0])
+        total.name = names[0]
+        f = graphlab.function(xs, total, name=names[0])
+        tree = ET.fromstring(Views(record(f), engine).document())
+        assert not list(tree.iter(f"{SVG}script"))
+        assert not list(tree.iter(f"{SVG}img"))
+        return sum(1 for _ in tree.iter())
+
+    assert elements(HOSTILE) == elements([f"v{k}" for k in range(len(HOSTILE))])
+
+
+@pytest.mark.needs_dot
+def test_hostile_names_leave_dot_valid(tmp_path) -> None:
+    xs = [T.dvector(name) for name in HOSTILE if "\ud800" not in name]
+    f = graphlab.function(xs, sum(xs[1:], xs[0]), mode="interpret")
+    path = tmp_path / "x.dot"
+    f.report(path, show="before")
+    plain = subprocess.run(
+        ["dot", "-Tplain"], input=path.read_bytes(), capture_output=True, check=True
+    ).stdout
+    assert sum(line.startswith(b"node ") for line in plain.splitlines()) == 2 * len(xs) - 1
+
+
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", os.devnull], ids=["dot", "linear"])
+def test_two_processes_write_the_same_bytes(path, tmp_path) -> None:
+    names = ["x.svg", "x.html", "x.json", "x.dot"]
+    written = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        folder.mkdir()
+        (folder / "program.py").write_text(PROGRAM)
+        files = [str(folder / name) for name in names]
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "GRAPHLAB_CACHE_DIR": str(folder / "cache")}
+        environment["PYTHONPATH"] = str(ROOT)
+        if path == os.devnull:  # no dot; and no compiler either, so NumPy runs it
+            environment["PATH"] = path
+        subprocess.run(
+            [sys.executable, "-W", "ignore", folder / "program.py", *files],
+            env=environment,
+            check=True,
+            cwd=folder,
+        )
+        written.append([(folder / name).read_bytes() for name in names])
+    assert written[0] == written[1]
+    assert (b"layout: linear" in written[0][0]) == (path == os.devnull) or b"layout: dot" not in written[0][0]

@@ -1,0 +1,78 @@
+"""The widget without a browser: what it holds, what it answers, and what it refuses."""
+
+import base64
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphlab
+from graphlab.viz.answers import Answers
+from graphlab.viz.widget import Explorer, explore
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What explorers send to the page."""
+    messages: list[Any] = []
+    monkeypatch.setattr(Explorer, "send", lambda self, message: messages.append(message))
+    return messages
+
+
+def test_it_steps_forward_and_back_within_bounds(cubic: graphlab.Function) -> None:
+    widget = explore(cubic, cubic.debug([1.0, 2.0]), "step")
+    for to, position in ((1, 1), (99, 1), (0, 0), (-5, 0)):
+        widget._received(widget, {"kind": "step", "to": to}, [])
+        assert (widget.step, widget.error) == (position, "")
+
+
+def test_it_answers_with_the_value_that_numpy_gives(cubic: graphlab.Function, sent: list[Any]) -> None:
+    x = np.array([1.5, -0.25])
+    widget = explore(cubic, cubic.debug(x), "step")
+    ask = {"kind": "ask", "what": "value", "key": f"{widget.trace['graphs']['after']['outputs'][0][0]}@0"}
+    widget._received(widget, ask, [])
+    assert sent[-1]["data"] == {"waiting": "Step 0 computes it."}
+    widget._received(widget, {"kind": "step", "to": 1}, [])
+    widget._received(widget, ask, [])
+    (value,) = sent[-1]["data"]["outputs"]
+    np.testing.assert_allclose(np.array(value["elements"][0], float), 2 * x + x**3, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None, [], {}, {"kind": "?"}, {"kind": "x" * 100_000},
+        {"kind": "step"}, {"kind": "step", "to": True}, {"kind": "step", "to": "1"},
+        {"kind": "ask"}, {"kind": "ask", "what": "value", "key": "n999@0"},
+        {"kind": "ask", "what": "value", "key": 3}, {"kind": "ask", "what": ["value"], "key": {}},
+        {"kind": "ask", "what": "picture", "key": "../../etc/passwd"},
+        {"kind": "ask", "what": "picture", "key": "rewrite-999999999-before"},
+    ],
+)  # fmt: skip
+def test_a_malformed_message_is_shown_and_breaks_nothing(
+    message: Any, cubic: graphlab.Function, sent: list[Any]
+) -> None:
+    widget = explore(cubic, cubic.debug([1.0]))
+    widget._received(widget, message, [])
+    assert 0 < len(widget.error) <= 200
+    assert sent == []
+    widget._received(widget, {"kind": "step", "to": 1}, [])
+    assert (widget.step, widget.error) == (1, "")
+
+
+def test_an_unknown_view_is_refused(cubic: graphlab.Function) -> None:
+    with pytest.raises(ValueError, match="graph, rewrites, step, code, nodes"):
+        explore(cubic, view="profile")
+
+
+def test_values_are_sent_only_when_asked_for(cubic: graphlab.Function) -> None:
+    assert Answers(cubic, cubic.debug([1.0]).finish()).trace["values"] == {}
+
+
+def test_its_mime_bundle_survives_without_trust_or_kernel(cubic: graphlab.Function) -> None:
+    data, _ = explore(cubic)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["text/plain"] == repr(cubic)
+    image = data["text/html"]
+    assert image.startswith("<img ")
+    assert base64.b64decode(image.partition("base64,")[2].partition('"')[0]).startswith(b"<svg")
