@@ -21,7 +21,7 @@ from graphlab.interpret import interpret
 from graphlab.ops import operators
 from graphlab.options import options, set_default, using
 from graphlab.rewrite.pipeline import optimize
-from graphlab.viz import reprs
+from graphlab.viz import methods
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ def unload_ipython_extension(shell: Any) -> None:
 operators.install()
 Variable.eval = evaluate  # type: ignore[attr-defined]
 Function.debug = debug  # type: ignore[attr-defined]
-reprs.install()
+methods.install()
 
 __all__ = [
     "Function", "GraphlabError", "In", "Out", "Session", "Shared", "Variable", "debug", "debugprint", "function",

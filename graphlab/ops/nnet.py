@@ -46,7 +46,10 @@ Axes = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Op):
-    """exp(x) / sum(exp(x)) along `axes`, computed from x - max(x) so that nothing overflows."""
+    """exp(x) / sum(exp(x)) along `axes`, computed from x - max(x) so that nothing overflows.
+
+    Infinities give what the formula as written gives: beside +inf a finite element has 0, +inf has nan.
+    """
 
     axes: Axes
     name = "softmax"
@@ -56,7 +59,7 @@ class Softmax(Op):
 
     def numpy(self, *values: Array) -> Any:
         (x,) = values
-        e = np.exp(x - np.max(x, axis=self.axes, keepdims=True))
+        e = np.exp(x - _finite_max(x, self.axes))
         return e / np.sum(e, axis=self.axes, keepdims=True)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
@@ -76,7 +79,7 @@ class Softmax(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        e = exp(subtract(x, max(x, self.axes, keepdims=True)))
+        e = exp(subtract(x, _finite_or_zero(max(x, self.axes, keepdims=True))))
         return (true_divide(e, sum(e, self.axes, keepdims=True)),)
 
 

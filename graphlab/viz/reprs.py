@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from graphlab.debug.session import Session
@@ -12,8 +11,8 @@ from graphlab.graph.text import latex, maths
 from graphlab.graph.walk import ancestors, free_inputs
 from graphlab.viz.escape import clip, escape
 from graphlab.viz.record import Expression, record
-from graphlab.viz.report import report
 from graphlab.viz.views import Views, image, still
+from graphlab.viz.widget import explore
 
 FORMULA, DRAWN = 24, 300  # up to so many variables the formula is shown, up to so many the graph
 
@@ -46,27 +45,3 @@ def function_bundle(function: Function) -> dict[str, str]:
 def session_bundle(session: Session) -> Any:
     """A session as an explorer opened at the stepper."""
     return explore(session.function, session, "step")._repr_mimebundle_()
-
-
-def install() -> None:
-    """Give variables, functions and sessions their looks: called once, by the package."""
-    Variable._repr_mimebundle_ = _method(variable_bundle)  # type: ignore[attr-defined]
-    Function._repr_mimebundle_ = _method(function_bundle)
-    Session._repr_mimebundle_ = _method(session_bundle)  # type: ignore[attr-defined]
-    Function.explore, Function.report = explore, report
-
-
-def explore(function: Function, session: Session | None = None, view: str = "graph") -> Any:
-    """An explorer of the function, opened at "graph", "rewrites", "step", "code" or "nodes"."""
-    from graphlab.viz import widget  # not before it is needed: anywidget takes long to import
-
-    return widget.explore(function, session, view)
-
-
-def _method(bundle: Callable[..., Any]) -> Callable[..., Any]:
-    """`bundle` as IPython calls it."""
-
-    def _repr_mimebundle_(self: Any, include: Any = None, exclude: Any = None) -> Any:
-        return bundle(self)
-
-    return _repr_mimebundle_

@@ -95,7 +95,7 @@ def listed(array: Array) -> tuple[list[list[str]], int]:
 
 
 def charts(array: Array) -> list[str]:
-    """SVG drawings that suit `array`: none for scalars, a sparkline or a heatmap, and for many a histogram."""
+    """SVG drawings that suit `array`: none for scalars, a sparkline or heatmap, for many a histogram too."""
     if array.size < 2 or array.dtype.kind == "c":
         return []
     shape = [n for n in array.shape if n != 1]

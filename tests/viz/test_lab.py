@@ -17,10 +17,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from tests.viz.visit import Visit, poor_contrast
-
-expect = pytest.importorskip("playwright.sync_api").expect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "graphlab"

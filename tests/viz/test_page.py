@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 import graphlab
 import graphlab.tensor as T
 from tests.viz.hostile import HOSTILE
 from tests.viz.visit import Visit, poor_contrast
-
-expect = pytest.importorskip("playwright.sync_api").expect
 
 
 @pytest.fixture
@@ -48,11 +47,14 @@ def test_stepping_shows_the_values_that_numpy_gives(visit, training, batch, tmp_
     expect(status).to_contain_text("0 of")
     page.locator('.gl-canvas [aria-label^="x, float64"]').click()
     np.testing.assert_array_equal(elements(page), x[:6].ravel())
+    products = 0
     for k in range(1, steps.count() + 1):
         page.get_by_test_id("gl-forward").click()
         expect(status).to_contain_text("finished" if k == steps.count() else f"{k} of")
         if "matmul" in str(steps.nth(k - 1).text_content()) and elements(page).size == 6:
+            products += 1
             np.testing.assert_allclose(elements(page), x @ w, rtol=1e-12)
+    assert products == 1
     page.locator(".gl-canvas .gl-out >> xpath=..").first.click()
     np.testing.assert_allclose(elements(page), [cost], rtol=1e-12)
     page.get_by_test_id("gl-back").click()

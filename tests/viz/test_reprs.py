@@ -1,11 +1,16 @@
 """How things show themselves in a notebook."""
 
 import base64
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import graphlab
 import graphlab.tensor as T
 from tests.viz.hostile import HOSTILE
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def picture(bundle: dict[str, str]) -> str:
@@ -59,3 +64,13 @@ def test_hostile_names_cannot_leave_the_alternative_text() -> None:
     tag = ET.fromstring(bundle["text/html"].removesuffix(">") + "/>")
     assert tag.tag == "img"
     assert set(tag.attrib) == {"alt", "style", "src"}
+
+
+def test_importing_graphlab_imports_nothing_that_draws() -> None:
+    program = (
+        "import sys, graphlab; print({'anywidget', 'IPython', 'graphviz', 'pygments'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,70 @@
+"""The methods that the glass gives to functions, sessions and variables.
+
+What draws is imported when the first of them is called: `import graphlab` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphlab.debug.session import Session
+from graphlab.function import Function
+from graphlab.graph.node import Variable
+
+
+def install() -> None:
+    """Give them out: called once, by the package."""
+    Variable._repr_mimebundle_ = variable_bundle  # type: ignore[attr-defined]
+    Function._repr_mimebundle_ = function_bundle
+    Session._repr_mimebundle_ = session_bundle  # type: ignore[attr-defined]
+    Function.explore, Function.report = explore, report
+
+
+def explore(function: Function, session: Session | None = None, view: str = "graph") -> Any:
+    """An explorer of the function for a notebook: its graphs, its rewrites, its C; the steps of a `session`.
+
+    `view` is "graph", "rewrites", "step", "code" or "nodes"; ValueError otherwise.
+    """
+    from graphlab.viz import widget
+
+    return widget.explore(function, session, view)
+
+
+def report(
+    function: Function,
+    path: str | os.PathLike[str],
+    args: Sequence[Any] | Mapping[str, Any] | None = None,
+    show: str = "side-by-side",
+) -> Path:
+    """Write what there is to see to `path`, whose ending says what: .svg, .html, .json or .dot; the path.
+
+    `args`, the arguments of a call, are run step by step and the page then holds their values. `show`
+    chooses the graphs of an .svg or .dot: "before", "after", "difference" or "side-by-side".
+    """
+    from graphlab.viz import report as reports
+
+    return reports.report(function, path, args, show)
+
+
+def variable_bundle(variable: Variable, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """A variable for IPython: a formula or its graph."""
+    from graphlab.viz import reprs
+
+    return reprs.variable_bundle(variable)
+
+
+def function_bundle(function: Function, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """A function for IPython: its graphs before and after."""
+    from graphlab.viz import reprs
+
+    return reprs.function_bundle(function)
+
+
+def session_bundle(session: Session, include: Any = None, exclude: Any = None) -> Any:
+    """A session for IPython: the explorer at its stepper."""
+    from graphlab.viz import reprs
+
+    return reprs.session_bundle(session)
