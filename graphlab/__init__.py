@@ -49,8 +49,8 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 operators.install()
-Variable.eval = evaluate  # type: ignore[attr-defined]
-Function.debug = debug  # type: ignore[attr-defined]
+Variable.eval = evaluate  # type: ignore[method-assign, assignment]
+Function.debug = debug
 methods.install()
 
 __all__ = [

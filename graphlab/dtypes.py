@@ -57,4 +57,5 @@ def promote(*operands: Any) -> str:
     >>> promote("float32", 1.5), promote("int32", 1.5), promote("int8", "int32")
     ('float32', 'float64', 'int32')
     """
-    return np.result_type(*(np.dtype(o) if isinstance(o, str) else o for o in operands)).name
+    result = np.result_type(*(np.dtype(o) if isinstance(o, str) else o for o in operands))
+    return str(result.name)

@@ -153,7 +153,7 @@ def _warn_once(reason: str) -> None:
 # ---- the callable --------------------------------------------------------------------------------
 
 
-class Function(CallableBase):  # type: ignore[misc, valid-type]
+class Function(CallableBase):  # type: ignore[misc]
     """A compiled function. Call it with values for its inputs, by position or by name.
 
     `graph` and `optimized` are the graphs before and after rewriting, `trace` everything that happened

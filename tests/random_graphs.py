@@ -75,7 +75,8 @@ class RandomProgram:
                     if e.dtype.kind != "f":
                         moved = np.where(noisy != e, np.inf, 0.0)
                     else:
-                        same_kind = (np.isfinite(noisy) & np.isfinite(e)) | ((np.isnan(noisy) == np.isnan(e)) & (noisy == e) | (np.isnan(noisy) & np.isnan(e)))
+                        both_finite, both_nan = np.isfinite(noisy) & np.isfinite(e), np.isnan(noisy) & np.isnan(e)
+                        same_kind = both_finite | both_nan | (noisy == e)
                         moved = np.where(same_kind, np.abs(np.where(np.isfinite(e), noisy - e, 0.0)), np.inf)
                     spread[k] = np.maximum(spread[k], np.nan_to_num(moved, nan=np.inf, posinf=np.inf))
         tiny = [1e-300 if e.dtype != np.float32 else 1e-37 for e in exact]
@@ -84,7 +85,8 @@ class RandomProgram:
     def __repr__(self) -> str:
         lines = [f"  {v.name} = {a!r}" for v, a in zip(self.inputs, self.values, strict=True)]
         n = len(self.inputs)
-        lines += [f"  %{n + k} = {i.text}({', '.join(f'%{o}' for o in i.operands)})" for k, i in enumerate(self.instructions)]
+        for k, i in enumerate(self.instructions):
+            lines.append(f"  %{n + k} = {i.text}({', '.join(f'%{o}' for o in i.operands)})")
         return "\n".join([*lines, f"  outputs {self.outputs}"])
 
 
@@ -126,7 +128,8 @@ _BINARY: dict[str, tuple[Any, Any]] = {
     "%": (lambda x, y: x % y, np.remainder), "maximum": (T.maximum, np.maximum), "minimum": (T.minimum, np.minimum),
     "<": (lambda x, y: x < y, np.less), "<=": (lambda x, y: x <= y, np.less_equal), "eq": (T.eq, np.equal),
     "neq": (T.neq, np.not_equal), "arctan2": (T.arctan2, np.arctan2), "hypot": (T.hypot, np.hypot),
-    "and": (T.logical_and, np.logical_and), "where": (lambda x, y: T.where(x > 0, x, y), lambda x, y: np.where(x > 0, x, y)),
+    "and": (T.logical_and, np.logical_and),
+    "where": (lambda x, y: T.where(x > 0, x, y), lambda x, y: np.where(x > 0, x, y)),
 }  # fmt: skip
 _INTEGER_BINARY: dict[str, tuple[Any, Any]] = {
     "&": (lambda x, y: x & y, np.bitwise_and), "|": (lambda x, y: x | y, np.bitwise_or),
@@ -151,7 +154,8 @@ def random_programs(draw: st.DrawFn, *, edge: bool = False, longest: int = 8) ->
         dtype = draw(st.sampled_from(["float64", "float64", "float32", "int64", "int8", "bool"]))
         shape = draw(shapes)
         rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-        value: Any = rng.uniform(-3, 3, shape) if dtype.startswith("f") else rng.integers(0 if dtype == "bool" else -4, 2 if dtype == "bool" else 5, shape)
+        low, high = (0, 2) if dtype == "bool" else (-4, 5)
+        value: Any = rng.uniform(-3, 3, shape) if dtype.startswith("f") else rng.integers(low, high, shape)
         value = np.asarray(value).astype(dtype)
         if edge and dtype.startswith("f"):
             with quiet():

@@ -19,6 +19,7 @@ from graphlab.errors import (
     UnusedInputError,
 )
 
+
 class _Subclass(np.ndarray):
     """Treated as the array that it is."""
 
@@ -245,7 +246,7 @@ class TestMistakes:
     def test_symbolic_truth_len_iteration_and_numpy_are_explained(self) -> None:
         x = T.vector("x")
         for mistake in (lambda: bool(x > 0), lambda: len(x), lambda: list(x), lambda: float(x), lambda: np.array(x)):
-            with pytest.raises(GraphTypeError, match="hint|symbolic"):
+            with pytest.raises(GraphTypeError, match=r"hint|symbolic"):
                 mistake()
 
     def test_no_frame_of_the_inside_is_shown_for_a_users_mistake(self) -> None:

@@ -66,19 +66,23 @@ def schedule(function: Function) -> tuple[StepView, ...]:
     if lowered is None or function.machine is None:
         nodes = toposort(function.optimized.outputs, function.inputs)
         return tuple(StepView(i, f"node_{i}", "node", (n,), n.outputs) for i, n in enumerate(nodes))
-    views = []
-    for i, step in enumerate(lowered.program.steps):
-        nodes_of = tuple(lowered.nodes[n] for n in step.nodes)
-        match step.action:
-            case LoopCall(kernel=kernel):
-                slots = kernel.nest.outputs
-            case RuntimeCall(slots=all_slots):
-                slots = all_slots[:1]
-            case HostCall(outputs=host_slots):
-                slots = host_slots
-        outputs = [lowered.variables[s] for s in slots]
-        views.append(StepView(i, step.name, _kind(step), nodes_of, tuple(v for v in outputs if v is not None)))
-    return tuple(views)
+    return tuple(
+        StepView(i, step.name, _kind(step), tuple(lowered.nodes[n] for n in step.nodes),
+                 tuple(v for slot in _written(step) if (v := lowered.variables[slot]) is not None))
+        for i, step in enumerate(lowered.program.steps)
+    )  # fmt: skip
+
+
+def _written(step: Step) -> tuple[int, ...]:
+    """The slots that `step` fills."""
+    match step.action:
+        case LoopCall(kernel=kernel):
+            return kernel.nest.outputs
+        case RuntimeCall(slots=(out, *_)):
+            return (out,)
+        case HostCall(outputs=outputs):
+            return outputs
+    raise TypeError(type(step.action).__name__)
 
 
 class Session:
@@ -183,12 +187,12 @@ class Session:
         shared = {v for v in leaves(self._graph.outputs) if isinstance(v, Shared)}
         held = {v: v.cell[0] for v in (*shared, *self.function.updated)}
         try:
-            for v in shared:
-                v.cell[0] = self._values[v]
+            for s in shared:
+                s.cell[0] = self._values[s]
             plain = machine.call(self._arguments)
         finally:
-            for v, current in held.items():
-                v.cell[0] = current
+            for s, current in held.items():
+                s.cell[0] = current
         for i, (v, other) in enumerate(zip(self._graph.outputs, plain, strict=False)):
             mine = leaf_value(v, self._values)
             if mine.tobytes() != other.tobytes():

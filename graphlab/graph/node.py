@@ -15,7 +15,10 @@ from graphlab.errors import GraphTypeError, Origin, caller_origin
 from graphlab.graph.types import TensorType
 
 if TYPE_CHECKING:
+    from graphlab.graph.interface import ArrayInterface
     from graphlab.ops.base import Op
+else:
+    ArrayInterface = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class _Frozen:
 _set = object.__setattr__
 
 
-class Variable(_Frozen):
+class Variable(_Frozen, ArrayInterface):
     """A value in a graph: an input (`owner` is None) or output number `index` of the application `owner`.
 
     Its `name` is a label for people: it may be set at any time and means nothing to the compiler.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +81,7 @@ Lowering = Pointwise | Reduction | Runtime | Expand | Host
 class Op:
     """An operation. Subclasses are frozen dataclasses: equal fields, equal op."""
 
-    name: ClassVar[str] | str
+    name: Any  # a str: a class attribute, or a field where instances differ by it
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The types of the outputs; GraphlabError when the inputs do not fit."""

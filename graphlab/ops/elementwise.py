@@ -237,7 +237,7 @@ fmod = Elementwise(
 )  # fmt: skip
 
 
-def _power_by_base(g: Variable, r: Variable, x: Variable, y: Variable) -> Variable:
+def _power_by_base(g: Variable, r: Variable, x: Variable, y: Variable) -> Any:
     # d(x**y)/dx = y x**(y-1); at y = 0 the factor y is 0 and x**-1 must not make it nan.
     if isinstance(y, Constant):
         exponent: Variable = Constant(np.where(y.data == 0, np.ones_like(y.data), y.data - np.ones_like(y.data)))
@@ -246,7 +246,7 @@ def _power_by_base(g: Variable, r: Variable, x: Variable, y: Variable) -> Variab
     return g * (y * power(x, exponent))
 
 
-def _power_by_exponent(g: Variable, r: Variable, x: Variable, y: Variable) -> Variable:
+def _power_by_exponent(g: Variable, r: Variable, x: Variable, y: Variable) -> Any:
     # d(x**y)/dy = x**y log(x), which is 0 at x = 0.
     return g * r * log(where(equal(x, 0), 1, x))
 

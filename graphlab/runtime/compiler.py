@@ -74,7 +74,9 @@ def _identity(program: str) -> str:
 @cache
 def _version(program: str, changed: int) -> str:
     try:
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout
@@ -118,7 +120,9 @@ def compile_c(compiler: Compiler, source: str, output: Path, timeout: float) -> 
         ended = f"was killed by signal {by_signal}" if 0 < by_signal < 65 else f"failed with status {status}"
         raise CompilerError(f"the C compiler {name} {ended}\n{shortened(remarks)}".rstrip())
     if not output.is_file() or output.stat().st_size == 0:
-        raise CompilerError(f"the C compiler {name} reported success but wrote no output\n{shortened(remarks)}".rstrip())
+        raise CompilerError(
+            f"the C compiler {name} reported success but wrote no output\n{shortened(remarks)}".rstrip()
+        )
     return remarks
 
 
@@ -169,5 +173,3 @@ def shortened(text: str, lines: int = 12, width: int = 200) -> str:
     important = [line for line in all_lines if "error" in line.lower()] or all_lines
     rest = len(important) - lines
     return "\n".join([*important[:lines], *([f"... {rest} more lines"] if rest > 0 else [])])
-
-

@@ -99,7 +99,9 @@ class Machine:
             shared=program.shared,
             constant_slots=program.constants,
             outputs=program.outputs,
-            constants=tuple(_plain(a, program, slot) for a, slot in zip(constants, program.constants, strict=True)),
+            constants=tuple(
+                _plain(a, program, slot) for a, slot in zip(constants, program.constants, strict=True)
+            ),
             hosts=tuple(hosts),
             cells=tuple(all_cells),
             update_outputs=tuple(position for position, _ in updates),
@@ -171,7 +173,8 @@ def _load(source: str, **facts: Any) -> Any:
         return _opened(built, facts)
     except OSError as error:
         raise CompilerError(
-            f"built code can't be loaded: {error}", hint="set GRAPHLAB_CACHE_DIR to a folder whose files may be executed"
+            f"built code can't be loaded: {error}",
+            hint="set GRAPHLAB_CACHE_DIR to a folder whose files may be executed",
         ) from error
 
 

@@ -71,7 +71,8 @@ def test_shared_values_are_copied_in_and_out() -> None:
 
 @pytest.mark.parametrize(
     ("shapes", "expected"),
-    [([(3,), (None,)], (3,)), ([(1,), (None,)], (None,)), ([(2, 1), (3,)], (2, 3)), ([()], ()), ([(None, 4), (1,)], (None, 4))],
+    [([(3,), (None,)], (3,)), ([(1,), (None,)], (None,)), ([(2, 1), (3,)], (2, 3)), ([()], ()),
+     ([(None, 4), (1,)], (None, 4))],
 )  # fmt: skip
 def test_static_broadcasting(shapes: list[tuple[int | None, ...]], expected: tuple[int | None, ...]) -> None:
     assert broadcast_shape(shapes) == expected

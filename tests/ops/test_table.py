@@ -72,7 +72,10 @@ def sprinkled(case: Case, arrays: Sequence[Array]) -> list[Array]:
     for operand, array in zip(case.operands, arrays, strict=True):
         edges = edge_values(array.dtype.name, case.edges)
         if case.edges != "none" and operand.values is None and edges.size:
-            array = np.where(rng.random(array.shape) < 0.5, rng.choice(edges, array.shape), array)
+            shuffled = rng.permutation(np.resize(edges, array.size // 2 + 1))
+            array = array.copy()
+            places = rng.permutation(array.size)[: shuffled.size]
+            array.reshape(-1)[places] = shuffled[: places.size]
         result.append(array)
     return result
 

@@ -35,7 +35,9 @@ def source(steps: Sequence[str], prelude: str = "") -> str:
     for k, body in enumerate(steps):
         text += f"\nstatic int step_{k}(gl_frame *f) {{\n{body}\n}}\n"
     names = ", ".join(f"step_{k}" for k in range(len(steps)))
-    return text + f"""
+    return (
+        text
+        + f"""
 int (*const gl_steps[])(gl_frame *) = {{{names}}};
 const int32_t gl_step_count = {len(steps)};
 int gl_run(gl_frame *f) {{
@@ -47,6 +49,7 @@ int gl_run(gl_frame *f) {{
   return 0;
 }}
 """
+    )
 
 
 def call(function: str, slots: Sequence[int], params: Sequence[int] = ()) -> str:

@@ -55,7 +55,9 @@ def works() -> None:
 
 def in_new_process(code: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "GRAPHLAB_CACHE_DIR": str(folder), **environment}
-    return subprocess.Popen([sys.executable, "-c", code], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 # ---- the cache -----------------------------------------------------------------------------------
@@ -83,7 +85,9 @@ def test_an_entry_is_private_checked_and_described_in_json(folder: Path) -> None
     assert sorted(p.suffix for p in folder.iterdir()) == [".json", ".so"]
 
 
-def test_the_key_depends_on_source_compiler_and_processor(folder: Path, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_depends_on_source_compiler_and_processor(
+    folder: Path, fake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = {build(PROGRAM).key, build(PROGRAM + "\n").key}
     with using(cc=("gcc", "-DX=1")):
         keys.add(build(PROGRAM).key)
@@ -259,7 +263,9 @@ def test_no_compiler_is_one_clear_error(folder: Path, monkeypatch: pytest.Monkey
         build(PROGRAM)
 
 
-def test_another_compiler_is_found_when_there_is_no_gcc(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_compiler_is_found_when_there_is_no_gcc(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import shutil
 
     real = shutil.which("gcc")
@@ -293,7 +299,9 @@ def test_a_failing_compiler_is_quoted_and_the_c_is_kept(folder: Path) -> None:
         ("echo some error >&2; exit 1", "some error"),
     ],
 )
-def test_a_broken_compiler_is_an_error_and_leaves_no_entry(folder: Path, fake: Any, script: str, message: str) -> None:
+def test_a_broken_compiler_is_an_error_and_leaves_no_entry(
+    folder: Path, fake: Any, script: str, message: str
+) -> None:
     with using(cc=fake(script)), pytest.raises(CompilerError, match=message):
         build(PROGRAM)
     assert not list(folder.glob("*.so"))
@@ -340,7 +348,10 @@ def gone(marker: str, within: float = 2.0) -> bool:
 def test_a_hanging_compiler_is_stopped_with_all_its_children(folder: Path, fake: Any) -> None:
     marker = f"3{os.getpid()}1"
     start = time.monotonic()
-    with using(cc=fake(f"sleep {marker} & sleep {marker}"), cc_timeout=0.3), pytest.raises(CompilerError) as info:
+    with (
+        using(cc=fake(f"sleep {marker} & sleep {marker}"), cc_timeout=0.3),
+        pytest.raises(CompilerError) as info,
+    ):
         build(PROGRAM)
     assert time.monotonic() - start < 5
     assert "took longer than 0.3 s" in str(info.value)
@@ -374,7 +385,9 @@ def test_no_compiler_outlives_us(folder: Path, fake: Any, number: signal.Signals
         assert not build(PROGRAM).cached  # neither a lock nor half an entry is left
 
 
-def test_processes_that_want_the_same_program_compile_it_once(folder: Path, fake: Any, tmp_path: Path) -> None:
+def test_processes_that_want_the_same_program_compile_it_once(
+    folder: Path, fake: Any, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     cc = fake(f'echo compiled >> {log}; sleep 0.2; exec gcc "$@"')[0]
     processes = [in_new_process(BUILD_ONE, folder, GRAPHLAB_CC=cc) for _ in range(4)]

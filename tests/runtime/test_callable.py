@@ -88,7 +88,9 @@ UNUSUAL: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", UNUSUAL.values(), ids=UNUSUAL)
-def test_whatever_is_unusual_goes_the_slow_way_unchanged(case: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
+def test_whatever_is_unusual_goes_the_slow_way_unchanged(
+    case: tuple[tuple[Any, ...], dict[str, Any]],
+) -> None:
     args, kwargs = case
     _, got_args, got_kwargs = bound(adder(1))(*args, **kwargs)
     assert [id(a) for a in got_args] == [id(a) for a in args]
@@ -100,7 +102,9 @@ def test_an_empty_keyword_dict_is_not_unusual() -> None:
 
 
 def test_the_list_of_all_outputs_or_the_only_one() -> None:
-    both = machine([("float64", 0)] * 4, [0, 1], [2, 3], [nested(0, [2], [0, 1], ADD), nested(0, [3], [0, 2], ADD)])
+    both = machine(
+        [("float64", 0)] * 4, [0, 1], [2, 3], [nested(0, [2], [0, 1], ADD), nested(0, [3], [0, 2], ADD)]
+    )
     assert bound(both, single=False)(1.0, 2.0) == [3.0, 4.0]
     assert bound(adder(), single=False)(1.0, 2.0) == [3.0]
     nothing = machine([("float64", 0)], [0], [], ["return 0;"])
@@ -160,7 +164,9 @@ def test_call_converts_what_numpy_converts_safely() -> None:
 
 def test_constants_are_read_and_never_written() -> None:
     value = np.arange(3.0)
-    made = machine([("float64", 1)] * 3, [0], [2, 1], [nested(1, [2], [0, 1], ADD)], constants=[1], values=[value])
+    made = machine(
+        [("float64", 1)] * 3, [0], [2, 1], [nested(1, [2], [0, 1], ADD)], constants=[1], values=[value]
+    )
     value[:] = 99.0  # the program has its own copy
     total, constant = made.call([np.ones(3)])
     np.testing.assert_array_equal(total, [1.0, 2.0, 3.0])
@@ -205,7 +211,9 @@ def test_updates_replace_the_value_and_alias_nothing() -> None:
 
 def test_two_cells_can_change_places() -> None:
     a, b = [np.array(1.0)], [np.array(2.0)]
-    swap = machine([("float64", 0)] * 2, [], [1, 0], ["return 0;"], shared=[0, 1], cells=[a, b], updates=[(0, a), (1, b)])
+    swap = machine(
+        [("float64", 0)] * 2, [], [1, 0], ["return 0;"], shared=[0, 1], cells=[a, b], updates=[(0, a), (1, b)]
+    )
     old = a[0], b[0]
     assert bound(swap, single=False)() == []
     assert (a[0], b[0]) == (2.0, 1.0)
@@ -241,14 +249,25 @@ def test_an_interrupted_call_changes_nothing_and_is_not_tried_again() -> None:
         raise KeyboardInterrupt
 
     steps = [nested(1, [2], [0, 1], ADD), host(0, [2], [3])]
-    made = machine([("float64", 1)] * 4, [0], [3, 2], steps, shared=[1], hosts=[interrupt], cells=[cell], updates=[(1, cell)])
+    made = machine(
+        [("float64", 1)] * 4,
+        [0],
+        [3, 2],
+        steps,
+        shared=[1],
+        hosts=[interrupt],
+        cells=[cell],
+        updates=[(1, cell)],
+    )
     with pytest.raises(KeyboardInterrupt):
         bound(made)(np.ones(1))
     assert len(calls) == 1
     assert cell[0] is before
 
 
-@pytest.mark.parametrize("value", [[1.0, 2.0], np.ones(2, ">f8"), np.ones(2, "f4"), np.zeros(17, "u1")[1:].view("f8")])
+@pytest.mark.parametrize(
+    "value", [[1.0, 2.0], np.ones(2, ">f8"), np.ones(2, "f4"), np.zeros(17, "u1")[1:].view("f8")]
+)
 def test_a_cell_that_is_not_plain_is_slow_and_converted_by_call(value: Any) -> None:
     cell = [value]
     made = counter(cell)
@@ -279,7 +298,9 @@ def test_a_value_changed_during_the_call_is_not_lost() -> None:
         return (x + 0.0,)
 
     steps = [host(0, [1], [2]), nested(0, [3], [0, 2], ADD)]
-    made = machine([("float64", 0)] * 4, [0], [3], steps, shared=[1], hosts=[meddle], cells=[cell], updates=[(0, cell)])
+    made = machine(
+        [("float64", 0)] * 4, [0], [3], steps, shared=[1], hosts=[meddle], cells=[cell], updates=[(0, cell)]
+    )
     bound(made, single=False)(1.0)
     assert seen == [0.0, 10.0]
     assert cell[0] == 11.0
@@ -292,7 +313,16 @@ def test_a_value_that_changes_in_every_run_is_an_error_in_the_end() -> None:
         cell[0] = x + 1
         return (x + 0.0,)
 
-    made = machine([("float64", 0)] * 2, [], [1], [host(0, [0], [1])], shared=[0], hosts=[meddle], cells=[cell], updates=[(0, cell)])
+    made = machine(
+        [("float64", 0)] * 2,
+        [],
+        [1],
+        [host(0, [0], [1])],
+        shared=[0],
+        hosts=[meddle],
+        cells=[cell],
+        updates=[(0, cell)],
+    )
     with pytest.raises(RuntimeError, match="changed by others during each of 1000 runs"):
         made.call([])
 
@@ -302,7 +332,13 @@ def test_a_value_that_changes_in_every_run_is_an_error_in_the_end() -> None:
 
 def hosted(function: Any, dtype: str = "float64") -> Machine:
     """x -> copy of x, given to `function`."""
-    return machine([("float64", 1), ("float64", 1), (dtype, 1)], [0], [2], [call("copy", [1, 0]), host(0, [1], [2])], hosts=[function])
+    return machine(
+        [("float64", 1), ("float64", 1), (dtype, 1)],
+        [0],
+        [2],
+        [call("copy", [1, 0]), host(0, [1], [2])],
+        hosts=[function],
+    )
 
 
 def test_a_host_function_sees_read_only_arrays() -> None:
@@ -331,14 +367,21 @@ def test_the_exception_of_a_host_function_is_the_callers() -> None:
 
 
 def test_host_results_are_converted_to_the_slots_dtype() -> None:
-    for result in (np.ones(2, "f8"), np.ones(2, ">f4"), np.ones((2, 3), "f4")[:, 1], np.ones(2, "f4").view(Matrix)):
+    for result in (
+        np.ones(2, "f8"),
+        np.ones(2, ">f4"),
+        np.ones((2, 3), "f4")[:, 1],
+        np.ones(2, "f4").view(Matrix),
+    ):
         got = hosted(lambda x, r=result: (r,), "float32").call([np.ones(2)])[0]
         np.testing.assert_array_equal(got, np.ones(2, "f4"), strict=True)
         assert type(got) is np.ndarray
         assert not np.shares_memory(got, result)
 
 
-@pytest.mark.parametrize("result", [None, np.ones(2), (), (np.ones(2), np.ones(2)), (1.0,), (np.ones((2, 2)),), [np.ones(2)]])
+@pytest.mark.parametrize(
+    "result", [None, np.ones(2), (), (np.ones(2), np.ones(2)), (1.0,), (np.ones((2, 2)),), [np.ones(2)]]
+)
 def test_a_host_function_that_breaks_its_word_is_told(result: Any) -> None:
     with pytest.raises(TypeError, match=r"host function 0 gave .* where .* due"):
         hosted(lambda x: result).call([np.ones(2)])
@@ -362,7 +405,11 @@ def test_arrays_that_a_host_function_keeps_stay_valid_after_the_call() -> None:
     del made, f
     gc.collect()
     other = [np.full(size, -1.0) for _ in range(4)]
-    sevens, threes, constants = [k for k in kept if k.shape == (size,)], [k for k in kept if k.ndim == 0], kept[3]
+    sevens, threes, constants = (
+        [k for k in kept if k.shape == (size,)],
+        [k for k in kept if k.ndim == 0],
+        kept[3],
+    )
     assert len(sevens) == 6
     assert all((k == 7.0).all() for k in sevens)
     assert [float(t) for t in threes] == [3.0]
@@ -430,7 +477,16 @@ def test_eight_threads_share_one_function() -> None:
 def test_no_update_of_concurrent_calls_is_lost() -> None:
     cell = [np.zeros(1)]
     steps = [host(0, [1], [2]), nested(1, [3], [0, 2], ADD)]
-    made = machine([("float64", 1)] * 4, [0], [3], steps, shared=[1], hosts=[lambda x: (x + 0.0,)], cells=[cell], updates=[(0, cell)])
+    made = machine(
+        [("float64", 1)] * 4,
+        [0],
+        [3],
+        steps,
+        shared=[1],
+        hosts=[lambda x: (x + 0.0,)],
+        cells=[cell],
+        updates=[(0, cell)],
+    )
     f, one = bound(made, single=False), np.ones(1)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -500,8 +556,12 @@ def test_temporaries_are_freed() -> None:
     for _ in range(50):
         made.call([x])
         with pytest.raises(StepFailed):
-            machine([("float64", 1)] * 2, [0], [0], [call("copy", [1, 0]), "return GL_ERROR_EMPTY;"]).call([x])
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB; 50 leaks would be 400 MiB
+            machine([("float64", 1)] * 2, [0], [0], [call("copy", [1, 0]), "return GL_ERROR_EMPTY;"]).call(
+                [x]
+            )
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    )  # KiB; 50 leaks would be 400 MiB
 
 
 def test_cycles_through_a_callable_are_collected() -> None:

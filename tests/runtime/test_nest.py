@@ -21,7 +21,13 @@ def plan(a: np.ndarray, b: np.ndarray, reduce: tuple[int, ...] = ()) -> tuple[li
       return 0;"""
     step = nested(ndim, [2], [0, 1], "", reduce, [bool(reduce)], setup=probe)
     steps = [call("copy", [3, 4]), step]  # slot 3 gets the room that the probe writes into
-    slots = [("float64", a.ndim), ("float64", b.ndim), ("float64", ndim - len(reduce)), ("int64", 1), ("int64", 1)]
+    slots = [
+        ("float64", a.ndim),
+        ("float64", b.ndim),
+        ("float64", ndim - len(reduce)),
+        ("int64", 1),
+        ("int64", 1),
+    ]
     made = machine(slots, [0, 1, 4], [3], steps)
     seen = made.call([a, b, np.zeros(4 * ndim, "int64")])[0].tolist()
     return seen[:ndim], seen[ndim:]

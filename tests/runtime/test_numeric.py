@@ -54,11 +54,21 @@ def test_matmul_takes_every_layout(left: tuple[int, ...], right: tuple[int, ...]
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [((2, 0), (0, 3)), ((0, 3), (3, 2)), ((2, 3), (3, 0)), ((0,), (0,)), ((0, 3), (3,)), ((2, 0), (0,)), ((0,), (0, 2))],
+    [
+        ((2, 0), (0, 3)),
+        ((0, 3), (3, 2)),
+        ((2, 3), (3, 0)),
+        ((0,), (0,)),
+        ((0, 3), (3,)),
+        ((2, 0), (0,)),
+        ((0,), (0, 2)),
+    ],
     ids=str,
 )
 def test_products_of_nothing_are_zeros(left: tuple[int, ...], right: tuple[int, ...]) -> None:
-    np.testing.assert_array_equal(product(np.ones(left), np.ones(right)), np.ones(left) @ np.ones(right), strict=True)
+    np.testing.assert_array_equal(
+        product(np.ones(left), np.ones(right)), np.ones(left) @ np.ones(right), strict=True
+    )
 
 
 def test_a_broadcast_operand_is_packed() -> None:
@@ -94,14 +104,18 @@ def reference(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @FLOATS
-@pytest.mark.parametrize("shape", [(), (4,), (1,), (3, 4), (1, 4), (3, 1), (1, 1), (2, 3, 4), (2, 1, 4), (1, 3, 1)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(), (4,), (1,), (3, 4), (1, 4), (3, 1), (1, 1), (2, 3, 4), (2, 1, 4), (1, 3, 1)], ids=str
+)
 def test_sum_to_undoes_broadcasting(shape: tuple[int, ...], dtype: str) -> None:
     for x in layouts(np.arange(24).reshape(2, 3, 4).astype(dtype)).values():
         np.testing.assert_array_equal(sum_to(x, shape), reference(x, shape), strict=True)
 
 
 @pytest.mark.parametrize(
-    ("start", "shape"), [((0, 3), (3,)), ((0, 3), (1, 3)), ((2, 0), (2, 1)), ((2, 0), ()), ((2, 0), (1, 0))], ids=str
+    ("start", "shape"),
+    [((0, 3), (3,)), ((0, 3), (1, 3)), ((2, 0), (2, 1)), ((2, 0), ()), ((2, 0), (1, 0))],
+    ids=str,
 )
 def test_sums_of_nothing_are_zeros(start: tuple[int, ...], shape: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(sum_to(np.ones(start), shape), np.zeros(shape), strict=True)

@@ -77,7 +77,9 @@ def test_reshape_to_and_from_scalars() -> None:
     [((5, 5), "reshape", (24, 25)), ((-1, 7), "reshape", (24, 7)), ((-1, 0), "reshape", (24, 0)),
      ((-1, -1), "negative", (1, -1)), ((-3,), "negative", (0, -3)), ((2**40, 2**40), "size", (0,))],
 )  # fmt: skip
-def test_a_bad_reshape_says_what_does_not_fit(shape: tuple[int, ...], kind: str, detail: tuple[int, ...]) -> None:
+def test_a_bad_reshape_says_what_does_not_fit(
+    shape: tuple[int, ...], kind: str, detail: tuple[int, ...]
+) -> None:
     with pytest.raises(StepFailed) as info:
         run_one("reshape", ("float64", len(shape)), [A, np.array(shape, "int64")], (len(shape), 3))
     assert (info.value.kind, info.value.detail) == (kind, detail)
@@ -207,7 +209,12 @@ def test_concatenating_what_differs_names_the_operand() -> None:
 def test_a_view_outlives_the_release_of_what_it_views() -> None:
     slots = [("float64", 1)] * 3
     release = "f->api->release(f, 1); return 0;"
-    steps = [call("copy", [1, 0]), call("index", [2, 1], [1, 1, 1, 2, 0, 0, 0, 0, 1, -1]), release, call("copy", [3, 2])]
+    steps = [
+        call("copy", [1, 0]),
+        call("index", [2, 1], [1, 1, 1, 2, 0, 0, 0, 0, 1, -1]),
+        release,
+        call("copy", [3, 2]),
+    ]
     made = machine([*slots, ("float64", 1)], [0], [3], steps)
     x = np.arange(5.0)
     same(made.call([x])[0], x[::-1])
