@@ -40,6 +40,7 @@ enum gl_error_kind {
   GL_ERROR_CONCATENATE, /* operand, axis, extent, extent of operand 0 */
   GL_ERROR_MATMUL,      /* the two extents that should be equal */
   GL_ERROR_HOST,        /* Python raised; the exception itself is what the caller sees */
+  GL_ERROR_ASSUMPTION,  /* what the program takes for granted does not hold: run the general one */
   GL_ERROR_KINDS
 };
 
@@ -63,27 +64,35 @@ typedef struct gl_nest {
 /* Every function of the runtime that a step may call has this form; 0 is success. */
 typedef int (*gl_function)(gl_frame *frame, const int32_t *slots, const int64_t *params);
 
-/* The runtime's table; the order is part of the ABI. */
+/* The runtime's table; the order is part of the ABI. Beside each function: its slots; its params. */
 typedef struct gl_api {
   /* Broadcast, allocate outputs, fill extent[ndim], stride[operand * ndim + axis], data[operand]. */
   int (*nest)(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data);
   int (*host)(gl_frame *frame, int32_t index, int32_t n_inputs, const int32_t *inputs,
               int32_t n_outputs, const int32_t *outputs);
   void (*release)(gl_frame *frame, int32_t slot);
-  gl_function copy;         /* out, in: a fresh C-contiguous copy */
-  gl_function transpose;    /* out, in; params: ndim of out, then for each axis the axis of in, or -1 for a new one */
-  gl_function reshape;      /* out, in, shape vector (int64); params: ndim of out, ndim of in */
-  gl_function broadcast_to; /* out, in, shape vector (int64); params: ndim of out, ndim of in; a view with stride 0 */
-  gl_function index;        /* out, in, integer scalars (int64)...: a view. params: ndim of in, ndim of out, how
-                               many entries; then for each entry 0: a new axis; 1 and a number: that element; or
-                               2 and the numbers start, stop, step. A number is a mode (GL_NUMBER_*) and a value.
-                               Axes without an entry stay whole. */
-  gl_function shape_of;     /* out (int64 vector), in; params: ndim of in */
-  gl_function stack_scalars;/* out (int64 vector), scalars (int64)...; params: how many */
-  gl_function concatenate;  /* out, arrays...; params: axis, how many, ndim */
-  gl_function matmul;       /* out, a, b; params: ndim of a, ndim of b (each 1 or 2): BLAS gemm, gemv, dot */
-  gl_function sum_to;       /* out, in, like: in summed to the shape of like (a view if nothing is summed);
-                               params: ndim of in, ndim of like */
+  /* out, in: a fresh C-contiguous copy */
+  gl_function copy;
+  /* out, in: a view; ndim of out, then for each of its axes the axis of in, or -1 for a new one */
+  gl_function transpose;
+  /* out, in, shape vector (int64): a view if there is one, else a copy; ndim of out, ndim of in */
+  gl_function reshape;
+  /* out, in, shape vector (int64): a view with stride 0; ndim of out, ndim of in */
+  gl_function broadcast_to;
+  /* out, in, integer scalars (int64)...: a view; ndim of in, ndim of out, how many entries, then for each
+   * entry 0: a new axis; 1 and a number: that element; or 2 and the numbers start, stop, step. A number is
+   * a mode (GL_NUMBER_*) and a value. Axes without an entry stay whole. */
+  gl_function index;
+  /* out (int64 vector), in; ndim of in */
+  gl_function shape_of;
+  /* out (int64 vector), scalars (int64)...; how many */
+  gl_function stack_scalars;
+  /* out, arrays...; axis, how many, ndim */
+  gl_function concatenate;
+  /* out, a, b: by BLAS (gemm, gemv, dot); ndim of a, ndim of b (each 1 or 2) */
+  gl_function matmul;
+  /* out, in, like: in summed to the shape of like, a view if nothing is summed; ndim of in, ndim of like */
+  gl_function sum_to;
 } gl_api;
 
 /* What one call knows. Programs read `arrays` and `api`; the rest is the runtime's. */

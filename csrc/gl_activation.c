@@ -8,13 +8,6 @@
 
 /* ---- operands ---------------------------------------------------------------------------------- */
 
-int gl_fits(const gl_code *code, int32_t slot, PyObject *value)
-{
-  PyArrayObject *array = (PyArrayObject *)value;
-  return PyArray_CheckExact(value) && PyArray_TYPE(array) == code->descr[slot]->type_num &&
-         PyArray_NDIM(array) == code->slots[slot].ndim && PyArray_ISBEHAVED_RO(array);
-}
-
 static void describe(gl_activation *run, int32_t slot, PyObject *value)
 {
   PyArrayObject *source = (PyArrayObject *)value;
@@ -110,7 +103,8 @@ static gl_outcome read_cells(gl_activation *run)
 /* Begin a run; gl_deactivate must follow whatever comes out. `storage` may be NULL. */
 gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, int coerce, char *storage)
 {
-  size_t arrays = (size_t)code->n_slots * sizeof(gl_array), numbers = (size_t)code->n_inputs * sizeof(int64_t);
+  size_t arrays = (size_t)code->n_slots * sizeof(gl_array);
+  size_t numbers = (size_t)code->n_inputs * sizeof(int64_t);
   size_t needed = arrays + numbers + (size_t)code->n_cells * sizeof(PyObject *);
   void *heap = NULL;
   if (!storage || needed > GL_STORAGE)

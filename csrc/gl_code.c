@@ -94,26 +94,27 @@ static int load(gl_code *code, const char *path)
   return 0;
 }
 
+#define TUPLE(variable) &PyTuple_Type, &variable
+
 static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-  static char *names[] = {"path",    "dtypes",    "ndims", "inputs", "shared",         "constant_slots", "outputs",
-                          "constants", "hosts",   "cells", "update_outputs", "update_cells", "visible",
-                          "release_bytes", NULL};
+  static char *names[] = {"path",      "dtypes", "ndims", "inputs",         "shared",       "constant_slots",
+                          "outputs",   "constants", "hosts", "cells", "update_outputs", "update_cells",
+                          "visible",   "release_bytes", NULL};
   PyObject *dtypes, *ndims, *inputs, *shared, *constant_slots, *outputs, *constants, *hosts, *cells;
   PyObject *update_outputs, *update_cells;
   const char *path;
   int visible;
   long long release_bytes;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iL", names, &path, &PyTuple_Type, &dtypes,
-                                   &PyTuple_Type, &ndims, &PyTuple_Type, &inputs, &PyTuple_Type, &shared,
-                                   &PyTuple_Type, &constant_slots, &PyTuple_Type, &outputs, &PyTuple_Type,
-                                   &constants, &PyTuple_Type, &hosts, &PyTuple_Type, &cells, &PyTuple_Type,
-                                   &update_outputs, &PyTuple_Type, &update_cells, &visible, &release_bytes))
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iL", names, &path, TUPLE(dtypes),
+                                   TUPLE(ndims), TUPLE(inputs), TUPLE(shared), TUPLE(constant_slots),
+                                   TUPLE(outputs), TUPLE(constants), TUPLE(hosts), TUPLE(cells),
+                                   TUPLE(update_outputs), TUPLE(update_cells), &visible, &release_bytes))
     return NULL;
   gl_code *code = (gl_code *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (!code)
     return NULL;
-  int32_t n_cells_updated;
+  int32_t n_targets;
   Py_INCREF(constants), Py_INCREF(hosts), Py_INCREF(cells);
   code->constants = constants, code->hosts = hosts, code->cells = cells;
   code->n_cells = (int32_t)PyTuple_Size(cells);
@@ -124,7 +125,10 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
       !(code->constant_slots = integers(constant_slots, &code->n_constants)) ||
       !(code->outputs = integers(outputs, &code->n_outputs)) ||
       !(code->update_outputs = integers(update_outputs, &code->n_updates)) ||
-      !(code->update_cells = integers(update_cells, &n_cells_updated)) || check(code) || load(code, path)) {
+      !(code->update_cells = integers(update_cells, &n_targets)) || n_targets < code->n_updates ||
+      check(code) || load(code, path)) {
+    if (!PyErr_Occurred())
+      PyErr_SetString(PyExc_ValueError, "each update needs an output and a cell");
     Py_DECREF(code);
     return NULL;
   }
@@ -190,7 +194,7 @@ static PyObject *converted(const gl_code *code, PyObject *sequence)
                               NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_ENSUREARRAY, NULL);
     }
     if (value && !gl_fits(code, slot, value)) { /* as wide, but another C type: long long instead of long */
-      PyErr_Format(PyExc_TypeError, "input %d must be an array of dtype %S", k, (PyObject *)code->descr[slot]);
+      PyErr_Format(PyExc_TypeError, "input %d must have dtype %S", k, (PyObject *)code->descr[slot]);
       Py_CLEAR(value);
     }
     if (!value)
@@ -248,7 +252,7 @@ static PyObject *code_steps(PyObject *self, void *closure)
 static PyMethodDef methods[] = {
     {"call", code_call, METH_O, "Run all steps on a sequence of arrays: the list of visible outputs."},
     {"frame", code_frame, METH_O, "A Frame over a sequence of arrays, to run the steps one at a time."},
-    {"set_pointer", code_set_pointer, METH_VARARGS, "Set the program's pointer variable `name` to `address`."},
+    {"set_pointer", code_set_pointer, METH_VARARGS, "Set the program's pointer `name` to `address`."},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef properties[] = {{"steps", code_steps, NULL, "How many steps there are.", NULL},
                                    {NULL, NULL, NULL, NULL, NULL}};

@@ -31,8 +31,10 @@ PyObject *gl_new_frame(gl_code *code, PyObject *arguments)
 
 static int is_open(const frame *me)
 {
-  if (!me->code || me->busy)
-    PyErr_SetString(PyExc_RuntimeError, me->busy ? "a step of this frame is running" : "this frame is closed");
+  if (!me->code)
+    PyErr_SetString(PyExc_RuntimeError, "this frame is closed");
+  else if (me->busy)
+    PyErr_SetString(PyExc_RuntimeError, "a step of this frame is running");
   return me->code && !me->busy;
 }
 
@@ -121,5 +123,5 @@ static PyType_Slot slots[] = {{Py_tp_dealloc, frame_dealloc},
                               {Py_tp_methods, methods},
                               {Py_tp_doc, "A run that stops after every step."},
                               {0, NULL}};
-PyType_Spec gl_frame_spec = {"graphlab._rt.Frame", sizeof(frame), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+#define FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION)
+PyType_Spec gl_frame_spec = {"graphlab._rt.Frame", sizeof(frame), 0, FLAGS, slots};

@@ -134,9 +134,8 @@ static PyObject *converted(const gl_activation *run, int32_t index, int32_t slot
                  (PyObject *)Py_TYPE(result), ndim);
     return NULL;
   }
-  return PyArray_FromAny(result, gl_new_descr(run->code, slot), 0, 0,
-                         NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST,
-                         NULL);
+  int flags = NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_FORCECAST;
+  return PyArray_FromAny(result, gl_new_descr(run->code, slot), 0, 0, flags, NULL);
 }
 
 /* Whether nobody but us can reach the array's memory, so that it may be handed to the caller as it is. */

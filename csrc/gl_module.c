@@ -19,6 +19,7 @@ static const char *const kinds[GL_ERROR_KINDS] = {
     [GL_ERROR_CONCATENATE] = "concatenate",
     [GL_ERROR_MATMUL] = "matmul",
     [GL_ERROR_HOST] = "host",
+    [GL_ERROR_ASSUMPTION] = "assumption",
 };
 
 PyObject *gl_raise_failed(const gl_error *error)

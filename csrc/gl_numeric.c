@@ -8,8 +8,8 @@
 
 /* ---- sum_to ------------------------------------------------------------------------------------
  *
- * Rounding: runs of up to 128 elements are summed in eight partial sums, longer ones by halves, and
- * runs are added up in blocks of 64, all in double. So the error grows like log n + n / 8192 and not like n. */
+ * Rounding: runs of up to 128 elements are summed in eight partial sums, longer ones by halves, and runs
+ * are added up in blocks of 64, all in double: the error grows like log n + n / 8192, not like n. */
 
 #define BLOCK 64   /* partial sums are gathered in blocks of so many */
 #define CHUNK 256  /* columns that are summed at a time */

@@ -37,6 +37,14 @@ static inline PyArray_Descr *gl_new_descr(const gl_code *code, int32_t slot)
   return code->descr[slot];
 }
 
+/* Whether a value is an array of just the slot's kind: no subclass, native byte order, aligned. */
+static inline int gl_fits(const gl_code *code, int32_t slot, PyObject *value)
+{
+  PyArrayObject *array = (PyArrayObject *)value;
+  return PyArray_CheckExact(value) && PyArray_TYPE(array) == code->descr[slot]->type_num &&
+         PyArray_NDIM(array) == code->slots[slot].ndim && PyArray_ISBEHAVED_RO(array);
+}
+
 #define GL_STORAGE 6144 /* bytes on the stack that serve about 20 slots */
 
 /* One run of a program. */
@@ -69,7 +77,6 @@ void gl_deactivate(gl_activation *run);
 PyObject *gl_copied(const gl_activation *run, int32_t slot);
 gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int coerce, int single, PyObject **result,
                         gl_error *error);
-int gl_fits(const gl_code *code, int32_t slot, PyObject *value);
 
 /* gl_host.c: what the runtime asks of Python while a program runs. */
 extern const gl_hooks gl_python_hooks;

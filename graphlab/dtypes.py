@@ -58,4 +58,5 @@ def promote(*operands: Any) -> str:
     ('float32', 'float64', 'int32')
     """
     result = np.result_type(*(np.dtype(o) if isinstance(o, str) else o for o in operands))
-    return str(result.name)
+    name: str = result.name
+    return name

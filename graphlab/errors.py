@@ -117,13 +117,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def user_boundary(function: F) -> F:
-    """Let a GraphlabError leave `function` without the frames of graphlab's inside."""
+    """Let a GraphlabError leave `function` with the user's line, and without the frames of graphlab's inside."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except GraphlabError as error:
+            if error.origin is None:
+                error.origin = caller_origin()
             failure = error.with_traceback(None)
         raise failure from failure.__cause__
 

@@ -175,6 +175,7 @@ class Function(CallableBase):  # type: ignore[misc]
         self.structure, self.updated, self.downcast = structure, updated, downcast
         self.name = name or "function"
         self.origin: Origin | None = caller_origin()
+        self._general: tuple[Lowered, Machine | None] | None = None
         checked = mode.name == "debug" or any(s.value is not None or s.strict for s in specs)
         if compiled.machine is not None and not checked and structure.kind in ("single", "list"):
             compiled.machine.bind(self, self._slow, structure.kind == "single")
@@ -211,7 +212,7 @@ class Function(CallableBase):  # type: ignore[misc]
         return [as_argument(v, s, i, self.downcast) for i, (v, s) in enumerate(zip(values, self.specs, strict=True))]
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
-        machine = self.compiled.machine
+        lowered, machine = self.program_for(arrays)
         visible = len(self.graph.outputs) - len(self.updated)
         if machine is None:
             results = _fresh(interpret(self.compiled.optimized, arrays), [*arrays, *self._held()])
@@ -222,7 +223,7 @@ class Function(CallableBase):  # type: ignore[misc]
         try:
             results = machine.call(arrays)
         except StepFailed as failure:
-            self._explain(failure, arrays)
+            self._explain(failure, lowered, arrays)
         if expected is not None:
             _compare(self, results[:visible], expected[:visible])
         return results[:visible]
@@ -232,10 +233,19 @@ class Function(CallableBase):  # type: ignore[misc]
         known = leaves(self.compiled.optimized.outputs)
         return [v.data if isinstance(v, Constant) else v.cell[0] for v in known if isinstance(v, Constant | Shared)]
 
-    def _explain(self, failure: StepFailed, arrays: Sequence[Array]) -> NoReturn:
+    def program_for(self, arrays: Sequence[Array]) -> tuple[Lowered | None, Machine | None]:
+        """The program that runs on `arrays`: the compiled one, or one without its assumptions where they fail."""
+        compiled, values = self.compiled, dict(zip(self.inputs, arrays, strict=True))
+        if compiled.lowered is None or all(equal.holds(values) for equal in compiled.lowered.assumed):
+            return compiled.lowered, compiled.machine
+        if self._general is None:
+            lowered = lower(self.optimized, general=True)
+            self._general = lowered, _build(lowered, emit(lowered.program), self.updated)
+        return self._general
+
+    def _explain(self, failure: StepFailed, lowered: Lowered | None, arrays: Sequence[Array]) -> NoReturn:
         """Say what went wrong in the user's terms: the interpreter finds the same fault on the graph as written."""
         interpret(self.graph, arrays)
-        lowered = self.compiled.lowered
         assert lowered is not None
         nodes = [lowered.nodes[n] for n in lowered.program.steps[failure.step].nodes]
         origin = next((o for n in nodes for o in n.provenance.origins), None)

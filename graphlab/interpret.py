@@ -50,14 +50,14 @@ def explain(error: Exception, node: Apply, values: Sequence[Array]) -> Exception
     if isinstance(error, MemoryError):
         return error
     kind = next((k for e, k in _KINDS if isinstance(error, e)), GraphValueError)
-    if isinstance(error, ValueError) and "shape" not in str(error) and "broadcast" not in str(error):
+    if isinstance(error, ValueError) and not any(word in str(error) for word in ("shape", "broadcast", "mismatch")):
         kind = GraphValueError
     operands = ", ".join(
         f"{v.name or f'operand {i + 1}'}: {a.dtype}{list(a.shape)}"
         for i, (v, a) in enumerate(zip(node.inputs, values, strict=True))
     )
     origin = next(iter(node.provenance.origins), None)
-    message = error.message if isinstance(error, GraphlabError) else str(error)
+    message = (error.message if isinstance(error, GraphlabError) else str(error)).removeprefix(f"{node.op.name}: ")
     return kind(f"{node.op.name}: {message}", origin=origin, hint=f"the operands were {operands}")
 
 

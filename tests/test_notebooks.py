@@ -17,7 +17,8 @@ PAGES = sorted(NOTEBOOKS.glob("*.ipynb"))
 def execute(name: str, folder: Path) -> nbformat.NotebookNode:
     """Run a notebook in `folder`; a cell that raises fails the test with its traceback."""
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    resources, quiet = {"metadata": {"path": str(folder)}}, ["--IPKernelApp.log_level=40"]
+    NotebookClient(notebook, timeout=300, resources=resources, extra_arguments=quiet).execute()
     return notebook
 
 
@@ -50,3 +51,61 @@ def test_notebooks_are_stored_clean(path: Path) -> None:
         if cell.cell_type == "code":
             assert not cell.outputs
             assert cell.execution_count is None
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> tuple[nbformat.NotebookNode, Path]:
+    folder = tmp_path_factory.mktemp("tour")
+    return execute("00_tour.ipynb", folder), folder
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[nbformat.NotebookNode, Path]:
+    folder = tmp_path_factory.mktemp("digits")
+    return execute("01_logistic_regression.ipynb", folder), folder
+
+
+def test_the_tour_shows_each_stage(tour: tuple[nbformat.NotebookNode, Path]) -> None:
+    notebook, _ = tour
+    text = printed(notebook)
+    assert "2*x + x**3" in text
+    assert "add(mul(2, x), pow(x, 3))" in text
+    assert "static int kernel_0" in text
+    assert "differences from NumPy and from the plain call: 0" in text
+    results = [o.data["text/plain"] for o in outputs(notebook) if o.output_type == "execute_result"]
+    assert "array(33.)" in results
+    assert "array(29.)" in results
+
+
+def test_the_tours_mistake_names_the_line(tour: tuple[nbformat.NotebookNode, Path]) -> None:
+    assert "at cell:2: total = graphlab.function([a, b], a + b)" in printed(tour[0])
+
+
+def test_symgraph_shows_a_widget_and_an_image_for_readers_without_one(
+    tour: tuple[nbformat.NotebookNode, Path],
+) -> None:
+    cell = next(cell for cell in tour[0].cells if cell.source.startswith("%%symgraph"))
+    (output,) = cell.outputs
+    assert "application/vnd.jupyter.widget-view+json" in output.data
+    assert output.data["text/html"].startswith("<img")
+    assert "<graphlab function g(v: float64[?])" in output.data["text/plain"]
+
+
+def test_digits_are_learned(digits: tuple[nbformat.NotebookNode, Path]) -> None:
+    values = stored_values(digits[0])
+    assert values["accuracy"] > 0.93
+    assert values["last_loss"] < values["first_loss"] / 3
+
+
+def test_the_textbook_formula_was_made_stable(digits: tuple[nbformat.NotebookNode, Path]) -> None:
+    text = printed(digits[0])
+    assert "log(softmax(x)) -> log_softmax(x)" in text
+    assert "compiled: 1000.0" in text
+    assert "the steps and the plain call agree" in text
+
+
+@pytest.mark.parametrize(("book", "name"), [("tour", "tour"), ("digits", "report")])
+def test_reports_are_written(book: str, name: str, request: pytest.FixtureRequest) -> None:
+    _, folder = request.getfixturevalue(book)
+    assert (folder / f"{name}.svg").read_text().rstrip().endswith("</svg>")
+    assert "Content-Security-Policy" in (folder / f"{name}.html").read_text()

@@ -12,12 +12,15 @@ from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
+QUIET = ["--IPKernelApp.log_level=40"]  # the kernel speaks up for errors only
 
 
 def execute(source: Path) -> Path:
     """Run the notebook `source` with demo/ as its folder; returns where the executed copy is."""
     notebook = nbformat.read(source, as_version=4)
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(DEMO)}})
+    client = NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": str(DEMO)}}, extra_arguments=QUIET
+    )
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 
     def progress(cell: nbformat.NotebookNode, cell_index: int) -> None:
@@ -39,7 +42,7 @@ def show(line: str, passing: bool = False) -> None:
     """Print `line`; on a terminal the next one overwrites a `passing` one."""
     if sys.stdout.isatty():
         print(f"\r\033[K{line}", end="" if passing else "\n", flush=True)
-    else:
+    elif not passing:
         print(line, flush=True)
 
 

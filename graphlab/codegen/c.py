@@ -41,6 +41,7 @@ from graphlab.loops.ir import (
     Program,
     Return,
     RuntimeCall,
+    SameExtents,
     Step,
     Stmt,
     Store,
@@ -379,6 +380,17 @@ def _(action: HostCall) -> Iterator[Line]:
     yield _table("int32_t", "outputs", action.outputs)
     counts = f"{len(action.inputs)}, inputs, {len(action.outputs)}, outputs"
     yield Line(f"const int failed = f->api->host(f, {action.index}, {counts});")
+
+
+@call_lines.register
+def _(action: SameExtents) -> Iterator[Line]:
+    yield Line("/* What follows relies on this; where it does not hold, the general program runs instead. */")
+    yield Line("int failed = 0;")
+    for axes, known in zip(action.groups, action.known, strict=True):
+        extents = [f"f->arrays[{slot}].shape[{axis}]" for slot, axis in axes]
+        first, others = (str(known), extents) if known is not None else (extents[0], extents[1:])
+        for other in others:
+            yield Line(f"if ({other} != {first}) failed = GL_ERROR_ASSUMPTION;")
 
 
 def _table(c_type: str, name: str, values: Sequence[int]) -> Line:

@@ -22,7 +22,8 @@ from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import Names, maths
 from graphlab.graph.walk import leaves, toposort
 from graphlab.interpret import interpret, leaf_value, run_node
-from graphlab.loops.ir import HostCall, LoopCall, RuntimeCall, Step
+from graphlab.loops.ir import HostCall, LoopCall, RuntimeCall, SameExtents, Step
+from graphlab.lower import Lowered
 
 Array = np.ndarray[Any, Any]
 _VIEWS = ("transpose", "reshape", "broadcast_to", "index", "sum_to")
@@ -33,7 +34,8 @@ class StepView:
     """One step of the schedule.
 
     `kind`: "kernel" (fused loops), "call" (a C library or runtime function), "view" (no data moves),
-    "host" (NumPy computes) or "node" (the function has no C: one node of the graph).
+    "host" (NumPy computes), "check" (what the others rely on) or "node" (the function has no C: one
+    node of the graph).
     `nodes` are the graph's applications it computes, `outputs` the variables it writes.
     """
 
@@ -56,14 +58,15 @@ def _kind(step: Step) -> str:
             return "kernel"
         case HostCall():
             return "host"
+        case SameExtents():
+            return "check"
         case RuntimeCall(function=function):
             return "view" if function in _VIEWS else "call"
 
 
-def schedule(function: Function) -> tuple[StepView, ...]:
-    """The steps that `function` runs, in order."""
-    lowered = function.lowered
-    if lowered is None or function.machine is None:
+def schedule(function: Function, lowered: Lowered | None) -> tuple[StepView, ...]:
+    """The steps of `function` as the program `lowered`, in order; node by node where there is none."""
+    if lowered is None:
         nodes = toposort(function.optimized.outputs, function.inputs)
         return tuple(StepView(i, f"node_{i}", "node", (n,), n.outputs) for i, n in enumerate(nodes))
     return tuple(
@@ -82,6 +85,8 @@ def _written(step: Step) -> tuple[int, ...]:
             return (out,)
         case HostCall(outputs=outputs):
             return outputs
+        case SameExtents():
+            return ()
     raise TypeError(type(step.action).__name__)
 
 
@@ -97,7 +102,6 @@ class Session:
 
     def __init__(self, function: Function, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
         self.function = function
-        self.steps = schedule(function)
         self._begin(function.arguments(args, kwargs or {}))
 
     def _begin(self, arrays: Sequence[Array]) -> None:
@@ -106,9 +110,11 @@ class Session:
         self.findings: tuple[str, ...] = ()
         self._arguments = [a.copy() for a in arrays]
         self._ran = 0
-        self._frame = f.machine.frame(self._arguments) if f.machine is not None else None
-        graph = f.lowered.graph if self._frame is not None and f.lowered is not None else f.optimized
-        self._graph = graph
+        lowered, self._machine = f.program_for(self._arguments)
+        self._lowered = lowered if self._machine is not None else None
+        self.steps = schedule(f, self._lowered)
+        self._frame = self._machine.frame(self._arguments) if self._machine is not None else None
+        self._graph = graph = self._lowered.graph if self._lowered is not None else f.optimized
         self._values: dict[Variable, Array] = dict(zip(graph.inputs, self._arguments, strict=True))
         for v in leaves(graph.outputs):  # shared values as they are now, whatever later calls do to them
             if isinstance(v, Constant | Shared):
@@ -159,7 +165,7 @@ class Session:
             run_node(node, computed)
         if self._frame is not None:
             self._frame.run_step(step.index)
-            slots = self.function.lowered.slots if self.function.lowered else {}
+            slots = self._lowered.slots if self._lowered else {}
             for v in step.outputs:
                 written = self._frame.value(slots[v])
                 if written is None:
@@ -181,7 +187,7 @@ class Session:
 
     def _compare_with_call(self) -> None:
         """The plain, uninstrumented call must give the same outputs, bit for bit."""
-        machine = self.function.machine
+        machine = self._machine
         if machine is None:
             return
         shared = {v for v in leaves(self._graph.outputs) if isinstance(v, Shared)}

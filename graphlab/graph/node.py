@@ -133,6 +133,8 @@ class Constant(Variable):
 
     def __init__(self, data: Any, name: str | None = None) -> None:
         array = np.array(data)  # a copy: the user may change theirs
+        if array.dtype.kind not in "biufc":
+            raise TypeError("it is no number")
         array = array.astype(canonical(array.dtype), copy=False)
         array.setflags(write=False)
         super().__init__(TensorType(array.dtype.name, array.shape), name)
@@ -228,7 +230,7 @@ def as_data_variable(value: Any, name: str | None = None) -> Variable:
         return Constant(value, name)
     except (TypeError, ValueError) as error:
         raise GraphTypeError(
-            f"a {type(value).__name__} can't stand in an expression: {error}",
+            f"{value!r:.40} ({type(value).__name__}) can't stand in an expression: {error}",
             origin=caller_origin(),
             hint="use numbers, NumPy arrays, nested lists of numbers or graphlab variables",
         ) from None

@@ -252,7 +252,15 @@ class HostCall:
     outputs: tuple[int, ...]
 
 
-Action = LoopCall | RuntimeCall | HostCall
+@dataclass(frozen=True, slots=True)
+class SameExtents:
+    """Check that in each of `groups` all (slot, axis) have one extent; `known[k]`: that of group k, where not None."""
+
+    groups: tuple[tuple[tuple[int, int], ...], ...]
+    known: tuple[int | None, ...]
+
+
+Action = LoopCall | RuntimeCall | HostCall | SameExtents
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from graphlab.loops.ir import (
     Program,
     Return,
     RuntimeCall,
+    SameExtents,
     Stmt,
     Store,
 )
@@ -188,6 +189,9 @@ def action_text(name: str, action: Action) -> str:
             return f"{name}: {function} on {list(slots)} with {list(params)}"
         case HostCall(_, inputs, outputs):
             return f"{name}: NumPy on {list(inputs)} -> {list(outputs)}"
+        case SameExtents(groups, known):
+            shown = [f"{[*axes, *([] if n is None else [n])]}" for axes, n in zip(groups, known, strict=True)]
+            return f"{name}: equal are the extents of {'; '.join(shown)}"
 
 
 def program_text(program: Program) -> str:

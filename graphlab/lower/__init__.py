@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from graphlab.graph.events import KernelFused, emit
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.walk import toposort
-from graphlab.loops.ir import HostCall, Kernel, LoopCall, Program, RuntimeCall, Step
+from graphlab.loops.ir import HostCall, Kernel, LoopCall, Program, RuntimeCall, SameExtents, Step
 from graphlab.loops.walk import without_unused
+from graphlab.lower.assume import Equal, assume, relied_on
 from graphlab.lower.expand import expand, lowerings
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.lower.kernels import frame_of, pointwise_body
@@ -42,7 +43,7 @@ class Lowered:
 
     `graph` is the expanded graph, `nodes` its applications: a statement's number k means nodes[k].
     `slots` says where each computed or given variable lies, `variables` what lies in each slot;
-    `hosts` and `constants` are what the program's numbers of them mean.
+    `hosts` and `constants` are what the program's numbers of them mean, `assumed` what it relies on.
     """
 
     graph: Graph
@@ -53,10 +54,14 @@ class Lowered:
     hosts: tuple[HostFunction, ...]
     constants: tuple[Array, ...]
     kernels: tuple[KernelInfo, ...]
+    assumed: tuple[Equal, ...] = ()
 
 
-def lower(graph: Graph) -> Lowered:
+def lower(graph: Graph, *, general: bool = False) -> Lowered:
     """`graph` as a program of kernels and calls; emits a KernelFused event for each kernel.
+
+    Unless `general`, the program takes the equalities `Lowered.assumed` for granted and fails with
+    "assumption" where they do not hold (see assume.py).
 
     >>> from graphlab.graph.types import TensorType
     >>> from graphlab.ops.elementwise import exp, multiply
@@ -65,12 +70,14 @@ def lower(graph: Graph) -> Lowered:
     >>> [(k.name, [n.op.name for n in k.nodes]) for k in lowered.kernels]
     [('kernel_0', ['multiply', 'exp'])]
     """
-    graph = expand(graph)
+    graph, assumed = (expand(graph), ()) if general else assume(expand(graph))
     nodes = tuple(toposort(graph.outputs, graph.inputs))
     meanings = lowerings(nodes)
-    units = fuse(graph, nodes, meanings)
-    memory = plan(graph, units, meanings)
+    units = fuse(graph, nodes, meanings, relied_on(assumed))
+    memory = plan(graph, units, meanings, [v for equal in assumed for v, _ in equal.axes])
     steps = _Steps(nodes, meanings, memory)
+    if assumed:
+        steps.check(assumed)
     for unit in units:
         steps.add(unit)
     for target, source in memory.copies:
@@ -80,7 +87,7 @@ def lower(graph: Graph) -> Lowered:
     constants = tuple(v.data for v in (memory.variables[k] for k in memory.constants) if isinstance(v, Constant))
     return Lowered(
         graph, _program(memory, steps.steps), memory.slots, memory.variables, nodes,
-        tuple(steps.hosts), constants, tuple(steps.kernels),
+        tuple(steps.hosts), constants, tuple(steps.kernels), assumed,
     )  # fmt: skip
 
 
@@ -104,6 +111,7 @@ class _Steps:
         self.meanings = meanings
         self.memory = memory
         self.steps: list[Step] = []
+        self.checks = 0
         self.kernels: list[KernelInfo] = []
         self.hosts: list[HostFunction] = []
 
@@ -142,9 +150,16 @@ class _Steps:
         """An output gets memory of its own."""
         self.step(f"copy_{len(self.steps)}", RuntimeCall("copy", (target, source)), ())
 
+    def check(self, assumed: Sequence[Equal]) -> None:
+        """The step that makes sure of what the others rely on."""
+        slots = self.memory.slots
+        groups = tuple(tuple((slots[v], axis) for v, axis in equal.axes) for equal in assumed)
+        self.checks = 1
+        self.steps.append(Step("same_extents", SameExtents(groups, tuple(equal.known for equal in assumed))))
+
     def step(self, name: str, action: LoopCall | RuntimeCall | HostCall, nodes: tuple[Apply, ...]) -> None:
         """Append a step."""
-        release = self.memory.release[len(self.steps)]
+        release = self.memory.release[len(self.steps) - self.checks]
         self.steps.append(Step(name, action, release, tuple(self.number[n] for n in nodes)))
 
 

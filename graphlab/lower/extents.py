@@ -12,16 +12,22 @@ from graphlab.ops.base import Lowering, Pointwise, Reduction, Runtime
 # result's extent is a function of that set alone. (n,) and (m,) may differ although both are "?".
 Extent = int | frozenset[int]
 Extents = tuple[Extent, ...]
+Axis = tuple[Variable, int]
 _MOST_ATOMS = 16  # beyond it a broadcast gets an atom of its own, so that sets stay small
 
 
 class SymbolicShapes:
     """The symbolic extents of every variable of a graph; ask for variables in topological order.
 
-    Shape equality is sound, not complete: equal extents are equal in every run.
+    Shape equality is sound, not complete: equal extents are equal in every run (in which each axis of
+    `given` has the extent that it is given).
     """
 
-    def __init__(self, nodes: Sequence[Apply], lowerings: Mapping[Apply, Lowering]) -> None:
+    def __init__(
+        self, nodes: Sequence[Apply], lowerings: Mapping[Apply, Lowering], given: Mapping[Axis, Extent] | None = None
+    ) -> None:
+        self.leaf: dict[int, Axis] = {}  # the atoms that an axis of an input or a shared variable brings in
+        self._given = given or {}
         self._known: dict[Variable, Extents] = {}
         self._atoms = 0
         self._lowerings = lowerings
@@ -35,7 +41,16 @@ class SymbolicShapes:
         return self._known[variable]
 
     def _fresh(self, variable: Variable) -> Extents:
+        if variable.owner is None:
+            return tuple(self._of_axis((variable, d)) if n is None else n for d, n in enumerate(variable.type.shape))
         return tuple(self._atom() if n is None else n for n in variable.type.shape)
+
+    def _of_axis(self, axis: Axis) -> Extent:
+        if axis in self._given:
+            return self._given[axis]
+        extent = self._atom()
+        self.leaf[self._atoms] = axis
+        return extent
 
     def _atom(self) -> Extent:
         self._atoms += 1
@@ -56,6 +71,13 @@ class SymbolicShapes:
                 like = self._shape_source(node.inputs[1])
                 if like is not None and like.ndim == variable.ndim:
                     return self._typed(variable, self[like])
+            case Runtime("sum_to"):
+                return self._typed(variable, self[node.inputs[1]])
+            case Runtime("transpose", (_, *axes)):
+                return self._typed(variable, [1 if a < 0 else self[node.inputs[0]][a] for a in axes])
+            case Runtime("matmul"):
+                a, b = (self[v] for v in node.inputs)
+                return self._typed(variable, [*a[:-1], *b[1:]])
         return self._fresh(variable)
 
     def _shape_source(self, vector: Variable) -> Variable | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.walk import users
-from graphlab.lower.extents import Extents, SymbolicShapes
+from graphlab.lower.extents import Axis, Extent, Extents, SymbolicShapes
 from graphlab.ops.base import Host, Lowering, Pointwise, Reduction, Runtime
 
 MOST_NODES = 200  # the C compiler's time must stay linear
@@ -67,18 +67,32 @@ def is_scalar_constant(variable: Variable) -> bool:
     return isinstance(variable, Constant) and variable.data.size == 1
 
 
-def fuse(graph: Graph, nodes: Sequence[Apply], lowerings: Mapping[Apply, Lowering]) -> tuple[Unit, ...]:
-    """The units that compute `graph`, whose applications are `nodes` in topological order, in an order to run in."""
-    fusion = _Fusion(graph, nodes, lowerings)
+def fuse(
+    graph: Graph,
+    nodes: Sequence[Apply],
+    lowerings: Mapping[Apply, Lowering],
+    given: Mapping[Axis, Extent] | None = None,
+) -> tuple[Unit, ...]:
+    """The units that compute `graph`, whose applications are `nodes` in topological order, in an order to run in.
+
+    `given`: extents of inputs' axes that may be relied on.
+    """
+    fusion = _Fusion(graph, nodes, lowerings, given)
     for node in reversed(nodes):
         fusion.place(node)
     return fusion.units(nodes)
 
 
 class _Fusion:
-    def __init__(self, graph: Graph, nodes: Sequence[Apply], lowerings: Mapping[Apply, Lowering]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Sequence[Apply],
+        lowerings: Mapping[Apply, Lowering],
+        given: Mapping[Axis, Extent] | None,
+    ) -> None:
         self.lowerings = lowerings
-        self.shapes = SymbolicShapes(nodes, lowerings)
+        self.shapes = SymbolicShapes(nodes, lowerings, given)
         self.users = users(graph)
         self.wanted = set(graph.outputs)
         self.place_of: dict[Apply, _Group] = {}

@@ -240,9 +240,9 @@ class Scope:
     def _let(self, node: Apply) -> Let:
         lowering = self.frame.lowerings[node]
         assert isinstance(lowering, Pointwise)
-        arguments = [
-            converted(self.value(v), v.dtype, dtype)
-            for v, dtype in zip(node.inputs, lowering.input_dtypes, strict=True)
+        arguments = [  # what the template does not mention need not be loaded
+            converted(self.value(v), v.dtype, dtype) if f"{{{k}}}" in lowering.template else ZERO
+            for k, (v, dtype) in enumerate(zip(node.inputs, lowering.input_dtypes, strict=True))
         ]
         number = self.frame.number[node]
         name = Name(f"v{number}")

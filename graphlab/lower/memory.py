@@ -29,10 +29,12 @@ class Memory:
     release: tuple[tuple[int, ...], ...]
 
 
-def plan(graph: Graph, units: Sequence[Unit], lowerings: Mapping[Apply, Lowering]) -> Memory:
-    """The memory of a program that runs `units` in order."""
+def plan(
+    graph: Graph, units: Sequence[Unit], lowerings: Mapping[Apply, Lowering], also: Sequence[Variable] = ()
+) -> Memory:
+    """The memory of a program that runs `units` in order; the inputs and shared variables `also` get slots too."""
     table = list(graph.inputs)
-    read = dict.fromkeys([*(v for unit in units for v in unit.inputs), *graph.outputs])
+    read = dict.fromkeys([*(v for unit in units for v in unit.inputs), *graph.outputs, *also])
     shared = [v for v in read if isinstance(v, Shared) and v not in graph.inputs]
     constants = [v for v in read if isinstance(v, Constant)]
     computed = [v for unit in units for v in unit.outputs]

@@ -59,7 +59,7 @@ from graphlab.ops.base import Reduction
 FEW = 16  # elements are not worth the lanes
 LEVELS = 40  # 2**40 blocks
 COLUMNS = 64  # side by side
-STRETCH = 64  # rows of columns folded one after the other before their part goes to the tree
+STRETCH = 16  # rows of columns folded one after the other before their part goes to the tree
 
 TILE, LANE, PART, TREE, TOTAL = map(Name, ("tile", "lane", "part", "tree", "total"))
 BLOCKS, BLOCK, COUNT, WHOLE, CARRY, LEVEL = map(Name, ("blocks", "block", "count", "whole", "carry", "level"))
@@ -282,15 +282,15 @@ def _folded_block(
     frame = fold.frame
     straight, crooked = (Row(frame, fold.inner, at, d, decides) for d in (True, False))
     tile = Accumulator(TILE, fold.dtype, None, 16 * fold.lanes)
-    part, folded = Accumulator(PART, fold.dtype, None, None, fold.nodes), fold.put(PART, fold.block(TILE))
     direct = _direct(fold, decides)
     if direct is not None:
         from_memory = (*straight.pointers(frame.inputs), fold.put(PART, fold.block(direct.row)))
-        return [part, If(dense, from_memory, (tile, *_filled(fold, scope, crooked), folded))]
+        from_tile = (tile, *_filled(fold, scope, crooked), fold.put(PART, fold.block(TILE)))
+        return [Accumulator(PART, fold.dtype, None, None, fold.nodes), If(dense, from_memory, from_tile)]
+    part = Accumulator(PART, fold.dtype, fold.block(TILE), None, fold.nodes)
     if dense == TRUE:
-        return [tile, *_filled(fold, scope, straight), part, folded]
-    fill = If(dense, tuple(_filled(fold, scope, straight)), tuple(_filled(fold, scope, crooked)))
-    return [tile, fill, part, folded]
+        return [tile, *_filled(fold, scope, straight), part]
+    return [tile, If(dense, tuple(_filled(fold, scope, straight)), tuple(_filled(fold, scope, crooked))), part]
 
 
 def _direct(fold: Fold, decides: int | None) -> Operand | None:

@@ -147,8 +147,8 @@ class IndexUpdate(Op):
     key: Key
 
     @property
-    def name(self) -> str:  # type: ignore[override]
-        """ "set_subtensor" or "inc_subtensor"."""
+    def name(self) -> str:
+        """The mode and `_subtensor`."""
         return f"{self.mode}_subtensor"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

@@ -24,7 +24,7 @@ from graphlab.ops.elementwise import Elementwise, equal
 from graphlab.ops.nnet import Softmax
 from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle
-from graphlab.rewrite.driver import apply_rules
+from graphlab.rewrite.driver import RewriteError, apply_rules
 from graphlab.rewrite.facts import same_bits
 from graphlab.rewrite.rule import DOMAIN, EXACT, Rule
 
@@ -147,15 +147,11 @@ def cases(rule: Rule) -> Iterator[Case]:
     for dtypes, values, ops, shape in itertools.product(_dtypes(rule), chosen_constants, chosen_ops, shapes):
         given: dict[str, Any] = dict(zip(rule.ops, ops, strict=True))
         with np.errstate(all="ignore"):
-            given |= {
-                n: Constant(np.asarray(v).astype(dtypes[n])) for n, v in zip(rule.constants, values, strict=True)
-            }
+            given |= {n: Constant(np.asarray(v).astype(dtypes[n])) for n, v in zip(rule.constants, values, strict=True)}
         names = [n for n in rule.wildcards if n not in given]
         label = ", ".join([*(f"{n}: {dtypes[n]}" for n in names), *map(str, values), *map(str, ops)])
         for others in itertools.product(*[_smaller(shape) for _ in names[1:]]):
-            free = {
-                n: Variable(TensorType(dtypes[n], s), n) for n, s in zip(names, (shape, *others), strict=True)
-            }
+            free = {n: Variable(TensorType(dtypes[n], s), n) for n, s in zip(names, (shape, *others), strict=True)}
             try:
                 output = rule.find(**given, **free)
             except Exception:  # these examples do not fit together, such as an axis that is not there
@@ -212,7 +208,10 @@ def check(rule: Rule, seed: int = 0) -> list[str]:
     fired = False
     for case in cases(rule):
         outer = Graph(case.graph.inputs, (equal(case.graph.outputs[0], case.graph.outputs[0]),))
-        after = apply_rules(outer, [rule], strict=True).outputs[0]
+        try:
+            after = apply_rules(outer, [rule], strict=True).outputs[0]
+        except RewriteError as error:
+            return [f"{case.label}: {error}"]
         if after is outer.outputs[0]:
             continue
         fired = True
@@ -284,8 +283,10 @@ def _no_further(case: Case, arrays: Sequence[Array], old: Array, new: Array, clo
         exact = true.reshape(-1)[0] if case.rank == 1 else true[at]
         if exact.is_finite():
             good[at] = _near(old[at], new[at], exact, ulps, floor)
-        else:  # inputs so large that the true value can't be computed: what they gave may have broken down
-            good[at] = any(abs(float(v)) > MOST for v in inputs) and not np.isfinite(old[at])
+        elif any(MOST < abs(float(v)) < np.inf for v in inputs):
+            good[at] = not np.isfinite(old[at])  # too large to compute the true value: it may have broken down
+        else:
+            good[at] = np.isnan(old[at]) and any(np.isinf(v) for v in inputs)
     return good
 
 

@@ -22,6 +22,7 @@ from graphlab.ops.base import Op
 from graphlab.ops.elementwise import Cast, Elementwise, power
 from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, StackScalars
 from graphlab.ops.index import Index
+from graphlab.ops.key import Slice
 from graphlab.ops.linalg import MatMul
 from graphlab.ops.nnet import LogSoftmax, LogSumExp, Softmax
 from graphlab.ops.reduce import All_, Any_, Prod, Reduce, Sum, SumTo
@@ -269,6 +270,20 @@ def _never_negative(exponent: Variable) -> bool:
 def _(op: Dimshuffle, node: Apply) -> bool:
     (x,) = _inputs(node)
     return all(x[a] == ONE for a in op.dropped(len(x)))
+
+
+@never_fails.register
+def _(op: Index, node: Apply) -> bool:
+    """Slices are cut to fit; a number must lie within an extent that is known, which `infer` has checked."""
+    axes = iter(node.inputs[0].type.shape)
+    used = [(entry, next(axes)) for entry in op.key.entries if entry is not None and entry is not ...]
+    return len(node.inputs) == 1 and all(isinstance(entry, Slice) or n is not None for entry, n in used)
+
+
+@never_fails.register
+def _(op: Reshape, node: Apply) -> bool:
+    x, shape = node.inputs
+    return None not in (*x.type.shape, *op.extents) and isinstance(shape, Constant)
 
 
 @never_fails.register

@@ -71,15 +71,11 @@ class Mode:
         """This mode with more rules: by name or tag (a rule of class domain, say), or a rule of your own."""
         names = frozenset(w for w in what if isinstance(w, str))
         own = tuple(w for w in what if not isinstance(w, str))
-        return replace(
-            self, included=self.included | names, excluded=self.excluded - names, rules=self.rules + own
-        )
+        return replace(self, included=self.included | names, excluded=self.excluded - names, rules=self.rules + own)
 
     def excluding(self, *names: str) -> Mode:
         """This mode without the rules that have one of `names` as their name or tag."""
-        return replace(
-            self, excluded=self.excluded | frozenset(names), included=self.included - frozenset(names)
-        )
+        return replace(self, excluded=self.excluded | frozenset(names), included=self.included - frozenset(names))
 
     def runs(self, step: Pass) -> bool:
         """Whether this mode runs the pass `step`."""
@@ -139,7 +135,7 @@ def optimize(
 
     What it computes is unchanged within the class of each rule applied; inputs stay the same variables.
 
-    >>> import graphlab.tensor as T
+    >>> import graphlab, graphlab.tensor as T
     >>> x = T.dvector("x")
     >>> graphlab.maths(optimize(T.log(1 + x)))
     'log1p(x)'

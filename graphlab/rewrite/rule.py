@@ -92,7 +92,7 @@ class OpWildcard(Op):
     kind: type[Op]
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The wildcard's name."""
         return self.label
 

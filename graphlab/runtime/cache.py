@@ -39,9 +39,9 @@ class Entry:
 
 
 def open_folder(wanted: Path) -> Path:
-    """`wanted`, made if need be; a private temporary folder, with one warning, where it can't be trusted or used."""
+    """`wanted`, made if need be; where it can't be trusted or used a private one, with one warning."""
+    folder = Path(os.path.abspath(wanted))
     try:
-        folder = Path(os.path.abspath(wanted))
         os.makedirs(folder, mode=0o700, exist_ok=True)
         problem = _distrust(folder)
         if problem is None and not os.access(folder, os.W_OK | os.X_OK):
@@ -77,14 +77,19 @@ def _distrust(folder: Path) -> str | None:
 def private_folder(reason: str) -> Path:
     """A temporary folder that goes away with this process."""
     folder = tempfile.mkdtemp(prefix="graphlab-")
-    owner = os.getpid()
-    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    atexit.register(_remove_if_ours, folder, os.getpid())
     warnings.warn(
         f"the cache folder is not used ({reason}); built code is kept in {folder} until this process ends",
         CacheWarning,
         stacklevel=2,
     )
     return Path(folder)
+
+
+def _remove_if_ours(folder: str, owner: int) -> None:
+    """Remove `folder`, unless this is a fork of the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -111,18 +116,15 @@ def lookup(folder: Path, key: str, *, repair: bool = False) -> Entry | None:
         text = _read(facts_path)
     except OSError:
         return None  # the facts are written last: without them there is no entry
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):  # whatever damage can make of it
         facts = json.loads(text)
-        whole = facts["key"] == key and facts["sha256"] == hashlib.sha256(_read(path)).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        if repair:
-            _quarantine(folder, key)
-        return None
-    with suppress(OSError):
-        os.utime(path)  # last used now
-    return Entry(path, facts)
+        if facts["key"] == key and facts["sha256"] == hashlib.sha256(_read(path)).hexdigest():
+            with suppress(OSError):
+                os.utime(path)  # last used now
+            return Entry(path, facts)
+    if repair:
+        _quarantine(folder, key)
+    return None
 
 
 def _read(path: Path) -> bytes:
@@ -216,9 +218,9 @@ def _try_lock(descriptor: int, path: Path) -> bool:
 
 
 def evict(folder: Path, limit: int, keep: str) -> None:
-    """Remove the least recently used entries until at most `limit` bytes are left, and what crashes left behind.
+    """Remove the least recently used entries until at most `limit` bytes are left; `keep` stays.
 
-    A loaded program goes on without its file. `keep` stays.
+    Also removes what crashes left behind. A loaded program goes on without its file.
     """
     with suppress(OSError):
         files = [(entry.stat(follow_symlinks=False), Path(entry.path)) for entry in os.scandir(folder)]
@@ -235,11 +237,14 @@ def evict(folder: Path, limit: int, keep: str) -> None:
 
 
 def _sweep(folder: Path, files: list[tuple[os.stat_result, Path]]) -> None:
-    """Remove the work folders of builds that were killed, and old quarantined files."""
+    """Remove what builds that were killed left, and old files kept for people to look at."""
     now = time.time()
     for status, path in files:
-        if path.name.startswith("tmp-") and now - status.st_mtime > _DAY / 24:
+        age = now - status.st_mtime
+        if path.name.startswith("tmp-") and age > _DAY / 24:
             shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix in (".c", ".lock") and age > _DAY:
+            path.unlink(missing_ok=True)
     aside = folder / "quarantine"
     if aside.is_dir():
         for path in aside.iterdir():

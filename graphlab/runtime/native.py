@@ -26,6 +26,7 @@ DETAILS = {
     "concatenate": "operand {} differs along axis {}: its extent is {} instead of {}",
     "matmul": "the inner extents {} and {} differ",
     "host": "host function {} raised",
+    "assumption": "the program takes extents to be equal that are not",
 }
 
 
@@ -47,7 +48,7 @@ class StepFailed(Exception):
 
 
 def csrc() -> Path:
-    """The folder of the C headers: in an installed package beside the modules, in a checkout beside the package."""
+    """The folder of the C headers: inside an installed package; in a checkout beside the package."""
     inside = _PACKAGE / "csrc"
     return inside if inside.is_dir() else _PACKAGE.parent / "csrc"
 

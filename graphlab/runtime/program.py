@@ -21,7 +21,7 @@ from graphlab.runtime.native import StepFailed
 Array = np.ndarray[Any, Any]
 Cell = list[Array]
 
-# From so many bytes of operands on, a run gives up the GIL: about 100 us of work, less data if there are products.
+# From so many bytes of operands on, a run gives up the GIL: about 100 us of work. Products do more per byte.
 RELEASE_BYTES, RELEASE_BYTES_PRODUCTS = 1 << 19, 1 << 16
 
 

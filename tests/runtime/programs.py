@@ -75,7 +75,7 @@ def nested(
     ndim: int, outputs: Sequence[int], inputs: Sequence[int], body: str,
     reduce: Sequence[int] = (), reduced: Sequence[bool] = (), keepdims: Sequence[bool] = (), setup: str = "",
 ) -> str:  # fmt: skip
-    """A step that plans a nest, runs `setup`, then `body` for each point; `q[o]` points to operand o's element."""
+    """A step that plans a nest, runs `setup`, then `body` for each point, `q[o]` being operand o."""
 
     def flags(chosen: Sequence[Any]) -> str:
         return ", ".join(str(int(x)) for x in chosen) or "0"
@@ -87,7 +87,8 @@ def nested(
         f"static const uint8_t reduce[] = {{{flags(axes)}}};\n"
         f"static const uint8_t reduced[] = {{{flags(reduced or [False] * len(outputs))}}};\n"
         f"static const uint8_t keepdims[] = {{{flags(keepdims or [False] * len(outputs))}}};\n"
-        f"static const gl_nest nest = {{{ndim}, {len(outputs)}, {len(inputs)}, slots, reduce, reduced, keepdims}};\n"
+        f"static const gl_nest nest = {{{ndim}, {len(outputs)}, {len(inputs)}, slots,"
+        " reduce, reduced, keepdims};\n"
         f"int64_t n[{ndim} + 1], s[{operands} * {ndim} + 1]; char *p[{operands}];\n"
         "int failed = f->api->nest(f, &nest, n, s, p);\n"
         f"if (failed) return failed;\n{setup}\n" + LOOP.format(ndim=ndim, operands=operands, body=body)
@@ -99,8 +100,8 @@ ADD = "*(double *)q[0] = *(double *)q[1] + *(double *)q[2];"
 
 def machine(
     slots: Sequence[tuple[str, int]], inputs: Sequence[int], outputs: Sequence[int], steps: Sequence[str],
-    *, shared: Sequence[int] = (), constants: Sequence[int] = (), prelude: str = "", values: Sequence[Any] = (),
-    **more: Any,
+    *, shared: Sequence[int] = (), constants: Sequence[int] = (), values: Sequence[Any] = (),
+    prelude: str = "", **more: Any,
 ) -> Machine:  # fmt: skip
     """A loaded program: `slots` are (dtype, rank), `values` the constants."""
     calls = [RuntimeCall("matmul", ())] if any("api->matmul" in step for step in steps) else []

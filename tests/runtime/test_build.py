@@ -21,8 +21,8 @@ import pytest
 from graphlab.errors import CompilerError
 from graphlab.graph.events import Event, ProgramBuilt, listen
 from graphlab.options import using
-from graphlab.runtime import cache, compiler
-from graphlab.runtime.build import build
+from graphlab.runtime import cache, compiler, program
+from graphlab.runtime.build import Built, build
 from graphlab.runtime.cache import CacheWarning
 from tests.runtime.programs import adder, source
 
@@ -175,9 +175,14 @@ def test_what_killed_builds_left_is_swept(folder: Path) -> None:
     old, new = folder / "tmp-old", folder / "tmp-new"
     for path in (old, new):
         path.mkdir()
-    os.utime(old, (0, 0))
+    files = [folder / "failed.c", folder / "forgotten.lock"]
+    for path in files:
+        path.touch()
+    for path in (old, *files):
+        os.utime(path, (0, 0))
     build(PROGRAM + "\n")
     assert (old.exists(), new.exists()) == (False, True)
+    assert not any(path.exists() for path in files)
 
 
 # ---- folders that can't be trusted ---------------------------------------------------------------
@@ -361,7 +366,7 @@ def test_a_hanging_compiler_is_stopped_with_all_its_children(folder: Path, fake:
 
 
 BUILD_ONE = """
-from graphlab.runtime.build import build
+from graphlab.runtime.build import Built, build
 from tests.runtime.programs import source
 print("building", flush=True)
 print(build(source(["return 0;"])).cached)
@@ -418,3 +423,38 @@ def test_threads_share_one_compilation(folder: Path, fake: Any, tmp_path: Path) 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(one, range(4))) == [False, True, True, True]
     assert log.read_text().count("compiled") == 1
+
+
+# ---- loading -------------------------------------------------------------------------------------
+
+
+def test_a_folder_where_nothing_may_be_executed_is_worked_around(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = program._opened
+
+    def noexec(built: Built, facts: dict[str, Any]) -> Any:
+        if built.path.parent == folder:
+            raise OSError(f"{built.path}: failed to map segment from shared object")
+        return real(built, facts)
+
+    monkeypatch.setattr(program, "_opened", noexec)
+    with pytest.warns(CacheWarning, match="nothing there may be executed"):
+        works()
+
+
+def test_an_entry_that_is_evicted_before_it_is_loaded_is_built_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seen = program._opened, []
+
+    def evicted(built: Built, facts: dict[str, Any]) -> Any:
+        seen.append(built.cached)
+        if len(seen) == 1:
+            for path in folder.glob(f"{built.key}.*"):
+                path.unlink()
+        return real(built, facts)
+
+    monkeypatch.setattr(program, "_opened", evicted)
+    works()
+    assert seen == [False, False]

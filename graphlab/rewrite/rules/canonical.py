@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from graphlab.ops.elementwise import (
     where,
 )
 from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, shape_of, zeros_like
+from graphlab.ops.nnet import LogSumExp
 from graphlab.ops.reduce import All_, Any_, Max, Min, Prod, Reduce, Sum, SumTo
 from graphlab.ops.shape import Dimshuffle, dimshuffle, expand_dims
 from graphlab.rewrite.facts import broadcast, facts, may_drop, never_fails, same_extents
@@ -236,6 +238,25 @@ def shuffled_once(node: Apply) -> Variable | None:
     return dimshuffle(x.owner.inputs[0], [inner[a] if isinstance(a, int) else "x" for a in op.pattern])
 
 
+def kept_axes(node: Apply) -> Variable | None:
+    """A reduction whose folded axes are put back as axes of extent 1, or dropped after they were kept."""
+    (x,), op = node.inputs, node.op
+    assert isinstance(op, Dimshuffle)
+    if x.owner is None or not isinstance(x.owner.op, Reduce | LogSumExp):
+        return None
+    (source,), inner = x.owner.inputs, x.owner.op
+    folded = inner.over(source.ndim) if isinstance(inner, Reduce) else inner.axes
+    left = [a for a in range(source.ndim) if a not in folded]
+    if inner.keepdims:
+        wanted: tuple[int | str, ...] = tuple(left)
+    else:
+        wanted = tuple("x" if a in folded else left.index(a) for a in range(source.ndim))
+    if op.pattern != wanted:
+        return None
+    made: Variable = replace(inner, keepdims=not inner.keepdims)(source)
+    return made
+
+
 def reshaped_once(node: Apply) -> Variable | None:
     """Reshape after a reshape that can't fail."""
     x, shape = node.inputs
@@ -315,6 +336,8 @@ def merged_reduction(node: Apply) -> Variable | None:
 
 SHAPES: tuple[AnyRule, ...] = (
     NodeRule("dimshuffle(dimshuffle(x)) -> dimshuffle(x)", EXACT, shuffled_once, (Dimshuffle,)),
+    NodeRule("dimshuffle(reduce(x)) -> reduce(x)", EXACT, kept_axes, (Dimshuffle,),
+             because="where it puts the folded axes back, or drops them"),
     NodeRule("reshape(x, its shape) -> x", EXACT, already_so, (Reshape,)),
     NodeRule("reshape(reshape(x)) -> reshape(x)", EXACT, reshaped_once, (Reshape,),
              because="where the inner one is known to fit: an error must not vanish"),

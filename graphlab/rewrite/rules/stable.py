@@ -21,7 +21,7 @@ from graphlab.ops.elementwise import (
     sqrt,
     square,
 )
-from graphlab.ops.extents import broadcast_to, shape_of
+from graphlab.ops.extents import broadcast_to, ones_like, shape_of
 from graphlab.ops.nnet import LogSoftmax, LogSumExp, Softmax
 from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle
@@ -39,6 +39,12 @@ def puts_back(total: Sum, back: Dimshuffle, x: Variable) -> bool:
     folded = total.over(x.ndim)
     left = iter(range(x.ndim - len(folded)))
     return not total.keepdims and back.pattern == tuple("x" if a in folded else next(left) for a in range(x.ndim))
+
+
+def alike(total: Sum, again: Sum, x: Variable, z: Variable) -> bool:
+    """Whether both fold the same axes of arrays of one rank, and keep them."""
+    same = x.ndim == z.ndim and total.over(x.ndim) == again.over(x.ndim)
+    return same and again.keepdims and keeps_place(total, x)
 
 
 def softmax_like(total: Sum, x: Variable) -> Variable:
@@ -72,9 +78,6 @@ VALUES: tuple[AnyRule, ...] = (
     Rule("exp(x) / sum(exp(x)) -> softmax(x)", ROUNDING, find=lambda x, total: exp(x) / total(exp(x)),
          ops={"total": Sum}, make=lambda x, total: softmax_like(total, x), when=keeps_place,
          tags=(TAG,), because="exp(1000) overflows"),
-    Rule("exp(x) / dimshuffle(sum(exp(x))) -> softmax(x)", ROUNDING,
-         find=lambda x, total, back: exp(x) / back(total(exp(x))), ops={"total": Sum, "back": Dimshuffle},
-         make=lambda x, total: softmax_like(total, x), when=puts_back, tags=(TAG,), because="exp(1000) overflows"),
     Rule("1 / (1 + exp(-x)) -> sigmoid(x)", ROUNDING, find=lambda x: 1 / (1 + exp(-x)), make=lambda x: sigmoid(x),
          tags=(TAG,), because="exp(800) overflows"),
     Rule("1 / (1 + exp(x)) -> sigmoid(-x)", ROUNDING, find=lambda x: 1 / (1 + exp(x)), make=lambda x: sigmoid(-x),
@@ -127,6 +130,15 @@ DERIVATIVES: tuple[AnyRule, ...] = (
          make=lambda x, y, total, back: back(broadcast_to(y, shape_of(total(x)))) * softmax_like(total, x),
          when=lambda x, y, total, back: puts_back(total, back, x) and y.ndim <= x.ndim - len(total.over(x.ndim)),
          tags=(TAG,), because="inf / inf is nan"),
+    Rule("(y / sum(exp(x)) + sum(-(z / sum(exp(x))))) * exp(x) -> (y - sum(z)) * softmax(x)", ROUNDING,
+         find=lambda x, y, z, total, again: (y / total(exp(x)) + again(-(z / total(exp(x))))) * exp(x),
+         make=lambda x, y, z, total, again: (y - again(z)) * softmax_like(total, x),
+         ops={"total": Sum, "again": Sum}, when=alike, tags=(TAG,), because="inf / inf is nan"),
+    Rule("softmax(x) * (1 / softmax(x) - sum(softmax(x) / softmax(x))) -> 1 - softmax(x) * sum(1)", ROUNDING,
+         find=lambda x, s, total: s(x) * (1 / s(x) - total(s(x) / s(x))), ops={"s": Softmax, "total": Sum},
+         make=lambda x, s, total: ones_like(x) - s(x) * total(ones_like(x)),
+         when=lambda s, total, x: total.keepdims and total.over(x.ndim) == s.axes,
+         tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
     Rule("softmax(x) * (y / softmax(x) - sum(y / softmax(x) * softmax(x))) -> y - softmax(x) * sum(y)", ROUNDING,
          find=lambda x, y, s, total: s(x) * (y / s(x) - total(y / s(x) * s(x))), ops={"s": Softmax, "total": Sum},
          make=lambda x, y, s, total: broadcast_to(y, shape_of(x)) - s(x) * total(broadcast_to(y, shape_of(x))),

@@ -1,0 +1,126 @@
+"""What a program takes for granted: that unknown extents which meet in a broadcast are equal.
+
+A gradient is summed back to the run-time shape of what it is the gradient of (`sum_to`), for an
+operand of extent 1 may have been stretched. In nearly every call none was. So a program is lowered as
+if none ever were, which lets gradients fuse; its first step checks that this holds for the arrays at
+hand. Where it does not, the caller runs the general program, lowered without assumptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphlab.graph.node import Apply, Graph, Shared, Variable
+from graphlab.graph.walk import toposort, with_inputs
+from graphlab.lower.expand import lowerings
+from graphlab.lower.extents import Axis, Extent, SymbolicShapes
+from graphlab.ops.reduce import SumTo
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """The extents of `axes`, each an axis of an input or a shared variable, are one; `known`: this one."""
+
+    axes: tuple[Axis, ...]
+    known: int | None = None
+
+    def holds(self, values: Mapping[Variable, np.ndarray[Any, Any]]) -> bool:
+        """Whether it is so for these arrays (those of shared variables are their own)."""
+        extents = {_value(v, values).shape[axis] for v, axis in self.axes}
+        return len(extents | ({self.known} if self.known is not None else set())) == 1
+
+
+def _value(v: Variable, values: Mapping[Variable, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    if v in values:
+        return values[v]
+    assert isinstance(v, Shared)
+    return v.cell[0]
+
+
+class _Classes:
+    """Which atoms of extent are taken to be equal, as a union-find; some are taken to be a number."""
+
+    def __init__(self) -> None:
+        self.parent: dict[int, int] = {}
+        self.number: dict[int, int] = {}
+
+    def find(self, atom: int) -> int:
+        while (above := self.parent.get(atom, atom)) != atom:
+            self.parent[atom] = self.parent.get(above, above)
+            atom = above
+        return atom
+
+    def known(self, extents: Sequence[Extent]) -> set[int]:
+        """The numbers that `extents` contain or are taken to be."""
+        atoms = [self.number.get(self.find(a)) for e in extents if isinstance(e, frozenset) for a in e]
+        return {n for n in (*atoms, *extents) if isinstance(n, int)}
+
+    def merge(self, extents: Sequence[Extent]) -> None:
+        """Take all of `extents` to be one."""
+        numbers = self.known(extents)
+        roots = sorted({self.find(a) for e in extents if isinstance(e, frozenset) for a in e})
+        for root in roots[1:]:
+            self.parent[root] = roots[0]
+        if numbers and roots:
+            (self.number[roots[0]],) = numbers
+
+
+def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
+    """`graph` (expanded) without the sums to a shape that change nothing if the returned equalities hold.
+
+    What holds in every run is used without being listed.
+    """
+    nodes = toposort(graph.outputs, graph.inputs)
+    shapes = SymbolicShapes(nodes, lowerings(nodes))
+    classes, dropped = _Classes(), set[Apply]()
+    for node in nodes:
+        if not isinstance(node.op, SumTo):
+            continue
+        g, like = (shapes[v] for v in node.inputs)
+        if len(g) == len(like) and all(_may_be_equal(a, b, classes, shapes) for a, b in zip(g, like, strict=True)):
+            for pair in zip(g, like, strict=True):
+                classes.merge(pair)
+            dropped.add(node)
+    return _without(graph, nodes, dropped), _equalities(classes, shapes)
+
+
+def _may_be_equal(a: Extent, b: Extent, classes: _Classes, shapes: SymbolicShapes) -> bool:
+    """Whether a check of the arguments alone can tell that extents `a` and `b` are equal."""
+    if a == b:
+        return True
+    atoms = [atom for e in (a, b) if isinstance(e, frozenset) for atom in e]
+    numbers = classes.known((a, b))
+    return bool(atoms) and all(atom in shapes.leaf for atom in atoms) and len(numbers) <= 1 and 1 not in numbers
+
+
+def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply]) -> Graph:
+    """`graph` with each dropped sum replaced by what it would sum."""
+    new: dict[Variable, Variable] = {}
+    for node in nodes:
+        inputs = [new.get(v, v) for v in node.inputs]
+        if node in dropped:
+            new[node.output] = inputs[0]
+        elif any(v is not w for v, w in zip(inputs, node.inputs, strict=True)):
+            new.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
+    return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
+
+
+def _equalities(classes: _Classes, shapes: SymbolicShapes) -> tuple[Equal, ...]:
+    groups: dict[int, list[Axis]] = {}
+    for atom, axis in shapes.leaf.items():
+        groups.setdefault(classes.find(atom), []).append(axis)
+    found = [(tuple(axes), classes.number.get(root)) for root, axes in groups.items()]
+    return tuple(Equal(axes, known) for axes, known in found if len(axes) > 1 or known is not None)
+
+
+def relied_on(assumed: Sequence[Equal]) -> dict[Axis, Extent]:
+    """The extents of axes where the equalities hold: a number, or an atom for each group (below 0: no other's)."""
+    return {
+        axis: frozenset((-1 - k,)) if equal.known is None else equal.known
+        for k, equal in enumerate(assumed)
+        for axis in equal.axes
+    }

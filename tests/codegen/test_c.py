@@ -1,0 +1,199 @@
+"""The C that is printed: its form, its line map, that compilers have nothing to say, that it never varies."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphlab.codegen.c import C_TYPES, c_expr, c_operand, emit
+from graphlab.codegen.paste import header
+from graphlab.errors import GraphTypeError
+from graphlab.graph.node import Graph, Shared, Variable
+from graphlab.loops.ir import Cast, Formula, Literal, Name
+from graphlab.lower import lower
+from graphlab.ops import elementwise as e
+from graphlab.ops import linalg, reduce, shape
+from graphlab.options import options
+from graphlab.runtime.compiler import FLAGS
+from tests.lower.programs import built, var
+
+GOLDENS = Path(__file__).parent / "goldens"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def compiles_cleanly(text: str, *flags: str) -> None:
+    """Fails with what the compiler says, if it says anything."""
+    command = [*options().cc, *FLAGS, "-Wall", "-Wextra", "-Werror", *flags, "-x", "c", "-", "-c", "-o", os.devnull]
+    done = subprocess.run([c for c in command if c != "-shared"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# ---- goldens -------------------------------------------------------------------------------------
+
+
+def centred_exponentials() -> Graph:
+    x, b, s = var("float64", None, None), var("float64", None), var("float32")
+    y = e.multiply(e.subtract(x, b), 2.0)
+    return Graph((x, b, s), (e.add(e.exp(y), s), y))
+
+
+def row_distances() -> Graph:
+    x, y = var("float32", None, None), var("float32", None, None)
+    return Graph((x, y), (e.sqrt(reduce.sum(e.square(e.subtract(x, y)), axis=1)),))
+
+
+@pytest.mark.parametrize("make", [centred_exponentials, row_distances], ids=lambda make: make.__name__)
+def test_the_c_is_the_golden(make: type) -> None:
+    """To accept new C: GRAPHLAB_UPDATE_GOLDENS=1 pytest tests/codegen, then read the difference."""
+    text = emit(lower(make()).program).text.replace(header("gl_abi.h"), "")
+    path = GOLDENS / f"{make.__name__}.c"
+    if os.environ.get("GRAPHLAB_UPDATE_GOLDENS"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+# ---- compilers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", C_TYPES)
+def test_the_c_of_every_elementwise_op_has_no_warnings(dtype: str) -> None:
+    x, y, condition = var(dtype, None, None), var(dtype, 1, None), var("bool", None, None)
+    outputs: list[Variable] = []
+    for op in e.TABLE:
+        operands = (x, y, x)[: op.arity] if op is not e.where else (condition, x, y)
+        try:
+            outputs.append(op(*operands))
+        except GraphTypeError:
+            continue
+    outputs += [e.equal(x, x), e.less(x, 0 if dtype != "bool" else False), *(e.cast(x, d) for d in C_TYPES)]
+    compiles_cleanly(emit(lower(Graph((x, y, condition), tuple(outputs))).program).text)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float32", "float64"])
+def test_the_c_of_every_reduction_has_no_warnings(dtype: str) -> None:
+    x = var(dtype, None, None)
+    kinds = (reduce.Sum, reduce.Prod, reduce.Max, reduce.Min, reduce.Any_, reduce.All_)
+    outputs = [k(axes)(o) for k in kinds for axes in ((0,), (1,), (0, 1)) for o in (x, e.cast(x, "float64"))]
+    compiles_cleanly(emit(lower(Graph((x,), tuple(outputs))).program).text)
+
+
+def test_the_c_of_calls_copies_and_nothing_at_all_has_no_warnings() -> None:
+    x, y, w = var("float64", None, None), var("float64", 1, 1), Shared(np.ones((2, 2)))
+    outputs = (linalg.dot(shape.transpose(x), w), x, e.polygamma(1, x), e.exp(y))
+    compiles_cleanly(emit(lower(Graph((x, y), outputs)).program).text)
+    compiles_cleanly(emit(lower(Graph((), ())).program).text)
+
+
+# ---- the line map ----------------------------------------------------------------------------------
+
+
+def test_each_line_knows_the_nodes_it_computes() -> None:
+    x, y = var("float64", None, None), var("float64", None)
+    program = built([x, y], [reduce.sum(e.exp(e.multiply(e.tanh(x), y)), axis=0), e.negative(e.sin(y))])
+    text, lines = program.source.text.splitlines(), program.source.lines
+    assert len(text) == len(lines)
+    sign = {"exp": "gl_exp_float64(", "multiply": " * ", "tanh": "tanh(", "sin": "sin(", "negative": "-"}
+    seen = set[int]()
+    for line, nodes in zip(text, lines, strict=True):
+        found = re.match(r"\s*const \w+ v(\d+) = (.*);", line)
+        if found:
+            number = int(found[1])
+            assert nodes == (number,)
+            assert sign.get(program.lowered.nodes[number].op.name, "total") in found[2]
+            seen.add(number)
+        load = re.match(r"\s*const \w+ x(\d+) = ", line)
+        if load:
+            assert all(x in program.lowered.nodes[n].inputs or y in program.lowered.nodes[n].inputs for n in nodes)
+            assert nodes
+    assert seen == set(range(len(program.lowered.nodes)))
+
+
+def test_spans_tell_where_each_step_is() -> None:
+    x = var("float64", None, None)
+    program = built([x], [reduce.sum(e.exp(linalg.dot(x, x)))])
+    text = program.source.text.splitlines()
+    names = [step.name for step in program.lowered.program.steps]
+    assert names == ["matmul_0", "kernel_0"]
+    assert list(program.source.spans) == names
+    for number, (first, last) in enumerate(program.source.spans.values()):
+        assert any(line.startswith(f"static int step_{number}(") for line in text[first - 1 : last])
+        assert text[last - 1] == "}"
+        assert text[last] == ""
+    first, _ = program.source.spans["kernel_0"]
+    assert text[first - 1] == "/* kernel_0: exp, sum */"
+
+
+# ---- text ----------------------------------------------------------------------------------------
+
+
+def test_user_text_never_reaches_c() -> None:
+    x = var("float64", None)
+    x.name = 'evil */ system("rm")'
+    y = e.exp(x)
+    y.name = "worse\n#include <x>"
+    text = built([x], [y]).source.text
+    assert "evil" not in text
+    assert "worse" not in text
+
+
+def test_the_text_is_the_same_in_every_process() -> None:
+    code = (
+        "from tests.codegen.test_c import *; import hashlib;"
+        "t = emit(lower(centred_exponentials()).program).text + emit(lower(row_distances()).program).text;"
+        "print(hashlib.sha256(t.encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True, capture_output=True, text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(digests) == 1
+
+
+def test_only_the_helpers_in_use_are_pasted() -> None:
+    x = var("float64", None)
+    text = built([x], [e.sigmoid(x)]).source.text
+    assert set(re.findall(r"^GL_FN \w+ (gl_\w+)", text, re.MULTILINE)) == {
+        "gl_bits_float64", "gl_exp_float64", "gl_sigmoid_float64",
+    }  # fmt: skip
+    assert "double fabs(double);" in text
+    assert "log1p" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "text"),
+    [
+        (0.1, "float64", "0.1"), (-0.0, "float64", "-0.0"), (0.1, "float32", "0.1f"), (2.0, "float32", "2.0f"),
+        (float("inf"), "float64", "__builtin_inf()"), (float("-inf"), "float32", "-__builtin_inff()"),
+        (float("nan"), "float64", '__builtin_nan("")'), (1e300, "float64", "1e+300"), (True, "bool", "1"),
+        (-(2**63), "int64", "(-9223372036854775807LL - 1)"), (2**64 - 1, "uint64", "18446744073709551615ULL"),
+        (2**31, "uint32", "2147483648ULL"), (-(2**31), "int32", "-2147483648LL"), (-3, "int8", "-3"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_exactly(value: float, dtype: str, text: str) -> None:
+    assert c_expr(Literal(value, dtype)) == text
+
+
+def test_operands_are_parenthesised_where_c_needs_it() -> None:
+    a, b = Name("a"), Name("b")
+    difference = Formula("{0} - {1}", (a, b), "float64")
+    assert c_operand(difference) == "(a - b)"
+    assert c_operand(Formula("({0} - {1})", (a, b), "float64")) == "(a - b)"
+    assert c_operand(Formula("({0}) * ({1})", (a, b), "float64")) == "((a) * (b))"
+    assert c_operand(Formula("exp({0})", (a,), "float64")) == "exp(a)"
+    assert c_expr(Formula("-{0}", (Literal(-1.0, "float64"),), "float64")) == "-(-1.0)"
+    assert c_expr(Cast(a, "float64", "int8")) == "gl_truncate_int8(a)"
+    assert c_expr(Cast(a, "float64", "bool")) == "(a != 0)"
+
+
+def test_what_has_no_c_says_so() -> None:
+    with pytest.raises(TypeError, match="no C for int"):
+        c_expr(3)  # type: ignore[arg-type]

@@ -1,0 +1,81 @@
+"""Assumed extents: gradients fuse as if nothing were stretched, and are right where something is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import graphlab
+import graphlab.tensor as T
+from graphlab.lower import lower
+from graphlab.ops.reduce import SumTo
+
+
+def _gradient() -> tuple[graphlab.Function, list[graphlab.Variable]]:
+    x, y = T.vectors("x", "y")
+    cost = (T.tanh(x * y) + x).sum()
+    return graphlab.function([x, y], T.grad(cost, [x, y])), [x, y]
+
+
+def _by_hand(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    slope = 1 - np.tanh(x * y) ** 2
+    g_x, g_y = slope * y + 1, slope * x
+    return [
+        g.sum(keepdims=True) if v.shape == (1,) != g.shape else g for g, v in ((g_x, x), (g_y, y))
+    ]
+
+
+def test_sums_to_a_shape_vanish_and_the_gradient_is_one_kernel() -> None:
+    f, inputs = _gradient()
+    assert f.lowered is not None
+    assert not any(isinstance(n.op, SumTo) for n in f.lowered.nodes)
+    assert len(f.kernels) == 1
+    assert [set(e.axes) for e in f.lowered.assumed] == [{(inputs[0], 0), (inputs[1], 0)}]
+    assert "GL_ERROR_ASSUMPTION;" in f.c_source
+
+
+def test_the_general_program_keeps_them() -> None:
+    f, _ = _gradient()
+    general = lower(f.optimized, general=True)
+    assert general.assumed == ()
+    assert any(isinstance(n.op, SumTo) for n in general.nodes)
+
+
+@pytest.mark.parametrize("shapes", [(4, 4), (1, 4), (4, 1), (1, 1), (0, 0), (1, 0)])
+def test_gradients_are_right_whatever_is_stretched(shapes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    f, _ = _gradient()
+    x, y = (rng.normal(size=n) for n in shapes)
+    for got, want in zip(f(x, y), _by_hand(x, y), strict=True):
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+    session = f.debug(x, y).finish()
+    assert session.findings == ()
+    for got, want in zip(session.outputs, _by_hand(x, y), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_a_function_goes_back_and_forth_between_its_programs() -> None:
+    f, _ = _gradient()
+    for n in (1, 3, 1, 3):
+        x, y = np.ones(n), np.arange(3.0)
+        for got, want in zip(f(x, y), _by_hand(x, y), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_updates_of_shared_variables_rely_on_their_extents_too() -> None:
+    x = T.matrix("x")
+    w = graphlab.shared(np.ones(3), "w")
+    cost = (x * w).sum()
+    f = graphlab.function([x], cost, updates={w: w - T.grad(cost, w)})
+    f(np.ones((2, 3)))
+    np.testing.assert_array_equal(w.get_value(), [-1, -1, -1])
+    w.set_value([1.0])
+    f(np.ones((2, 3)))
+    np.testing.assert_array_equal(w.get_value(), [-5])
+
+
+def test_a_clash_of_shapes_still_names_the_line() -> None:
+    f, _ = _gradient()
+    with pytest.raises(graphlab.errors.GraphShapeError, match=r"T.tanh\(x \* y\)"):
+        f(np.ones(2), np.ones(3))

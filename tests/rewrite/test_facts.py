@@ -1,0 +1,117 @@
+"""What is proven of shapes is true in every run, and what is not provable is not claimed."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import graphlab.tensor as T
+from graphlab.graph.node import Constant, Graph, Variable
+from graphlab.graph.types import TensorType
+from graphlab.interpret import interpret
+from graphlab.ops.reduce import sum_to
+from graphlab.rewrite.facts import depends_on, facts, may_drop, same_extents, uniform_value
+
+
+def expressions() -> tuple[list[Variable], list[Variable]]:
+    """Inputs x, y (matrices) and v (vector), and many expressions of them."""
+    x, y, v = T.dmatrix("x"), T.dmatrix("y"), T.dvector("v")
+    made = [
+        x, y, v, x + y, y + x, x + v, v + x, (x + y) + v, T.exp(x) * 2, x.T, x.T.T, x.sum(axis=0), x.sum(axis=1),
+        x.sum(axis=1, keepdims=True), x * x.sum(axis=0), T.softmax(x), T.zeros_like(x), T.zeros_like(x + y),
+        T.broadcast_to(v, x.shape), T.ones((x.shape[0], x.shape[1])), T.ones((v.shape[0],)), T.ones((x.shape[1],)),
+        v.dimshuffle(0, "x"), v.dimshuffle("x", 0), T.dot(x, y), T.dot(x, v), x.reshape((-1,)), x.max(axis=0),
+        x.astype("float32").astype("float64"), sum_to(x + y, x), x[0], T.where(x > 0, y, 0.0),
+    ]  # fmt: skip
+    return [x, y, v], made
+
+
+def test_equal_extents_mean_equal_shapes_in_every_run() -> None:
+    inputs, made = expressions()
+    shapes = list(itertools.product([(1, 1), (1, 3), (3, 3), (3, 1), (2, 3)], [(1, 3), (3, 3), (3, 1)], [1, 3]))
+    seen: dict[tuple[int, int], bool] = {}
+    for a, b, n in shapes:
+        values = [np.ones(a), np.ones(b), np.ones(n)]
+        got: list[tuple[int, ...] | None] = []
+        for v in made:
+            try:
+                got.append(interpret(Graph(tuple(inputs), (v,)), values)[0].shape)
+            except (ValueError, IndexError):
+                got.append(None)
+        for i, j in itertools.combinations(range(len(made)), 2):
+            if None not in (got[i], got[j]):
+                seen[i, j] = seen.get((i, j), True) and got[i] == got[j]
+    claimed = {pair for pair in seen if same_extents(made[pair[0]], made[pair[1]])}
+    assert all(seen[pair] for pair in claimed)
+    assert len(claimed) > 20
+
+
+def test_what_can_not_fail_does_not() -> None:
+    inputs, made = expressions()
+    values = [np.ones((2, 3)), np.ones((4, 5)), np.ones(6)]  # nothing fits
+    for v in made:
+        if not facts(v).may_fail:
+            interpret(Graph(tuple(inputs), (v,)), values)
+    failing = [facts(v).may_fail for v in made]
+    assert any(failing)
+    assert not all(failing)
+
+
+def test_a_mismatch_may_hide_in_a_sum_of_two_unknown_shapes() -> None:
+    x, y = T.dvectors("x", "y")
+    assert facts(x + y).may_fail
+    assert not facts(x + x).may_fail
+    assert not may_drop(x + y, x)
+    assert may_drop(x + x, x)
+
+
+def test_an_integer_power_may_fail() -> None:
+    x, n = T.lscalars("x", "n")
+    assert facts(x**n).may_fail
+    assert not facts(x**2).may_fail
+
+
+def test_a_symbolic_extent_of_a_reshape_is_not_taken_at_its_word() -> None:
+    x, n = T.dvector("x"), T.lscalar("n")
+    a, b = x.reshape((n, 2)), T.dvector("y").reshape((n, 2))
+    assert not same_extents(a, b), "n may be -1"
+
+
+def test_wide_sums_stay_small() -> None:
+    total = T.dvector()
+    for _ in range(200):
+        total = total + T.dvector()
+    assert all(len(axis) <= 9 for axis in facts(total).extents)
+
+
+def test_facts_of_a_deep_graph_need_no_recursion() -> None:
+    x = T.dvector("x")
+    deep = x
+    for _ in range(20_000):
+        deep = T.sin(deep)
+    assert same_extents(deep, x)
+
+
+def test_depends_on_sees_near_ancestors() -> None:
+    x, y = T.dscalars("x", "y")
+    assert depends_on(T.sin(x) * y, x)
+    assert not depends_on(T.sin(x), y)
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [(2.0, 2.0), ([1, 1], 1), ([[True, True]], True), ([1.0, 2.0], None), ([0.0, -0.0], None), ([], None)],
+)
+def test_uniform_value(data: object, value: object) -> None:
+    assert uniform_value(Constant(data)) == value
+
+
+def test_a_uniform_array_of_nan_has_no_value() -> None:
+    assert uniform_value(Constant([np.nan, np.nan])) is None
+
+
+def test_facts_are_forgotten_with_their_variables() -> None:
+    v = Variable(TensorType("float64", (None,)))
+    assert facts(v).extents == (frozenset([(id(v), 0)]),)
