@@ -29,7 +29,7 @@ def canonical(dtype: Any) -> str:
     >>> canonical(float), canonical(">i4"), canonical("bool")
     ('float64', 'int32', 'bool')
     """
-    name = np.dtype(dtype).newbyteorder("=").name
+    name: str = np.dtype(dtype).newbyteorder("=").name
     if name not in ALL:
         raise TypeError(f"graphlab has no dtype {name!r}; it has {', '.join(ALL)}")
     return name

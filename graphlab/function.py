@@ -225,7 +225,7 @@ class Function(CallableBase):  # type: ignore[misc]
         except StepFailed as failure:
             self._explain(failure, lowered, arrays)
         if expected is not None:
-            _compare(self, results[:visible], expected[:visible])
+            self._compare(results[:visible], expected[:visible], arrays)
         return results[:visible]
 
     def _held(self) -> list[Array]:
@@ -251,6 +251,25 @@ class Function(CallableBase):  # type: ignore[misc]
         origin = next((o for n in nodes for o in n.provenance.origins), None)
         ops = ", ".join(n.op.name for n in nodes)
         raise GraphValueError(f"step {failure.step} ({ops}) failed: {failure}", origin=origin)
+
+    def _compare(self, results: Sequence[Array], expected: Sequence[Array], arrays: Sequence[Array]) -> None:
+        """Mode "debug": GraphValueError if a result is not the interpreter's on the graph as written."""
+        for i, (got, want) in enumerate(zip(results, expected, strict=True)):
+            if not _agree(got, want):
+                raise GraphValueError(
+                    f"mode 'debug': output {i} of {self.name} is {got!r} where the interpreter has {want!r}",
+                    origin=self.graph.outputs[i].origin,
+                    hint=self._suspect(arrays),
+                )
+
+    def _suspect(self, arrays: Sequence[Array]) -> str:
+        """The first rewrite that changes a value, if one does; else it is the compiled code."""
+        for applied in self.trace.rewrites:
+            before, after = interpret(Graph(self.inputs, (applied.before, applied.after)), arrays)
+            if not _agree(after, before):
+                where = f" at {applied.before.origin.label}" if applied.before.origin else ""
+                return f"the rule {applied.rule!r} ({applied.source}) makes {after!r} of {before!r}{where}"
+        return "no rewrite changes a value, so it is the compiled code: step through it with f.debug(...).findings"
 
     # -- looking --
 
@@ -338,17 +357,11 @@ def _fresh(results: Sequence[Array], held: Sequence[Array]) -> list[Array]:
     return fresh
 
 
-def _compare(f: Function, results: Sequence[Array], expected: Sequence[Array]) -> None:
-    for i, (got, want) in enumerate(zip(results, expected, strict=True)):
-        tolerance = 1e-4 if want.dtype.name in ("float16", "float32", "complex64") else 1e-9
-        if got.dtype != want.dtype or got.shape != want.shape or not np.allclose(
-            got, want, rtol=tolerance, atol=tolerance, equal_nan=want.dtype.kind in "fc"
-        ):  # fmt: skip
-            raise GraphValueError(
-                f"mode 'debug': output {i} of {f.name} differs from the interpreter's: {got!r} instead of {want!r}",
-                origin=f.graph.outputs[i].origin,
-                hint="this is a fault in graphlab; the rewrites are in f.trace.rewrites",
-            )
+def _agree(got: Array, want: Array) -> bool:
+    tolerance = 1e-4 if want.dtype.name in ("float16", "float32", "complex64") else 1e-9
+    return got.dtype == want.dtype and got.shape == want.shape and np.allclose(
+        got, want, rtol=tolerance, atol=tolerance, equal_nan=want.dtype.kind in "fc"
+    )  # fmt: skip
 
 
 def evaluate(variable: Variable, values: Mapping[Variable, Any] | None = None) -> Array:

@@ -25,12 +25,16 @@ LIBM = {
 } | {"lgamma_r": "double lgamma_r(double, int *);"}
 
 
+def csrc() -> Path:
+    """The folder of the C headers: inside the package when installed, beside it in a checkout."""
+    inside = PACKAGE / "csrc"
+    return inside if inside.is_dir() else PACKAGE.parent / "csrc"
+
+
 @cache
 def header(name: str) -> str:
-    """The text of a header of csrc/: beside the package in a checkout, inside it when installed."""
-    inside = PACKAGE / "csrc"
-    folder = inside if inside.is_dir() else PACKAGE.parent / "csrc"
-    return (folder / name).read_text(encoding="utf-8")
+    """The text of a header of csrc/."""
+    return (csrc() / name).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)

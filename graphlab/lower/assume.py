@@ -18,6 +18,7 @@ from graphlab.graph.node import Apply, Graph, Shared, Variable
 from graphlab.graph.walk import toposort, with_inputs
 from graphlab.lower.expand import lowerings
 from graphlab.lower.extents import Axis, Extent, SymbolicShapes
+from graphlab.ops.extents import ShapeOf
 from graphlab.ops.reduce import SumTo
 
 
@@ -59,6 +60,10 @@ class _Classes:
         atoms = [self.number.get(self.find(a)) for e in extents if isinstance(e, frozenset) for a in e]
         return {n for n in (*atoms, *extents) if isinstance(n, int)}
 
+    def canonical(self, extents: Sequence[Extent]) -> tuple[Extent, ...]:
+        """`extents` with each atom replaced by its class's first: equal if they are taken to be equal."""
+        return tuple(e if isinstance(e, int) else frozenset(map(self.find, e)) for e in extents)
+
     def merge(self, extents: Sequence[Extent]) -> None:
         """Take all of `extents` to be one."""
         numbers = self.known(extents)
@@ -85,7 +90,22 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
             for pair in zip(g, like, strict=True):
                 classes.merge(pair)
             dropped.add(node)
-    return _without(graph, nodes, dropped), _equalities(classes, shapes)
+    relieved = _relieved(graph, nodes, classes, shapes)
+    return _without(graph, nodes, dropped, relieved), _equalities(classes, shapes)
+
+
+def _relieved(
+    graph: Graph, nodes: Sequence[Apply], classes: _Classes, shapes: SymbolicShapes
+) -> dict[Apply, Variable]:
+    """For each ShapeOf that a gradient asks for, an input or shared variable of the same shape, if there is one.
+
+    A gradient often needs the shape of a value and not the value, which then need not be computed.
+    """
+    given = dict.fromkeys(v for v in (*graph.inputs, *(v for n in nodes for v in n.inputs)) if v.owner is None)
+    like = {classes.canonical(shapes[v]): v for v in reversed(given) if None in v.type.shape}
+    asked = [n for n in nodes if isinstance(n.op, ShapeOf) and n.provenance.grad_of is not None]
+    found = {n: like.get(classes.canonical(shapes[n.inputs[0]])) for n in asked}
+    return {n: v for n, v in found.items() if v is not None and n.inputs[0].owner is not None}
 
 
 def _may_be_equal(a: Extent, b: Extent, classes: _Classes, shapes: SymbolicShapes) -> bool:
@@ -97,13 +117,15 @@ def _may_be_equal(a: Extent, b: Extent, classes: _Classes, shapes: SymbolicShape
     return bool(atoms) and all(atom in shapes.leaf for atom in atoms) and len(numbers) <= 1 and 1 not in numbers
 
 
-def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply]) -> Graph:
-    """`graph` with each dropped sum replaced by what it would sum."""
+def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply], relieved: Mapping[Apply, Variable]) -> Graph:
+    """`graph` with each dropped sum replaced by what it would sum, and each relieved node asking that variable."""
     new: dict[Variable, Variable] = {}
     for node in nodes:
         inputs = [new.get(v, v) for v in node.inputs]
         if node in dropped:
             new[node.output] = inputs[0]
+        elif node in relieved:
+            new[node.output] = with_inputs(node, [relieved[node]]).output
         elif any(v is not w for v, w in zip(inputs, node.inputs, strict=True)):
             new.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
     return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))

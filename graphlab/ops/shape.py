@@ -9,7 +9,7 @@ from typing import Any
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Constant, Variable, as_data_variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op, Runtime
+from graphlab.ops.base import Array, Cotangents, Lowering, Op, Runtime
 from graphlab.ops.elementwise import multiply
 from graphlab.ops.extents import (
     broadcast_to,
@@ -86,9 +86,6 @@ class Dimshuffle(Op):
         return [None if tangents[0] is None else self(tangents[0])]
 
     def lowering(self, node: Apply) -> Lowering:
-        (x,) = node.inputs
-        if any(x.type.shape[a] != 1 for a in self.dropped(x.ndim)):
-            return Host("the extents of dropped axes must be checked to be 1")
         axes = [a if isinstance(a, int) else -1 for a in self.pattern]
         return Runtime("transpose", (len(axes), *axes), view=True)
 

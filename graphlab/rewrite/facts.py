@@ -109,6 +109,14 @@ def depends_on(v: Variable, other: Variable) -> bool:
     return False
 
 
+def fails_only_with(v: Variable, kept: Variable) -> bool:
+    """Whether computing `v` from its inputs can fail only where its input `kept` does."""
+    node = v.owner
+    others = [] if node is None else [i for i in node.inputs if i is not kept]
+    facts(v)
+    return node is not None and never_fails(node.op, node) and not any(facts(i).may_fail for i in others)
+
+
 def may_drop(dropped: Variable, kept: Variable) -> bool:
     """Whether no error vanishes when `kept` is computed and `dropped` no longer is."""
     return not facts(dropped).may_fail or depends_on(kept, dropped)

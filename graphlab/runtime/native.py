@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_PACKAGE = Path(__file__).resolve().parent.parent
+from graphlab.codegen.paste import csrc
 
 # What StepFailed.detail holds, kind by kind.
 DETAILS = {
@@ -45,12 +44,6 @@ class StepFailed(Exception):
         template = DETAILS.get(self.kind, "")
         known = len(self.detail) >= template.count("{}")
         return f"step {self.step}: {template.format(*self.detail) if template and known else self.kind}"
-
-
-def csrc() -> Path:
-    """The folder of the C headers: inside an installed package; in a checkout beside the package."""
-    inside = _PACKAGE / "csrc"
-    return inside if inside.is_dir() else _PACKAGE.parent / "csrc"
 
 
 def _load() -> tuple[dict[str, Any], str]:

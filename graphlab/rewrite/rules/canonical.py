@@ -32,7 +32,7 @@ from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, shape_of, zeros_
 from graphlab.ops.nnet import LogSumExp
 from graphlab.ops.reduce import All_, Any_, Max, Min, Prod, Reduce, Sum, SumTo
 from graphlab.ops.shape import Dimshuffle, dimshuffle, expand_dims
-from graphlab.rewrite.facts import broadcast, facts, may_drop, never_fails, same_extents
+from graphlab.rewrite.facts import broadcast, facts, fails_only_with, may_drop, never_fails, same_extents
 from graphlab.rewrite.rule import ANY, BOOL, EXACT, REAL, ROUNDING, AnyRule, NodeRule, Rule
 
 FOLD_LIMIT = 1 << 16  # elements: a larger result is not folded unless its operands are as large
@@ -124,10 +124,6 @@ NEGATIONS: tuple[AnyRule, ...] = (
     Rule("0 - x -> -x", EXACT, find=lambda x: 0 - x, make=lambda x: -x, on=INTEGER,
          because="for integers only: 0 - 0.0 is 0.0"),
     Rule("(-x) * (-y) -> x * y", EXACT, find=lambda x, y: (-x) * (-y), make=lambda x, y: x * y, on=REAL),
-    Rule("(-x) * c -> x * (-c)", EXACT, find=lambda x, c: (-x) * c, make=lambda x, c: x * (-c), on=REAL,
-         constants={"c": (3, 7)}),
-    Rule("-(x * c) -> x * (-c)", EXACT, find=lambda x, c: -(x * c), make=lambda x, c: x * (-c), on=REAL,
-         constants={"c": (3, 7)}),
     Rule("(-x) * y -> -(x * y)", EXACT, find=lambda x, y: (-x) * y, make=lambda x, y: -(x * y), on=REAL,
          because="rounding is symmetric, and integers wrap"),
     Rule("(-x) / y -> -(x / y)", EXACT, find=lambda x, y: (-x) / y, make=lambda x, y: -(x / y)),
@@ -293,7 +289,7 @@ def without_broadcast(node: Apply) -> Variable | None:
         if v.owner is not None and isinstance(v.owner.op, BroadcastTo):
             small = v.owner.inputs[0]
             others = [facts(o).extents for o in (*operands[:i], small, *operands[i + 1 :])]
-            if broadcast(others) == facts(node.outputs[0]).extents and not facts(v).may_fail:
+            if broadcast(others) == facts(node.outputs[0]).extents and fails_only_with(v, small):
                 operands[i] = small
     if all(a is b for a, b in zip(operands, node.inputs, strict=True)):
         return None
@@ -304,9 +300,8 @@ def without_broadcast(node: Apply) -> Variable | None:
 def shape_of_operand(node: Apply) -> Variable | None:
     """The shape of f(x) is the shape of x where the extents are the same: then f(x) need not be computed."""
     (v,) = node.inputs
-    if v.owner is None or facts(v).may_fail:
-        return None
-    return next((shape_of(x) for x in v.owner.inputs if same_extents(x, v)), None)
+    inputs = v.owner.inputs if v.owner is not None else ()
+    return next((shape_of(x) for x in inputs if same_extents(x, v) and fails_only_with(v, x)), None)
 
 
 def reduced_once(node: Apply) -> Variable | None:

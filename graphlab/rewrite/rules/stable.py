@@ -21,7 +21,7 @@ from graphlab.ops.elementwise import (
     sqrt,
     square,
 )
-from graphlab.ops.extents import broadcast_to, ones_like, shape_of
+from graphlab.ops.extents import broadcast_to, shape_of
 from graphlab.ops.nnet import LogSoftmax, LogSumExp, Softmax
 from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle
@@ -41,10 +41,15 @@ def puts_back(total: Sum, back: Dimshuffle, x: Variable) -> bool:
     return not total.keepdims and back.pattern == tuple("x" if a in folded else next(left) for a in range(x.ndim))
 
 
-def alike(total: Sum, again: Sum, x: Variable, z: Variable) -> bool:
-    """Whether both fold the same axes of arrays of one rank, and keep them."""
-    same = x.ndim == z.ndim and total.over(x.ndim) == again.over(x.ndim)
+def alike(s: Softmax, total: Sum, again: Sum, x: Variable) -> bool:
+    """Whether all fold the same axes, and both sums broadcast against x."""
+    same = total.over(x.ndim) == again.over(x.ndim) == s.axes
     return same and again.keepdims and keeps_place(total, x)
+
+
+def keeps_axes(s: Softmax, total: Sum, x: Variable) -> bool:
+    """Whether the sum folds the axes of the softmax, and keeps them."""
+    return total.keepdims and total.over(x.ndim) == s.axes
 
 
 def softmax_like(total: Sum, x: Variable) -> Variable:
@@ -92,8 +97,6 @@ VALUES: tuple[AnyRule, ...] = (
          make=lambda x: -softplus(x), tags=(TAG,), because="sigmoid(40) is 1"),
     Rule("sqrt(square(x)) -> |x|", ROUNDING, find=lambda x: sqrt(square(x)), make=lambda x: abs(x),
          tags=(TAG,), because="square(1e200) overflows"),
-    Rule("x * (1 / y) -> x / y", ROUNDING, find=lambda x, y: x * (1 / y), make=lambda x, y: x / y,
-         tags=(TAG,), because="rounded once instead of twice, and 1 / y may overflow"),
     Rule("1 - erf(x) -> erfc(x)", ROUNDING, find=lambda x: 1 - erf(x), make=lambda x: erfc(x),
          tags=(TAG,), because="erf(6) is 1"),
 )  # fmt: skip
@@ -115,12 +118,6 @@ DERIVATIVES: tuple[AnyRule, ...] = (
     Rule("((y / sigmoid(-x)) * sigmoid(x)) * sigmoid(-x) -> y * sigmoid(x)", ROUNDING,
          find=lambda x, y: ((y / sigmoid(-x)) * sigmoid(x)) * sigmoid(-x), make=lambda x, y: y * sigmoid(x),
          tags=(TAG,), because="sigmoid(-800) underflows, and 0 / 0 is nan"),
-    Rule("(sigmoid(x) / sigmoid(x)) * sigmoid(-x) -> sigmoid(-x)", ROUNDING,
-         find=lambda x: (sigmoid(x) / sigmoid(x)) * sigmoid(-x), make=lambda x: sigmoid(-x),
-         tags=(TAG,), because="sigmoid(-800) underflows, and 0 / 0 is nan"),
-    Rule("(sigmoid(x) / sigmoid(-x)) * sigmoid(-x) -> sigmoid(x)", ROUNDING,
-         find=lambda x: (sigmoid(x) / sigmoid(-x)) * sigmoid(-x), make=lambda x: sigmoid(x),
-         tags=(TAG,), because="sigmoid(-800) underflows, and x / 0 * 0 is nan"),
     Rule("(y / sum(exp(x))) * exp(x) -> y * softmax(x)", ROUNDING,
          find=lambda x, y, total: (y / total(exp(x))) * exp(x), ops={"total": Sum},
          make=lambda x, y, total: y * softmax_like(total, x), when=keeps_place,
@@ -130,20 +127,19 @@ DERIVATIVES: tuple[AnyRule, ...] = (
          make=lambda x, y, total, back: back(broadcast_to(y, shape_of(total(x)))) * softmax_like(total, x),
          when=lambda x, y, total, back: puts_back(total, back, x) and y.ndim <= x.ndim - len(total.over(x.ndim)),
          tags=(TAG,), because="inf / inf is nan"),
-    Rule("(y / sum(exp(x)) + sum(-(z / sum(exp(x))))) * exp(x) -> (y - sum(z)) * softmax(x)", ROUNDING,
-         find=lambda x, y, z, total, again: (y / total(exp(x)) + again(-(z / total(exp(x))))) * exp(x),
-         make=lambda x, y, z, total, again: (y - again(z)) * softmax_like(total, x),
-         ops={"total": Sum, "again": Sum}, when=alike, tags=(TAG,), because="inf / inf is nan"),
-    Rule("softmax(x) * (1 / softmax(x) - sum(softmax(x) / softmax(x))) -> 1 - softmax(x) * sum(1)", ROUNDING,
-         find=lambda x, s, total: s(x) * (1 / s(x) - total(s(x) / s(x))), ops={"s": Softmax, "total": Sum},
-         make=lambda x, s, total: ones_like(x) - s(x) * total(ones_like(x)),
-         when=lambda s, total, x: total.keepdims and total.over(x.ndim) == s.axes,
-         tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
-    Rule("softmax(x) * (y / softmax(x) - sum(y / softmax(x) * softmax(x))) -> y - softmax(x) * sum(y)", ROUNDING,
-         find=lambda x, y, s, total: s(x) * (y / s(x) - total(y / s(x) * s(x))), ops={"s": Softmax, "total": Sum},
-         make=lambda x, y, s, total: broadcast_to(y, shape_of(x)) - s(x) * total(broadcast_to(y, shape_of(x))),
-         when=lambda s, total, x: total.keepdims and total.over(x.ndim) == s.axes,
-         tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
+    Rule("(y / sum(exp(x)) + sum(-(z * softmax(x) / sum(exp(x))))) * exp(x)"
+         " -> y * softmax(x) - sum(z * softmax(x)) * softmax(x)", ROUNDING,
+         find=lambda x, y, z, s, total, again: (y / total(exp(x)) + again(-(z * s(x) / total(exp(x))))) * exp(x),
+         make=lambda x, y, z, s, again: y * s(x) - again(z * s(x)) * s(x), when=alike,
+         ops={"s": Softmax, "total": Sum, "again": Sum}, tags=(TAG,), because="inf / inf is nan"),
+    Rule("sum(-(z * softmax(x) / sum(exp(x)))) * exp(x) -> -(sum(z * softmax(x)) * softmax(x))", ROUNDING,
+         find=lambda x, z, s, total, again: again(-(z * s(x) / total(exp(x)))) * exp(x),
+         make=lambda x, z, s, again: -(again(z * s(x)) * s(x)), when=alike,
+         ops={"s": Softmax, "total": Sum, "again": Sum}, tags=(TAG,), because="inf / inf is nan"),
+    Rule("y / softmax(x) * softmax(x) - sum(y / softmax(x) * softmax(x)) * softmax(x) -> y - sum(y) * softmax(x)",
+         ROUNDING, find=lambda x, y, s, total: y / s(x) * s(x) - total(y / s(x) * s(x)) * s(x), when=keeps_axes,
+         make=lambda x, y, s, total: broadcast_to(y, shape_of(x)) - total(broadcast_to(y, shape_of(x))) * s(x),
+         ops={"s": Softmax, "total": Sum}, tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
 )  # fmt: skip
 
 STABLE: tuple[AnyRule, ...] = VALUES + DERIVATIVES
