@@ -255,11 +255,17 @@ power = Elementwise(
     "power", np.power, 2, c="pow{f}({x}, {y})", c_int="gl_power_{t}({x}, {y})", domain=(0.3, 2.5),
     pull=(_power_by_base, _power_by_exponent),
 )  # fmt: skip
+float_power = Elementwise(
+    "float_power", np.float_power, 2, c="pow{f}({x}, {y})", domain=(0.3, 2.5), pull=(_power_by_base, _power_by_exponent)
+)
 negative = Elementwise("negative", np.negative, c_all="(-{x})", pull=(lambda g, r, x: negative(g),))
 absolute = Elementwise(
     "absolute", np.absolute, c="fabs{f}({x})", c_int="gl_abs_{t}({x})", c_bool="{x}",
     pull=(lambda g, r, x: g * sign(x),),
 )  # fmt: skip
+fabs = Elementwise("fabs", np.fabs, c="fabs{f}({x})", pull=(lambda g, r, x: g * sign(x),))
+gcd = Elementwise("gcd", np.gcd, 2)
+lcm = Elementwise("lcm", np.lcm, 2)
 sign = Elementwise("sign", np.sign, c="gl_sign_{t}({x})", c_int="gl_sign_{t}({x})", pull=(lambda g, r, x: ZERO,))
 reciprocal = Elementwise(
     "reciprocal", np.reciprocal, c="(1 / {x})", domain=(0.5, 3.0), pull=(lambda g, r, x: negative(g * square(r)),)
@@ -308,6 +314,8 @@ invert = Elementwise("invert", np.invert, c_int="(~{x})", c_bool="({x} == 0)")
 left_shift = Elementwise("left_shift", np.left_shift, 2, c_int="gl_left_shift_{t}({x}, {y})")
 right_shift = Elementwise("right_shift", np.right_shift, 2, c_int="gl_right_shift_{t}({x}, {y})")
 
+bitwise_count = Elementwise("bitwise_count", np.bitwise_count)
+
 isnan = Elementwise("isnan", np.isnan, c="({x} != {x})", c_int="({x} != {x})", c_bool="0", pull=_no_flow1)
 isinf = Elementwise("isinf", np.isinf, c="(fabs{f}({x}) == __builtin_inf{f}())", c_int="0 * {x}", c_bool="0 * {x}",
                     pull=_no_flow1)  # fmt: skip
@@ -319,6 +327,11 @@ copysign = Elementwise(
     pull=(lambda g, r, x, y: g * sign(x) * copysign(1.0, y), lambda g, r, x, y: ZERO),
 )  # fmt: skip
 
+nextafter = Elementwise("nextafter", np.nextafter, 2, c="nextafter{f}({x}, {y})")
+heaviside = Elementwise(
+    "heaviside", np.heaviside, 2, c="({x} == 0 ? {y} : {x} < 0 ? 0 : {x} > 0 ? 1 : {x})", domain=(0.5, 3.0),
+    pull=(lambda g, r, x, y: ZERO, lambda g, r, x, y: where(equal(x, 0), g, 0)),
+)  # fmt: skip
 where = Elementwise(
     "where", np.where, 3, c_all="({x} ? {y} : {z})", resolve=_where_loop,
     pull=(lambda g, r, c, x, y: ZERO, lambda g, r, c, x, y: where(c, g, 0), lambda g, r, c, x, y: where(c, 0, g)),
@@ -410,11 +423,11 @@ softplus = Elementwise("softplus", _softplus, c="gl_softplus_{t}({x})", resolve=
                        pull=(lambda g, r, x: g * sigmoid(x),))  # fmt: skip
 
 TABLE: tuple[Elementwise, ...] = (
-    add, subtract, multiply, true_divide, floor_divide, remainder, fmod, power, negative, absolute, sign,
-    reciprocal, square, maximum, minimum, fmax, fmin,
+    add, subtract, multiply, true_divide, floor_divide, remainder, fmod, power, float_power, negative,
+    absolute, fabs, sign, gcd, lcm, reciprocal, square, maximum, minimum, fmax, fmin,
     *COMPARISONS, logical_and, logical_or, logical_xor, logical_not,
-    bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift,
-    isnan, isinf, isfinite, signbit, copysign, where,
+    bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift, bitwise_count,
+    isnan, isinf, isfinite, signbit, copysign, nextafter, heaviside, where,
     floor, ceil, trunc, rint, round,
     exp, exp2, expm1, log, log2, log10, log1p, sqrt, cbrt, logaddexp, logaddexp2, hypot,
     sin, cos, tan, arcsin, arccos, arctan, arctan2, sinh, cosh, tanh, arcsinh, arccosh, arctanh, deg2rad, rad2deg,

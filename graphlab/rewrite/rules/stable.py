@@ -140,6 +140,10 @@ DERIVATIVES: tuple[AnyRule, ...] = (
          ROUNDING, find=lambda x, y, s, total: y / s(x) * s(x) - total(y / s(x) * s(x)) * s(x), when=keeps_axes,
          make=lambda x, y, s, total: broadcast_to(y, shape_of(x)) - total(broadcast_to(y, shape_of(x))) * s(x),
          ops={"s": Softmax, "total": Sum}, tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
+    Rule("softmax(x) * (y / softmax(x) - sum(y / softmax(x) * softmax(x))) -> y - softmax(x) * sum(y)", ROUNDING,
+         find=lambda x, y, s, total: s(x) * (y / s(x) - total(y / s(x) * s(x))), ops={"s": Softmax, "total": Sum},
+         make=lambda x, y, s, total: broadcast_to(y, shape_of(x)) - s(x) * total(broadcast_to(y, shape_of(x))),
+         when=keeps_axes, tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
 )  # fmt: skip
 
 STABLE: tuple[AnyRule, ...] = VALUES + DERIVATIVES
