@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.graph.node import Apply, Graph, Shared, Variable
+from graphlab.graph.node import Apply, Graph, Shared, Variable, provenance
 from graphlab.graph.walk import toposort, with_inputs
 from graphlab.lower.expand import lowerings
 from graphlab.lower.extents import Axis, Extent, SymbolicShapes
 from graphlab.ops.extents import ShapeOf
-from graphlab.ops.reduce import SumTo
+from graphlab.ops.reduce import Sum, SumTo
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class _Classes:
 
 
 def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
-    """`graph` (expanded) without the sums to a shape that change nothing if the returned equalities hold.
+    """`graph` (expanded) without the sums to a shape that are plain sums, or none, if the returned equalities hold.
 
     What holds in every run is used without being listed.
     """
@@ -86,8 +86,9 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
         if not isinstance(node.op, SumTo):
             continue
         g, like = (shapes[v] for v in node.inputs)
-        if len(g) == len(like) and all(_may_be_equal(a, b, classes, shapes) for a, b in zip(g, like, strict=True)):
-            for pair in zip(g, like, strict=True):
+        pairs = list(zip(g[len(g) - len(like) :], like, strict=True))
+        if all(_may_be_equal(a, b, classes, shapes) for a, b in pairs):
+            for pair in pairs:
                 classes.merge(pair)
             dropped.add(node)
     relieved = _relieved(graph, nodes, classes, shapes)
@@ -118,12 +119,17 @@ def _may_be_equal(a: Extent, b: Extent, classes: _Classes, shapes: SymbolicShape
 
 
 def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply], relieved: Mapping[Apply, Variable]) -> Graph:
-    """`graph` with each dropped sum replaced by what it would sum, and each relieved node asking that variable."""
+    """`graph` with each dropped sum replaced by what it would sum, but for the axes that its operand lacks.
+
+    Each relieved node asks that variable.
+    """
     new: dict[Variable, Variable] = {}
     for node in nodes:
         inputs = [new.get(v, v) for v in node.inputs]
         if node in dropped:
-            new[node.output] = inputs[0]
+            lead = inputs[0].ndim - node.output.ndim
+            with provenance(node.provenance):
+                new[node.output] = Sum(tuple(range(lead)))(inputs[0]) if lead else inputs[0]
         elif node in relieved:
             new[node.output] = with_inputs(node, [relieved[node]]).output
         elif any(v is not w for v, w in zip(inputs, node.inputs, strict=True)):
