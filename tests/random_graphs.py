@@ -55,6 +55,17 @@ class RandomProgram:
         return [pool[k] for k in self.outputs]
 
     def run(self, noise: np.random.Generator | None = None) -> list[Array]:
+        """The outputs by NumPy, with `noise` in every float result."""
+        pool = self.pool(noise)
+        return [pool[k] for k in self.outputs]
+
+    def overflows(self) -> bool:
+        """Whether anything on the way is infinite, nan or so close to 0 that a logarithm of it is."""
+        floats = [v for v in self.pool() if v.dtype.kind == "f"]
+        return any(not np.all(np.isfinite(v)) or np.any((v != 0) & (np.abs(v) < 1e-30)) for v in floats)
+
+    def pool(self, noise: np.random.Generator | None = None) -> list[Array]:
+        """The values of the inputs and of every instruction."""
         pool: list[Array] = list(self.values)
         with quiet():
             for i in self.instructions:
@@ -63,7 +74,7 @@ class RandomProgram:
                     scale = 64 * float(np.finfo(value.dtype).eps)
                     value = (value * (1 + scale * noise.uniform(-1, 1, value.shape))).astype(value.dtype)
                 pool.append(value)
-        return [pool[k] for k in self.outputs]
+        return pool
 
     def tolerance(self) -> list[Array]:
         """For each output element, how far rounding may move it; infinite where noise changes nan or inf."""
@@ -114,8 +125,15 @@ _RANKED_UNARY: dict[str, tuple[Any, Any]] = {
     "[..., :2]": (lambda x: x[..., :2], lambda x: x[..., :2]), "[..., 0]": (lambda x: x[..., 0], lambda x: x[..., 0]),
     "[-1]": (lambda x: x[-1], lambda x: x[-1]),
 }  # fmt: skip
+def _softmax(x: Array) -> Array:
+    """As scipy.special.softmax, but beside +inf a finite element has 0 as in the formula written out."""
+    top = np.max(x, axis=-1, keepdims=True)
+    e = np.exp(x - np.where(np.isfinite(top), top, x.dtype.type(0)))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 _SOFT: dict[str, tuple[Any, Any]] = {
-    "softmax": (lambda x: T.softmax(x, axis=-1), lambda x: special.softmax(x, axis=-1)),
+    "softmax": (lambda x: T.softmax(x, axis=-1), _softmax),
     "log_softmax": (lambda x: T.log_softmax(x, axis=-1), lambda x: special.log_softmax(x, axis=-1)),
     "logsumexp": (lambda x: T.logsumexp(x, axis=-1), lambda x: special.logsumexp(x, axis=-1)),
     "softmax written out": (lambda x: T.exp(x) / T.exp(x).sum(axis=-1, keepdims=True),

@@ -161,7 +161,8 @@ class _Fusion:
         """Put `node` into `group`, which also stores its output if someone else needs it."""
         self.place_of[node] = group
         group.nodes.append(node)
-        group.inputs.pop(node.output, None)
+        for output in node.outputs:
+            group.inputs.pop(output, None)
         group.inputs.update(dict.fromkeys(v for v in node.inputs if not is_scalar_constant(v)))
         if stored:
             group.outputs[node.output] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ from graphlab.ops.elementwise import (
 from graphlab.ops.extents import normalized_axes, reshape, shape_of
 from graphlab.ops.index import index
 from graphlab.ops.join import arange, as_tensor
-from graphlab.ops.reduce import max, sum
+from graphlab.ops.reduce import Max, sum
 from graphlab.ops.shape import expand_dims, extent, flatten, size
 
 __all__ = [
@@ -79,7 +80,7 @@ class Softmax(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        e = exp(subtract(x, _finite_or_zero(max(x, self.axes, keepdims=True))))
+        e = exp(subtract(x, _finite_or_zero(_top(x, self.axes))))
         return (true_divide(e, sum(e, self.axes, keepdims=True)),)
 
 
@@ -110,7 +111,7 @@ class LogSoftmax(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        shifted = subtract(x, _finite_or_zero(max(x, self.axes, keepdims=True)))
+        shifted = subtract(x, _finite_or_zero(_top(x, self.axes)))
         return (subtract(shifted, log(sum(exp(shifted), self.axes, keepdims=True))),)
 
 
@@ -155,7 +156,7 @@ class LogSumExp(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        top = _finite_or_zero(max(x, self.axes, keepdims=True))
+        top = _finite_or_zero(_top(x, self.axes))
         total = log(sum(exp(subtract(x, top)), self.axes, keepdims=self.keepdims))
         flat = top if self.keepdims else reshape(top, shape_of(total), total.ndim)
         return (add(total, flat),)
@@ -163,9 +164,15 @@ class LogSumExp(Op):
 
 def _finite_max(x: Array, axes: Axes) -> Array:
     """The maximum, or 0 where it is infinite: subtracting infinity would make NaN of what has a value."""
-    top = np.max(x, axis=axes, keepdims=True)
+    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     finite: Array = np.where(np.isfinite(top), top, top.dtype.type(0))
     return finite
+
+
+def _top(x: Variable, axes: Axes) -> Variable:
+    """The maximum, -inf of nothing: so that an empty softmax is empty, and an empty logsumexp -inf."""
+    top: Variable = Max(axes, True, -math.inf)(x)
+    return top
 
 
 def _finite_or_zero(top: Variable) -> Variable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins  # whose any and max mean reductions below
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +143,14 @@ class Extreme(Reduce):
     """What max and min share: NaN is stronger than any number, and nothing at all is an error.
 
     Where several elements are the extreme they share the gradient: max of [1, 3, 3] has [0, 1/2, 1/2].
+    `initial`, where given, is compared too, so that nothing at all has an extreme.
     """
+
+    initial: float | None = None
+
+    def _numpy(self, function: Callable[..., Array], x: Array) -> Array:
+        initial = {} if self.initial is None else {"initial": x.dtype.type(self.initial)}
+        return function(x, axis=self.axes, keepdims=self.keepdims, **initial)
 
     def _share(self, y: Variable, x: Variable) -> Variable:
         """For each element its part of the derivative."""
@@ -174,10 +182,10 @@ class Max(Extreme):
     name = "max"
 
     def numpy(self, *values: Array) -> Any:
-        return np.max(values[0], axis=self.axes, keepdims=self.keepdims)
+        return self._numpy(np.max, values[0])
 
     def lowering(self, node: Apply) -> Lowering:
-        return self.folded(node.inputs[0], None, _extreme(">=", "|", node.inputs[0].dtype))
+        return self.folded(node.inputs[0], self.initial, _extreme(">=", "|", node.inputs[0].dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +195,10 @@ class Min(Extreme):
     name = "min"
 
     def numpy(self, *values: Array) -> Any:
-        return np.min(values[0], axis=self.axes, keepdims=self.keepdims)
+        return self._numpy(np.min, values[0])
 
     def lowering(self, node: Apply) -> Lowering:
-        return self.folded(node.inputs[0], None, _extreme("<=", "&", node.inputs[0].dtype))
+        return self.folded(node.inputs[0], self.initial, _extreme("<=", "&", node.inputs[0].dtype))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Checking a rule: both sides of its equation are computed on awkward values and must agree as it says.
 
 An exact rule must give the same bits (NaN being one value). A rounding rule must be no further from the
-true value, computed in many digits, than what it replaces, but for a few ulps; NaN in must give NaN
-out as before. A domain rule must agree on ordinary positive numbers.
+true value, computed in many digits, than what it replaces, but for a few ulps of the result or the
+operands; NaN in must give NaN out as before. A domain rule must agree on ordinary positive numbers.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from graphlab.rewrite.rule import DOMAIN, EXACT, Rule
 
 ULPS = 16  # how much further from the true value a rounding rule may be
 MOST = 900.0  # true values are not computed from larger inputs
+MAX_CASES = 60  # of those in which the rule fires
 DIGITS = 420  # enough for 1 - sigmoid(700)
 OP_EXAMPLES: dict[type[Op], tuple[Op, ...]] = {
     Sum: (Sum((1,)), Sum((1,), True), Sum((0,), True), Sum(None), Sum((0, 1), True)),
@@ -180,7 +181,8 @@ def _arrays(case: Case, rule: Rule, rng: np.random.Generator) -> Iterator[list[A
         ranked = [(3, 4)[: v.ndim] for v in case.graph.inputs]
         for finite in (True, True, True, True, False, False):
             # The largest numbers stay out: a sum of them overflows by rounding alone.
-            usable = [p[np.abs(p) < np.finfo(p.dtype).max / 4] if finite else p for p in pools]
+            small = [p[~(np.abs(p) > np.finfo(p.dtype).max / 4) | np.isinf(p)] for p in pools]
+            usable = [p[np.isfinite(p)] for p in small] if finite else small
             yield [np.asarray(rng.choice(p, s), p.dtype) for p, s in zip(usable, ranked, strict=True)]
         return
     if case.shape != (None,):
@@ -202,12 +204,16 @@ def check(rule: Rule, seed: int = 0) -> list[str]:
     >>> from graphlab.ops.elementwise import log, log1p
     >>> wrong = Rule("log(1 + x) -> log1p(-x)", EXACT, find=lambda x: log(1 + x), make=lambda x: log1p(-x))
     >>> check(wrong)[0]
-    'x: float64: log(1 + x) -> log1p(-x) differs at x=1.0: 0.6931471805599453 became -inf'
+    'x: float32: log(1 + x) -> log1p(-x) differs at x=0.0: 0.0 became -0.0'
     """
     rng = np.random.default_rng(seed)
     found: list[str] = []
-    fired = False
-    for case in cases(rule):
+    fired = 0
+    tried = list(cases(rule))
+    for i in rng.permutation(len(tried)):
+        case = tried[i]
+        if fired == MAX_CASES:
+            break
         outer = Graph(case.graph.inputs, (equal(case.graph.outputs[0], case.graph.outputs[0]),))
         try:
             after = apply_rules(outer, [rule], strict=True).outputs[0]
@@ -215,7 +221,7 @@ def check(rule: Rule, seed: int = 0) -> list[str]:
             return [f"{case.label}: {error}"]
         if after is outer.outputs[0]:
             continue
-        fired = True
+        fired += 1
         assert after.owner is not None
         made = Graph(case.graph.inputs, (after.owner.inputs[0],))
         complaint = _differs(rule, case, made, rng)
@@ -263,9 +269,9 @@ def _agree(rule: Rule, case: Case, arrays: Sequence[Array], old: Array, new: Arr
 
 
 def _no_further(case: Case, arrays: Sequence[Array], old: Array, new: Array, close: Array) -> Array:
-    """Whether `new` is as near to the true values as `old`, a few ulps aside.
+    """Whether `new` is as near to the true values as `old`, a few ulps of the result or the operands aside.
 
-    In reductions of exponentials these are ulps of the exponents, or of 1.
+    In reductions of exponentials these are as many ulps as the exponents are large, or ulps of 1.
     """
     info = np.finfo(old.dtype)
     ulps, floor = float(ULPS), 0.0
@@ -282,6 +288,8 @@ def _no_further(case: Case, arrays: Sequence[Array], old: Array, new: Array, clo
             good[at] = abs(old[at] - new[at]) <= ULPS * info.eps
             continue
         exact = true.reshape(-1)[0] if case.rank == 1 else true[at]
+        if case.rank == 1:
+            floor = 4 * float(info.eps) * max(abs(float(v)) for v in inputs)
         if exact.is_finite():
             good[at] = _near(old[at], new[at], exact, ulps, floor)
         elif any(MOST < abs(float(v)) < np.inf for v in inputs):

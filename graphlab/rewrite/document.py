@@ -35,7 +35,8 @@ Written by `python -m graphlab.rewrite.document` from the rules themselves; a te
 A rule reads as its equation and says what it may change:
 
 - **exact**: the same value for every input, NaN, infinities and the sign of zero included (NaN is one value).
-- **rounding**: no further from the true value than what it replaces, but for a few ulps.
+- **rounding**: no further from the true value than what it replaces, but for a few ulps of the
+  result or the operands.
 - **domain**: may differ at special values, so it needs `fast_math=True`.
 
 Rules tagged *stable* are of class rounding and more accurate than what they replace: they give a number where

@@ -223,7 +223,7 @@ def evict(folder: Path, limit: int, keep: str) -> None:
     Also removes what crashes left behind. A loaded program goes on without its file.
     """
     with suppress(OSError):
-        files = [(entry.stat(follow_symlinks=False), Path(entry.path)) for entry in os.scandir(folder)]
+        files = list(_files(folder))
         programs = sorted((s.st_mtime_ns, s.st_size, p) for s, p in files if p.suffix == ".so")
         total = sum(size for _, size, _ in programs)
         for _, size, path in programs:
@@ -234,6 +234,14 @@ def evict(folder: Path, limit: int, keep: str) -> None:
                 path.unlink(missing_ok=True)
                 total -= size
         _sweep(folder, files)
+
+
+def _files(folder: Path) -> Iterator[tuple[os.stat_result, Path]]:
+    """What lies in `folder`, less what another process removes meanwhile."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                yield entry.stat(follow_symlinks=False), Path(entry.path)
 
 
 def _sweep(folder: Path, files: list[tuple[os.stat_result, Path]]) -> None:

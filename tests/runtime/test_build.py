@@ -458,3 +458,21 @@ def test_an_entry_that_is_evicted_before_it_is_loaded_is_built_again(
     monkeypatch.setattr(program, "_opened", evicted)
     works()
     assert seen == [False, False]
+
+
+def test_a_file_that_vanishes_while_the_cache_is_swept_does_not_stop_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, age in (("gone.so", 300), ("old.so", 200), ("new.so", 100)):
+        (tmp_path / name).write_bytes(b"x" * 100)
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    listed = os.scandir
+
+    def scandir(folder: Path) -> Any:
+        entries = listed(folder)
+        (folder / "gone.so").unlink()
+        return entries
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    cache.evict(tmp_path, limit=100, keep="new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new.so"]

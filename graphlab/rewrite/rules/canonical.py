@@ -309,7 +309,8 @@ def reduced_once(node: Apply) -> Variable | None:
     (x,), op = node.inputs, node.op
     assert isinstance(op, Reduce)
     if not op.over(x.ndim):
-        return x if x.dtype == node.outputs[0].dtype else None
+        plain = op == type(op)(op.axes, op.keepdims)  # no initial value that takes part
+        return x if plain and x.dtype == node.outputs[0].dtype else None
     if op.dtype(x.dtype) not in (*INTEGER, *BOOL) and isinstance(op, Sum | Prod):
         return None  # floats: another order of adding is another result
     return merged_reduction(node)
@@ -319,13 +320,13 @@ def merged_reduction(node: Apply) -> Variable | None:
     """r(r(x)) as one reduction over all the axes, if both keep them or both drop them."""
     (x,), op, inner = node.inputs, node.op, node.inputs[0].owner
     assert isinstance(op, Reduce)
-    if inner is None or type(inner.op) is not type(op) or inner.op.keepdims != op.keepdims:
+    if inner is None or type(inner.op) is not type(op) or replace(inner.op, axes=op.axes) != op:
         return None
     (source,) = inner.inputs
     first = inner.op.over(source.ndim)
     left = [a for a in range(source.ndim) if op.keepdims or a not in first]
     axes = sorted({*first, *(left[a] for a in op.over(x.ndim))})
-    made: Variable = type(op)(tuple(axes), op.keepdims)(source)
+    made: Variable = replace(op, axes=tuple(axes))(source)
     return made
 
 
