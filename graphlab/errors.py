@@ -127,6 +127,6 @@ def user_boundary(function: F) -> F:
             if error.origin is None:
                 error.origin = caller_origin()
             failure = error.with_traceback(None)
-        raise failure from failure.__cause__
+        raise failure from None
 
     return wrapped  # type: ignore[return-value]

@@ -28,7 +28,13 @@ from graphlab.dtypes import LETTERS
 from graphlab.errors import GraphTypeError, caller_origin, user_boundary
 from graphlab.graph.node import Shared, Variable
 from graphlab.graph.types import Extent, tensor_type
+from graphlab.ops import linalg_names as linalg
 from graphlab.ops import nnet
+from graphlab.ops.cumulative import bincount, count_nonzero, cumprod, cumsum, diff
+from graphlab.ops.decompositions import cholesky, qr
+from graphlab.ops.determinants import det, slogdet
+from graphlab.ops.eigen import eig, eigh, eigvalsh
+from graphlab.ops.einsum import einsum
 from graphlab.ops.elementwise import (
     absolute,
     add,
@@ -119,10 +125,28 @@ from graphlab.ops.elementwise import (
     trunc,
     where,
 )
+from graphlab.ops.grids import diag, diagonal, linspace, meshgrid, tril, triu
 from graphlab.ops.index import inc_subtensor, set_subtensor, take
 from graphlab.ops.join import arange, as_tensor, concatenate, eye, join, repeat, split, stack, tile
+from graphlab.ops.least_squares import lstsq, pinv
 from graphlab.ops.linalg import dot, inner, matmul, outer, tensordot
+from graphlab.ops.matrix_functions import expm, kron, matrix_power, trace
 from graphlab.ops.nnet import log_softmax, logsumexp, softmax
+from graphlab.ops.norms import norm
+from graphlab.ops.ordering import (
+    argsort,
+    argtopk,
+    flatnonzero,
+    median,
+    nonzero,
+    ptp,
+    searchsorted,
+    sort,
+    topk,
+    topk_and_argtopk,
+    unique,
+)
+from graphlab.ops.rearrange import flip, pad, roll, take_along_axis
 from graphlab.ops.reduce import all, any, argmax, argmin, max, mean, min, prod, std, sum, var
 from graphlab.ops.shape import (
     atleast_1d,
@@ -149,6 +173,9 @@ from graphlab.ops.shape import (
     zeros,
     zeros_like,
 )
+from graphlab.ops.singular import svd
+from graphlab.ops.systems import inv as matrix_inverse
+from graphlab.ops.systems import solve, solve_triangular
 from graphlab.options import options
 
 # ---- variables -----------------------------------------------------------------------------------
@@ -286,11 +313,14 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argsort",
+    "argtopk",
     "as_tensor",
     "as_tensor_variable",
     "atleast_1d",
     "atleast_2d",
     "bcol",
+    "bincount",
     "bitwise_and",
     "bitwise_count",
     "bitwise_not",
@@ -307,6 +337,7 @@ __all__ = [
     "cbrt",
     "ccol",
     "ceil",
+    "cholesky",
     "clip",
     "cmatrix",
     "col",
@@ -317,13 +348,20 @@ __all__ = [
     "copysign",
     "cos",
     "cosh",
+    "count_nonzero",
     "crow",
     "cscalar",
     "ctensor3",
     "ctensor4",
+    "cumprod",
+    "cumsum",
     "cvector",
     "dcol",
     "deg2rad",
+    "det",
+    "diag",
+    "diagonal",
+    "diff",
     "digamma",
     "dimshuffle",
     "disconnected_grad",
@@ -337,6 +375,10 @@ __all__ = [
     "dtensor4",
     "dvector",
     "dvectors",
+    "eig",
+    "eigh",
+    "eigvalsh",
+    "einsum",
     "eq",
     "equal",
     "erf",
@@ -345,12 +387,15 @@ __all__ = [
     "exp",
     "exp2",
     "expand_dims",
+    "expm",
     "expm1",
     "eye",
     "fabs",
     "fcol",
     "fill",
+    "flatnonzero",
     "flatten",
+    "flip",
     "float_power",
     "floor",
     "floor_div",
@@ -400,12 +445,15 @@ __all__ = [
     "ivectors",
     "join",
     "jvp",
+    "kron",
     "lcm",
     "lcol",
     "le",
     "left_shift",
     "less",
     "less_equal",
+    "linalg",
+    "linspace",
     "lmatrices",
     "lmatrix",
     "log",
@@ -423,6 +471,7 @@ __all__ = [
     "lrow",
     "lscalar",
     "lscalars",
+    "lstsq",
     "lt",
     "ltensor3",
     "ltensor4",
@@ -431,9 +480,13 @@ __all__ = [
     "matmul",
     "matrices",
     "matrix",
+    "matrix_inverse",
+    "matrix_power",
     "max",
     "maximum",
     "mean",
+    "median",
+    "meshgrid",
     "min",
     "minimum",
     "mod",
@@ -445,17 +498,23 @@ __all__ = [
     "neq",
     "nextafter",
     "nnet",
+    "nonzero",
+    "norm",
     "not_equal",
     "ones",
     "ones_like",
     "or_",
     "outer",
+    "pad",
     "permute_dims",
+    "pinv",
     "polygamma",
     "pow",
     "power",
     "prod",
     "psi",
+    "ptp",
+    "qr",
     "rad2deg",
     "ravel",
     "reciprocal",
@@ -464,12 +523,14 @@ __all__ = [
     "reshape",
     "right_shift",
     "rint",
+    "roll",
     "round",
     "round_half_to_even",
     "row",
     "rows",
     "scalar",
     "scalars",
+    "searchsorted",
     "set_subtensor",
     "sgn",
     "shape",
@@ -484,8 +545,12 @@ __all__ = [
     "sin",
     "sinh",
     "size",
+    "slogdet",
     "softmax",
     "softplus",
+    "solve",
+    "solve_triangular",
+    "sort",
     "split",
     "sqr",
     "sqrt",
@@ -496,9 +561,11 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "svd",
     "swapaxes",
     "switch",
     "take",
+    "take_along_axis",
     "tan",
     "tanh",
     "tensor",
@@ -508,10 +575,16 @@ __all__ = [
     "tensor4s",
     "tensordot",
     "tile",
+    "topk",
+    "topk_and_argtopk",
+    "trace",
     "transpose",
+    "tril",
+    "triu",
     "true_div",
     "true_divide",
     "trunc",
+    "unique",
     "var",
     "vector",
     "vectors",

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.errors import user_boundary
 from graphlab.graph.events import KernelFused, emit
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.walk import toposort
+from graphlab.interpret import run_node
 from graphlab.loops.ir import HostCall, Kernel, LoopCall, Program, RuntimeCall, SameExtents, Step
 from graphlab.loops.walk import without_unused
 from graphlab.lower.assume import Equal, assume, relied_on
@@ -165,14 +167,13 @@ class _Steps:
 
 def host_function(node: Apply) -> HostFunction:
     """NumPy's computation of `node`, whose results are of the declared types and share no memory with operands."""
-    types = [v.type for v in node.outputs]
 
     def compute(*values: Array) -> tuple[Array, ...]:
-        with np.errstate(all="ignore"):
-            results = node.op.evaluate(*values)
-        return tuple(_owned(r, t.dtype, values) for r, t in zip(results, types, strict=True))
+        environment = dict(zip(node.inputs, values, strict=True))
+        run_node(node, environment)
+        return tuple(_owned(environment[v], v.dtype, values) for v in node.outputs)
 
-    return compute
+    return user_boundary(compute)
 
 
 def _owned(result: Array, dtype: str, values: tuple[Array, ...]) -> Array:

@@ -16,7 +16,7 @@ from graphlab.ops.elementwise import cast, multiply
 from graphlab.ops.extents import reshape
 from graphlab.ops.join import as_tensor
 from graphlab.ops.linalg import matmul
-from graphlab.ops.matrices import diagonal
+from graphlab.ops.matrices import main_diagonal
 from graphlab.ops.reduce import sum as sum_over
 from graphlab.ops.shape import dimshuffle, extent, moveaxis, size, squeeze
 
@@ -135,7 +135,7 @@ def _without_repeats(factor: Factor) -> Factor:
         if factor.labels.count(label) > 1:
             first, second = [i for i, n in enumerate(factor.labels) if n == label][:2]
             rest = tuple(n for i, n in enumerate(factor.labels) if i not in (first, second))
-            thin = diagonal(moveaxis(factor.array, (first, second), (-2, -1)))
+            thin = main_diagonal(moveaxis(factor.array, (first, second), (-2, -1)))
             return _without_repeats(Factor(cast(thin, factor.array.dtype), (*rest, label)))
     return factor
 

@@ -114,7 +114,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variabl
     else:
         count = maximum(minimum(rows - down, columns - right), 0)
     steps = arange(count)
-    return index(turned, (..., add(steps, down), add(steps, right)))
+    return index(turned, (..., add(steps, down) if down else steps, add(steps, right) if right else steps))
 
 
 @user_boundary
@@ -147,7 +147,8 @@ def _triangle(x: Any, k: Any, keeps: Callable[..., Variable]) -> Variable:
         raise GraphTypeError(f"expected a matrix, got {variable.type}", origin=caller_origin())
     rows = arange(extent_along(variable, max(variable.ndim - 2, 0)))
     columns = arange(extent_along(variable, variable.ndim - 1))
-    kept: Variable = where(keeps(add(expand_dims(rows, 1), k), columns), variable, _zero(variable))
+    shifted = rows if isinstance(k, int) and k == 0 else add(rows, k)
+    kept: Variable = where(keeps(expand_dims(shifted, 1), columns), variable, _zero(variable))
     return kept
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphValueError, user_boundary
 from graphlab.graph.node import Variable
-from graphlab.ops.decompositions import svdvals
 from graphlab.ops.elementwise import absolute, cast, equal, not_equal, power, sqrt, square, where
 from graphlab.ops.extents import normalized_axes
 from graphlab.ops.join import as_tensor
@@ -18,6 +17,7 @@ from graphlab.ops.reduce import max as max_over
 from graphlab.ops.reduce import min as min_over
 from graphlab.ops.reduce import sum as sum_over
 from graphlab.ops.shape import expand_dims, moveaxis, squeeze
+from graphlab.ops.singular import svdvals
 
 Axes = tuple[int, ...]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import linalg as scipy_linalg
 from scipy import special
 
 import graphlab.tensor as T
@@ -573,6 +574,441 @@ def network_cases() -> Iterator[Case]:
     )
 
 
+def ordering_cases() -> Iterator[Case]:
+    """What is put in order, and what is found by order."""
+    some = (((3, 4),), ((0, 3),), ((9, 8),))
+    for label, axis in (("last", -1), ("first", 0), ("all", None)):
+        yield Case(
+            f"sort {label}",
+            lambda x, a=axis: T.sort(x, a),
+            lambda x, a=axis: np.sort(x, a),
+            shapes=some,
+            signed_zeros=False,
+            exact_shape=axis is not None,
+        )
+        yield Case(
+            f"argsort {label}",
+            lambda x, a=axis: T.argsort(x, a),
+            lambda x, a=axis: np.argsort(x, a, kind="stable"),
+            shapes=some,
+            differentiable=False,
+        )
+    yield Case(
+        "topk",
+        lambda x: T.topk(x, 2),
+        lambda x: np.sort(x)[:, ::-1][:, :2],
+        shapes=some,
+        signed_zeros=False,
+    )
+    yield Case(
+        "argtopk",
+        lambda x: T.argtopk(x, 2, 0),
+        lambda x: (len(x) - 1 - np.argsort(x[::-1], 0, kind="stable"))[::-1][:2],
+        shapes=(((3, 4),), ((2, 0),), ((9, 8),)),
+        differentiable=False,
+    )
+    middle = (((3, 4),), ((4, 3),), ((2, 0),))
+    for label, axis, kept in (("last", -1, True), ("first", 0, False), ("all", None, False), ("all, kept", None, True)):
+        yield Case(
+            f"median over {label}",
+            lambda x, a=axis, k=kept: T.median(x, a, keepdims=k),
+            lambda x, a=axis, k=kept: np.median(x, a, keepdims=k),
+            shapes=middle,
+            dtypes=NUMERIC,
+            ulps=2,
+            signed_zeros=False,
+            edges="order",
+        )
+        yield Case(
+            f"ptp over {label}",
+            lambda x, a=axis, k=kept: T.ptp(x, a, keepdims=k),
+            lambda x, a=axis, k=kept: np.ptp(x, a, keepdims=k),
+            shapes=middle[:2],
+            dtypes=NUMERIC,
+        )
+    for side in ("left", "right"):
+        yield Case(
+            f"searchsorted {side}",
+            lambda a, v, s=side: T.searchsorted(a, v, s),
+            lambda a, v, s=side: np.searchsorted(a, v, s),
+            (Operand(values=[0, 1, 1, 3, 5]), Operand()),
+            (((5,), (3, 4)), ((5,), (0, 2))),
+            differentiable=False,
+        )
+    yield Case("unique", T.unique, np.unique, shapes=some, signed_zeros=False, exact_shape=False)
+    yield Case(
+        "nonzero", lambda x: T.nonzero(x)[1], lambda x: np.nonzero(x)[1], shapes=some, differentiable=False,
+        exact_shape=False,
+    )  # fmt: skip
+    yield Case(
+        "flatnonzero", T.flatnonzero, np.flatnonzero, shapes=some, differentiable=False, exact_shape=False
+    )  # fmt: skip
+
+
+def cumulative_cases() -> Iterator[Case]:
+    """Running folds, differences and counts."""
+    some = (((3, 4),), ((0, 3),), ((9, 8),))
+    for name, build, meaning in (("cumsum", T.cumsum, np.cumsum), ("cumprod", T.cumprod, np.cumprod)):
+        for label, axis in (("last", -1), ("first", 0), ("all", None)):
+            yield Case(
+                f"{name} {label}",
+                lambda x, b=build, a=axis: b(x, a),
+                lambda x, m=meaning, a=axis: m(x, a),
+                shapes=some,
+            )
+        yield Case(
+            f"{name} as float32",
+            lambda x, b=build: b(x, 0, "float32"),
+            lambda x, m=meaning: m(x, 0, "float32"),
+            shapes=some,
+            differentiable=False,
+        )
+    for n, axis in ((1, -1), (2, 0), (5, 1), (0, 0)):
+        yield Case(
+            f"diff {n} along {axis}",
+            lambda x, n=n, a=axis: T.diff(x, n, a),
+            lambda x, n=n, a=axis: np.diff(x, n, a),
+            shapes=some,
+        )
+    numbers = Operand(dtype="int32", values=[3, 0, 3, 5])
+    yield Case(
+        "bincount", T.bincount, np.bincount, (numbers,), (((4,),),), ("int64",), differentiable=False,
+        exact_shape=False,
+    )  # fmt: skip
+    yield Case(
+        "bincount of weights",
+        lambda x, w: T.bincount(x, w, 8),
+        lambda x, w: np.bincount(x, w, 8),
+        (numbers, Operand()),
+        (((4,), (4,)),),
+        exact_shape=False,
+    )
+    for label, axis, kept in (("all", None, False), ("first", 0, True)):
+        yield Case(
+            f"count_nonzero over {label}",
+            lambda x, a=axis, k=kept: T.count_nonzero(x, a, keepdims=k),
+            lambda x, a=axis, k=kept: np.count_nonzero(x, a, keepdims=k),
+            shapes=some,
+            differentiable=False,
+        )
+
+
+def rearrange_cases() -> Iterator[Case]:
+    """Elements in other places."""
+    some = (((3, 4),), ((0, 3),))
+    for axis in (None, 0, (0, -1)):
+        yield Case(f"flip {axis}", lambda x, a=axis: T.flip(x, a), lambda x, a=axis: np.flip(x, a), shapes=some)
+    rolls: tuple[tuple[Any, Any], ...] = (
+        (2, None), (-1, 1), (7, 0), (4, 1), ((1, -2), (0, 1)), (1, (0, 1)), ((1, 2), 0),
+    )  # fmt: skip
+    for shift, axis in rolls:
+        yield Case(
+            f"roll {shift} along {axis}",
+            lambda x, s=shift, a=axis: T.roll(x, s, a),
+            lambda x, s=shift, a=axis: np.roll(x, s, a),
+            shapes=some,
+        )
+    yield Case(
+        "roll by a variable",
+        lambda x, s: T.roll(x, s, 1),
+        lambda x, s: np.roll(x, int(s), 1),
+        (Operand(), Operand(dtype="int32", values=-3)),
+        (((2, 4), ()), ((3, 0), ())),
+        exact_shape=False,
+    )
+    for width in (1, (0, 2), ((1, 0), (0, 3)), ((1, 2),)):
+        for mode in ("constant", "edge", "reflect", "symmetric", "wrap"):
+            yield Case(
+                f"pad {width} {mode}",
+                lambda x, w=width, m=mode: T.pad(x, w, m),
+                lambda x, w=width, m=mode: np.pad(x, w, m),
+                shapes=(((3, 4),), ((1, 2),), ((2, 1),), *((((0, 3),),) if mode == "constant" else ())),
+            )
+    yield Case(
+        "pad with 2", lambda x: T.pad(x, 1, constant_values=2), lambda x: np.pad(x, 1, constant_values=2), shapes=some
+    )
+    along = (Operand(), Operand(dtype="int64", values=[[1, 0, 1], [0, 0, -1]]))
+    yield Case(
+        "take_along_axis 0",
+        lambda x, i: T.take_along_axis(x, i, 0),
+        lambda x, i: np.take_along_axis(x, i, 0),
+        along,
+        (((2, 3), (2, 3)), ((4, 1), (2, 3))),
+    )
+    yield Case(
+        "take_along_axis -1",
+        T.take_along_axis,
+        lambda x, i: np.take_along_axis(x, i, -1),
+        along,
+        (((2, 3), (2, 3)), ((1, 5), (2, 3))),
+    )
+    yield Case(
+        "take_along_axis of all",
+        lambda x: T.take_along_axis(x, [3, 3, -1], None),
+        lambda x: np.take_along_axis(x, np.array([3, 3, -1]), None),
+    )
+
+
+def grid_cases() -> Iterator[Case]:
+    """Evenly spaced numbers, grids, diagonals and triangles."""
+    two = (Operand(), Operand())
+    for label, more in (
+        ("5", {"num": 5}),
+        ("4, open", {"num": 4, "endpoint": False}),
+        ("1", {"num": 1}),
+        ("0", {"num": 0}),
+    ):
+        yield Case(
+            f"linspace {label}",
+            lambda a, b, m=more: T.linspace(a, b, **m),
+            lambda a, b, m=more: np.linspace(a, b, **m),
+            two,
+            (((), ()),),
+            NUMERIC,
+            ulps=4,
+            scale=4.0,
+            signed_zeros=False,
+            edges="floats",
+        )
+    yield Case(
+        "linspace of arrays",
+        lambda a, b: T.linspace(a, b, 3),
+        lambda a, b: np.linspace(a, b, 3),
+        two,
+        (((3,), (2, 1)), ((1,), (2, 3)), ((0,), (2, 1))),
+        REAL,
+        ulps=4,
+        scale=4.0,
+        signed_zeros=False,
+        edges="none",
+    )
+    yield Case(
+        "linspace of integers",
+        lambda a, b: T.linspace(a, b, 7, dtype="int32"),
+        lambda a, b: np.linspace(a, b, 7, dtype="int32"),
+        two,
+        (((), ()),),
+        ("int64",),
+        edges="none",
+        differentiable=False,
+    )
+    for which in (0, 1):
+        for more in ({}, {"indexing": "ij"}, {"sparse": True}):
+            yield Case(
+                f"meshgrid {which} {more}",
+                lambda x, y, w=which, m=more: T.meshgrid(x, y, **m)[w],
+                lambda x, y, w=which, m=more: np.meshgrid(x, y, **m)[w],
+                two,
+                (((3,), (2,)), ((0,), (2,))),
+            )
+    for k in (0, 1, -1, 9, -9):
+        for name, build, meaning in (("tril", T.tril, np.tril), ("triu", T.triu, np.triu)):
+            yield Case(
+                f"{name} {k}",
+                lambda x, b=build, k=k: b(x, k),
+                lambda x, m=meaning, k=k: m(x, k),
+                shapes=(((2, 3, 4),), ((0, 3, 2),)),
+            )
+        yield Case(
+            f"diagonal {k}",
+            lambda x, k=k: T.diagonal(x, k, 2, 0),
+            lambda x, k=k: np.diagonal(x, k, 2, 0),
+            shapes=(((2, 3, 4),), ((3, 0, 2),), ((0, 2, 3),)),
+        )
+        yield Case(f"diag of a matrix {k}", lambda x, k=k: T.diag(x, k), lambda x, k=k: np.diag(x, k))
+        yield Case(
+            f"diag of a vector {k}",
+            lambda x, k=k: T.diag(x, k),
+            lambda x, k=k: np.diag(x, k),
+            shapes=(((3,),), ((0,),)),
+        )
+    yield Case("tril of a vector", T.tril, np.tril, shapes=(((3,),),))
+
+
+_REGULAR = np.array([[3.0, 1.0, -0.5], [0.5, -2.0, 1.0], [1.0, 0.25, 4.0]])
+_SYMMETRIC = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 5.0]])
+_TALL = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0], [2.0, 1.0, 0.25], [-1.0, 4.0, 1.0]])
+
+
+def _batch(matrix: Array) -> Array:
+    """Two matrices: `matrix`, and twice it with a larger diagonal."""
+    return np.stack([matrix, 2 * matrix + np.eye(*matrix.shape)])
+
+
+def linear_algebra_cases() -> Iterator[Case]:
+    """Equations, determinants, decompositions and functions of matrices, one and in batches."""
+    lin, np_lin = T.linalg, np.linalg
+    regular, tall, wide = _REGULAR, _TALL, np.ascontiguousarray(_TALL.T)
+    spd, four = _SYMMETRIC, 4 * _SYMMETRIC
+    unary: tuple[tuple[str, Any, Any, Array], ...] = (
+        ("inv", lin.inv, np_lin.inv, regular),
+        ("det", lin.det, np_lin.det, regular),
+        ("slogdet, the sign", lambda x: lin.slogdet(x)[0], lambda x: np_lin.slogdet(x)[0], regular),
+        ("slogdet", lambda x: lin.slogdet(x)[1], lambda x: np_lin.slogdet(x)[1], regular),
+        ("cholesky", lin.cholesky, np_lin.cholesky, spd),
+        ("cholesky upper", lambda x: lin.cholesky(x, lower=False), lambda x: np_lin.cholesky(x, upper=True), spd),
+        ("qr, Q", lambda x: lin.qr(x)[0], lambda x: np_lin.qr(x)[0], tall),
+        ("qr, R", lambda x: lin.qr(x, "r"), lambda x: np_lin.qr(x)[1], tall),
+        ("qr of wide, Q", lambda x: lin.qr(x)[0], lambda x: np_lin.qr(x)[0], wide),
+        ("qr of wide, R", lambda x: lin.qr(x)[1], lambda x: np_lin.qr(x)[1], wide),
+        ("svdvals", lin.svdvals, lambda x: np_lin.svd(x, compute_uv=False), tall),
+        ("eigh, w", lambda x: lin.eigh(x)[0], lambda x: np_lin.eigh(x)[0], spd),
+        ("eigh, V", lambda x: lin.eigh(x)[1], lambda x: np_lin.eigh(x)[1], spd),
+        ("eigh upper, V", lambda x: lin.eigh(x, "U")[1], lambda x: np_lin.eigh(x, "U")[1], spd),
+        ("eigvalsh", lin.eigvalsh, np_lin.eigvalsh, spd),
+        ("eigvalsh upper", lambda x: lin.eigvalsh(x, "U"), lambda x: np_lin.eigvalsh(x, "U"), spd),
+        ("pinv", lin.pinv, np_lin.pinv, tall),
+        ("pinv of wide", lin.pinv, np_lin.pinv, wide),
+        ("expm", lambda x: lin.expm(x / 4), lambda x: scipy_linalg.expm(x / x.dtype.type(4)), four),
+        ("matrix_power -2", lambda x: lin.matrix_power(x, -2), lambda x: np_lin.matrix_power(x, -2), regular),
+        ("matrix_power 0", lambda x: lin.matrix_power(x, 0), lambda x: np_lin.matrix_power(x, 0), regular),
+        ("matrix_power 5", lambda x: lin.matrix_power(x, 5), lambda x: np_lin.matrix_power(x, 5), regular),
+        ("trace 1", lambda x: lin.trace(x, 1), lambda x: np_lin.trace(x, offset=1), tall),
+    )
+    for i, part in enumerate(("U", "s", "Vh")):
+        for kind, matrix in (("tall", tall), ("wide", wide), ("square", regular)):
+            unary += (
+                (
+                    f"svd of {kind}, {part}",
+                    lambda x, i=i: lin.svd(x, full_matrices=False)[i],
+                    lambda x, i=i: np_lin.svd(x, full_matrices=False)[i],
+                    matrix,
+                ),
+            )
+    for name, build, meaning, matrix in unary:
+        no_slope = name in ("slogdet, the sign", "matrix_power 0")
+        # The formulas of derivatives are the same, so those of the batch are enough.
+        yield _of_matrices(name, build, meaning, matrix, differentiable=False)
+        yield _of_matrices(f"{name}, batch", build, meaning, _batch(matrix), differentiable=not no_slope)
+    for part, name in enumerate(("w", "V")):
+        yield Case(
+            f"eig, {name}",
+            lambda x, i=part: lin.eig(x)[i],
+            lambda x, i=part: np_lin.eig(x)[i].astype("complex64" if x.dtype == "float32" else "complex128"),
+            (Operand(values=regular),),
+            (((3, 3),),),
+            REAL,
+            ulps=64,
+            differentiable=False,
+            edges="none",
+        )
+
+
+def _of_matrices(name: str, build: Any, meaning: Any, *values: Array, **settings: Any) -> Case:
+    """A case of an op on the given matrices."""
+    settings = {"ulps": 256, "scale": 8.0, "signed_zeros": False, "edges": "none", "dtypes": REAL, **settings}
+    operands = tuple(Operand(values=v) for v in values)
+    return Case(name, build, meaning, operands, (tuple(v.shape for v in values),), **settings)
+
+
+def equation_cases() -> Iterator[Case]:
+    """Systems of equations with one right side, several, and batches."""
+    right = np.array([[1.0, -2.0], [0.5, 3.0], [-1.0, 4.0]])
+    sides = (("vector", right[:, 0]), ("matrix", right), ("batch", np.stack([right, -right])))
+    for label, b in sides:
+        yield _of_matrices(f"solve {label}", T.linalg.solve, np.linalg.solve, _REGULAR, b)
+        for lower, trans, unit in ((True, "N", False), (False, "N", True), (True, "T", True), (False, "T", False)):
+            how = {"lower": lower, "trans": trans, "unit_diagonal": unit}
+            yield _of_matrices(
+                f"solve_triangular {label}, {'lower' if lower else 'upper'}, {trans}",
+                lambda a, b, how=how: T.linalg.solve_triangular(a, b, **how),
+                lambda a, b, how=how: _each_solved(a, b, how),
+                _REGULAR,
+                b,
+            )
+    yield _of_matrices("solve batches", T.linalg.solve, np.linalg.solve, _batch(_REGULAR)[:, None], sides[2][1])
+    yield _of_matrices("solve integers", T.linalg.solve, np.linalg.solve, 2 * _REGULAR, right, dtypes=NUMERIC[:3])
+    problems = (("tall", _TALL, np.ones((4, 2))), ("wide", _TALL.T, right), ("vector", _TALL.T, right[:, 0]))
+    for label, a, b in problems:
+        yield _of_matrices(f"lstsq {label}", T.linalg.lstsq, lambda a, b: np.linalg.lstsq(a, b)[0], a, b)
+    yield _of_matrices(
+        "lstsq batch",
+        T.linalg.lstsq,
+        lambda a, b: np.stack([np.linalg.lstsq(one, b)[0] for one in a]),
+        _batch(_TALL),
+        np.ones((4, 2)),
+    )
+
+
+def _each_solved(a: Array, b: Array, how: dict[str, Any]) -> Array:
+    """SciPy's solve_triangular of one problem after the other."""
+    if b.ndim < 3:
+        return np.asarray(scipy_linalg.solve_triangular(a, b, **how))
+    return np.stack([scipy_linalg.solve_triangular(a, one, **how) for one in b])
+
+
+def norm_cases() -> Iterator[Case]:
+    """Norms of vectors and matrices, of every order."""
+    kinds: tuple[tuple[tuple[Any, ...], Any, Shape], ...] = (
+        ((None,), None, (2, 3, 2)),
+        ((None, 0, 1, 2, 3, -1, np.inf, -np.inf), 1, (2, 3)),
+        (("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf), (0, -1), (4, 2, 3)),
+    )
+    for orders, axis, shape in kinds:
+        for order in orders:
+            for keepdims in (False, True) if order in (None, 2, -1, "nuc") else (False,):
+                yield Case(
+                    f"norm {order} over {axis}{', kept' if keepdims else ''}",
+                    lambda x, o=order, a=axis, k=keepdims: T.norm(x, o, a, k),
+                    lambda x, o=order, a=axis, k=keepdims: np.linalg.norm(x, o, a, k),
+                    shapes=((shape,),),
+                    dtypes=NUMERIC if axis is None else REAL,
+                    ulps=64,
+                    scale=4.0,
+                    edges="none",
+                    differentiable=order != 0,
+                )
+
+
+def contraction_cases() -> Iterator[Case]:
+    """einsum, kron and trace."""
+    forms: tuple[tuple[str, tuple[Shape, ...]], ...] = (
+        ("ij,jk->ik", ((2, 3), (3, 4))),
+        ("ij,jk", ((2, 3), (3, 4))),
+        ("bij,bjk->bik", ((5, 2, 3), (5, 3, 2))),
+        ("bij,jk->kbi", ((5, 2, 3), (3, 2))),
+        ("...ij,...jk", ((5, 1, 2, 3), (4, 3, 2))),
+        ("i...,i->...", ((3, 2, 4), (3,))),
+        ("i,j->ji", ((2,), (3,))),
+        ("i,i", ((3,), (3,))),
+        ("i,i->i", ((3,), (1,))),
+        ("ii", ((3, 3),)),
+        ("ii->i", ((3, 3),)),
+        ("ijij->j", ((2, 3, 2, 3),)),
+        ("ba", ((2, 3),)),
+        ("ij->", ((2, 3),)),
+        ("ij,kj,kl->il", ((2, 3), (4, 3), (4, 2))),
+        ("ab,cb,db->acd", ((2, 3), (2, 3), (2, 3))),
+        ("ij,ikj", ((2, 3), (2, 4, 3))),
+        ("ij,ij->", ((2, 3), (2, 3))),
+        (",i", ((), (3,))),
+    )
+    close: dict[str, Any] = {"ulps": 64, "scale": 32.0, "signed_zeros": False, "edges": "none"}
+    close["dtypes"] = (*REAL, "int8")
+    for form, shapes in forms:
+        yield Case(
+            f"einsum {form}",
+            lambda *xs, f=form: T.einsum(f, *xs),
+            lambda *xs, f=form: np.einsum(f, *xs),
+            tuple(Operand() for _ in shapes),
+            (shapes,),
+            **close,
+        )
+    for label, shapes in (("matrices", ((2, 3), (3, 2))), ("vector", ((2,), (3, 2))), ("empty", ((0, 2), (2, 1)))):
+        yield Case(f"kron {label}", T.kron, np.kron, (Operand(), Operand()), (shapes,), MOST)
+    for axes in ((0, 1), (2, 0)):
+        yield Case(
+            f"trace {axes}",
+            lambda x, a=axes: T.trace(x, -1, *a),
+            lambda x, a=axes: np.trace(x, -1, *a),
+            shapes=(((2, 3, 4),), ((3, 2, 1),)),
+            signed_zeros=False,
+            edges="order",
+            ulps=4,
+            scale=8.0,
+        )
+
+
 def _table() -> tuple[Case, ...]:
     families = (
         elementwise_cases,
@@ -583,6 +1019,14 @@ def _table() -> tuple[Case, ...]:
         index_cases,
         product_cases,
         network_cases,
+        ordering_cases,
+        cumulative_cases,
+        rearrange_cases,
+        grid_cases,
+        linear_algebra_cases,
+        equation_cases,
+        norm_cases,
+        contraction_cases,
     )
     return tuple(case for family in families for case in family())
 

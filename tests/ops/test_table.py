@@ -18,7 +18,26 @@ from graphlab.graph.node import Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
-from graphlab.ops import base, elementwise, extents, index, join, linalg, nnet, reduce, shape
+from graphlab.ops import (
+    base,
+    cumulative,
+    decompositions,
+    determinants,
+    eigen,
+    elementwise,
+    extents,
+    index,
+    join,
+    least_squares,
+    linalg,
+    matrix_functions,
+    nnet,
+    ordering,
+    reduce,
+    shape,
+    singular,
+    systems,
+)
 from tests.ops.table import CASES, Array, Case, takes
 
 LAYOUTS = ("contiguous", "strided", "reversed", "turned")
@@ -111,7 +130,7 @@ def assert_equal(case: Case, got: Array, want: Array, what: str) -> None:
         assert np.array_equal(np.signbit(got[zero]), np.signbit(want[zero])), f"{what}: the sign of a zero"
     same = (got == want) | (np.isnan(got) & np.isnan(want))
     with np.errstate(all="ignore"):
-        unit = np.spacing(np.maximum(np.abs(want), case.scale).astype(want.dtype))
+        unit = np.spacing(np.maximum(np.abs(want), case.scale).astype(want.real.dtype))
         same |= np.abs(got - want) <= case.ulps * unit
     assert same.all(), f"{what}: {got[~same][:5]}, NumPy gives {want[~same][:5]}"
 
@@ -293,8 +312,11 @@ def test_every_op_is_in_the_table() -> None:
             outputs += grad(outputs[0].sum(), wrt, disconnected_inputs="ignore")
         for node in toposort(outputs):
             met.add(node.op if isinstance(node.op, elementwise.Elementwise) else type(node.op))
-    modules = (elementwise, extents, index, join, linalg, nnet, reduce, shape)
-    abstract = {elementwise.Elementwise, reduce.Reduce, reduce.Extreme, reduce.Flat}
+    modules = (
+        cumulative, decompositions, determinants, eigen, elementwise, extents, index, join,
+        least_squares, linalg, matrix_functions, nnet, ordering, reduce, shape, singular, systems,
+    )  # fmt: skip
+    abstract = {cumulative.Cumulative, elementwise.Elementwise, reduce.Reduce, reduce.Extreme, reduce.Flat}
     classes = {
         thing
         for module in modules

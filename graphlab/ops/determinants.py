@@ -1,0 +1,134 @@
+"""Determinants of square matrices, in batches, and their logarithms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphlab.errors import user_boundary
+from graphlab.graph.node import Apply, Variable
+from graphlab.graph.types import TensorType
+from graphlab.ops.base import Array, Cotangents, Lowering, Op
+from graphlab.ops.elementwise import ZERO, multiply, subtract
+from graphlab.ops.linalg import matmul
+from graphlab.ops.matrices import LAPACK, each, inexact, inner_product, only_real, real_dtype, square_shape, turned
+from graphlab.ops.systems import Inv
+
+
+@dataclass(frozen=True, slots=True)
+class Det(Op):
+    """The determinants of square matrices."""
+
+    name = "det"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        return (inputs[0].with_shape(square_shape(self.name, inputs[0])[0]),)
+
+    def numpy(self, *values: Array) -> Any:
+        return np.linalg.det(*values)
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        # Jacobi: d det A = <cofactors, dA>, which is det A <A^-T, dA> (Giles 2.2.4) but never divides.
+        (g,) = cotangents
+        assert g is not None
+        return [multiply(each(g), Cofactors()(*node.inputs))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (t,) = tangents
+        return [None if t is None else inner_product(Cofactors()(*node.inputs), t)]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return LAPACK
+
+
+@dataclass(frozen=True, slots=True)
+class Cofactors(Op):
+    """The derivative of det A by A: det(A) A^-T, and its limit where A is singular."""
+
+    name = "cofactors"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        return Inv().infer(*inputs)
+
+    def numpy(self, *values: Array) -> Any:
+        # The cofactors of a product are the product of the cofactors, and A = U S V^H.
+        u, s, vh = np.linalg.svd(values[0])
+        others = np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1)
+        sign = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+        return sign * ((u.conj() * others[..., None, :]) @ vh.conj())
+
+    def _derivative(self, node: Apply, t: Variable | None) -> Variable | None:
+        # dC = <N, dA> C - C dA^T N for N = A^-T: a symmetric map, so its own transpose. It needs det A != 0.
+        if t is None:
+            return None
+        (a,), (c,) = node.inputs, node.outputs
+        n = turned(Inv()(a))
+        change: Variable = subtract(multiply(each(inner_product(n, t)), c), matmul(matmul(c, turned(t)), n))
+        return change
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        return [self._derivative(node, cotangents[0])]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        return [self._derivative(node, tangents[0])]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return LAPACK
+
+
+@user_boundary
+def det(a: Any) -> Variable:
+    """The determinant of each matrix of `a`, (..., n, n), as numpy.linalg.det.
+
+    The gradient, the cofactors, is right for singular matrices too; a second one needs them to be regular.
+
+    >>> det(np.ones((5, 3, 3))).type.shape
+    (5,)
+    """
+    determinant: Variable = Det()(inexact(a, "det"))
+    return determinant
+
+
+@dataclass(frozen=True, slots=True)
+class SLogDet(Op):
+    """The sign of each determinant, and the logarithm of its modulus."""
+
+    name = "slogdet"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        (a,) = inputs
+        batch, _ = square_shape(self.name, a)
+        return a.with_shape(batch), TensorType(real_dtype(a.dtype), batch)
+
+    def numpy(self, *values: Array) -> Any:
+        return tuple(np.linalg.slogdet(*values))
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Any:
+        # d log|det A| = <A^-T, dA>, and the sign does not change.
+        (a,), (_, g) = node.inputs, cotangents
+        only_real(node, "gradient")
+        return [ZERO if g is None else multiply(each(g), turned(Inv()(a)))]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (a,), (t,) = node.inputs, tangents
+        only_real(node, "forward derivative")
+        return [None, None if t is None else inner_product(turned(Inv()(a)), t)]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return LAPACK
+
+
+@user_boundary
+def slogdet(a: Any) -> tuple[Variable, Variable]:
+    """The sign and the logarithm of the modulus of each determinant, as numpy.linalg.slogdet.
+
+    It does not overflow where `det` would; of a singular matrix it is (0, -inf).
+
+    >>> sign, logarithm = slogdet(np.eye(3))
+    >>> logarithm.type.shape
+    ()
+    """
+    sign, logarithm = SLogDet()(inexact(a, "slogdet"))
+    return sign, logarithm

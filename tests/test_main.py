@@ -1,0 +1,114 @@
+"""The command line: a view, a report or the trace of a script's function; mistakes are one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from graphlab.__main__ import main
+
+SCRIPT = """\
+import graphlab
+import graphlab.tensor as T
+
+x = T.dvector("x")
+total = (2 * x).sum()
+f = graphlab.function([x], total, name="f")
+number = 7
+if __name__ == "__main__":
+    raise RuntimeError("a script that is looked at is not run as the main program")
+"""
+
+
+@pytest.fixture
+def script(in_tmp_path: Path) -> Path:
+    path = in_tmp_path / "model.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_show_prints_a_view(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "model.py:f"]) == 0
+    shown = capsys.readouterr().out
+    assert "as written" in shown
+    assert "model.py:5" in shown
+
+
+def test_show_steps_through_values(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "model.py:f", "--with", "x=np.arange(4.0)"]) == 0
+    assert "= 12." in capsys.readouterr().out
+
+
+def test_a_variable_is_compiled_first(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "model.py:total", "--view", "code"]) == 0
+    assert "gl_run" in capsys.readouterr().out
+
+
+def test_json_is_the_whole_trace(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "model.py:f", "--json", "--with", "x=[1.0, 2.0]"]) == 0
+    trace = json.loads(capsys.readouterr().out)
+    assert trace["format"] == "graphlab-trace"
+    assert trace["values"]
+    assert str(script.parent) not in json.dumps(trace)
+
+
+def test_report_writes_a_page(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "model.py:f", "-o", "f.html"]) == 0
+    assert (script.parent / "f.html").read_text().startswith("<!doctype html>")
+
+
+def test_info_names_the_version_and_the_compiler(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    shown = capsys.readouterr().out
+    assert "graphlab   0." in shown
+    assert "compiler" in shown
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "message"),
+    [
+        ("model.py", SCRIPT, "expected script.py:name"),
+        ("nowhere.py:f", SCRIPT, "there is no file nowhere.py"),
+        ("model.py:g", SCRIPT, "has no function or variable g; it has x, total, f"),
+        ("model.py:number", SCRIPT, "has no function or variable number"),
+        ("model.py:f", "f = (", "model.py:1: SyntaxError"),
+        ("model.py:f", "\n1 / 0\n", "model.py:2: ZeroDivisionError"),
+        ("model.py:f", "import graphlab.tensor as T\nT.dvector() + T.fmatrix().foo", "model.py:2: AttributeError"),
+        ("model.py:f", "import sys\nsys.exit(3)", "model.py:2: SystemExit"),
+        ("model.py:f", "\0\x80", "model.py"),
+    ],
+)
+def test_a_bad_target_is_one_line(
+    script: Path, capsys: pytest.CaptureFixture[str], target: str, text: str, message: str
+) -> None:
+    script.write_text(text)
+    assert main(["show", target]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert message in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--with", "y=1"], "--with must give x"),
+        (["--with", "x=nothing"], "NameError"),
+        (["--with", "x=[[1.0]]"], "expects float64[?]"),
+        (["--view", "step"], "--view step needs values"),
+    ],
+)
+def test_bad_values_are_one_line(
+    script: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["show", "model.py:f", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert message in error
+
+
+def test_a_report_of_an_unknown_kind_is_one_line(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "model.py:f", "-o", "f.pdf"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
