@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,7 @@ from graphlab.graph.node import Apply, Constant, Graph, Provenance, Variable, as
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
-from graphlab.ops.base import Array, Cotangents, Lowering, Op, Pointwise
-from graphlab.ops.elementwise import ZERO, Zero, add, cast, clip
+from graphlab.ops.elementwise import ZERO, Zero, add, cast
 from graphlab.ops.reduce import sum_to
 from graphlab.ops.shape import zeros_like
 
@@ -234,59 +232,6 @@ def Rop(outputs: Wrt, wrt: Wrt, eval_points: Any) -> Any:
 def hessian_vector_product(cost: Variable, wrt: Variable, vector: Any) -> Variable:
     """H v for the Hessian H of the scalar `cost` by `wrt`: forward over reverse, without forming H."""
     result: Variable = jvp(grad(cost, wrt), wrt, vector)
-    return result
-
-
-# ---- ops that only steer gradients ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Steer(Op):
-    """The identity, but for its gradient: none ("disconnected"), zero ("zero") or clipped ("clip")."""
-
-    how: str
-    low: float | None = None
-    high: float | None = None
-    name = "steer_gradient"
-
-    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        return (inputs[0],)
-
-    def numpy(self, *values: Array) -> Any:
-        return values[0]
-
-    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
-        (g,) = cotangents
-        if self.how == "disconnected" or g is None:
-            return [None]
-        return [zeros_like(g) if self.how == "zero" else clip(g, self.low, self.high)]
-
-    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
-        return [tangents[0] if self.how == "clip" else None]
-
-    def lowering(self, node: Apply) -> Lowering:
-        dtype = node.inputs[0].dtype
-        return Pointwise("{0}", (dtype,), dtype)
-
-
-def disconnected_grad(x: Any) -> Variable:
-    """`x`, through which no gradient flows: a cost that depends on it only here is disconnected from it."""
-    result: Variable = Steer("disconnected")(x)
-    return result
-
-
-consider_constant = disconnected_grad
-
-
-def zero_grad(x: Any) -> Variable:
-    """`x`, with a gradient of zeros."""
-    result: Variable = Steer("zero")(x)
-    return result
-
-
-def grad_clip(x: Any, low: float, high: float) -> Variable:
-    """`x`, with the gradient that comes back limited to [low, high]."""
-    result: Variable = Steer("clip", float(low), float(high))(x)
     return result
 
 

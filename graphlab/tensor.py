@@ -11,19 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphlab.autodiff import (
-    Lop,
-    Rop,
-    consider_constant,
-    disconnected_grad,
-    grad,
-    grad_clip,
-    hessian_vector_product,
-    jvp,
-    verify_grad,
-    vjp,
-    zero_grad,
-)
+from graphlab.autodiff import Lop, Rop, grad, hessian_vector_product, jvp, verify_grad, vjp
 from graphlab.dtypes import LETTERS
 from graphlab.errors import GraphTypeError, caller_origin, user_boundary
 from graphlab.graph.node import Shared, Variable
@@ -174,6 +162,7 @@ from graphlab.ops.shape import (
     zeros_like,
 )
 from graphlab.ops.singular import svd
+from graphlab.ops.steering import consider_constant, disconnected_grad, grad_clip, zero_grad
 from graphlab.ops.systems import inv as matrix_inverse
 from graphlab.ops.systems import solve, solve_triangular
 from graphlab.options import options

@@ -30,6 +30,7 @@ from graphlab.ops import (
     reduce,
     shape,
     singular,
+    steering,
     systems,
 )
 
@@ -75,6 +76,7 @@ FAMILIES: tuple[tuple[str, ModuleType, str], ...] = (
     ("Linear algebra", matrix_functions, "expm trace"),
     ("Linear algebra", norms, "norm"),
     ("Neural networks", nnet, "softmax log_softmax logsumexp relu categorical_crossentropy binary_crossentropy"),
+    ("Steering gradients", steering, "disconnected_grad zero_grad grad_clip"),
 )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ _CALLS: dict[str, tuple[Any, ...]] = {
                     "count_nonzero median".split(), (X, 0)),
     "bincount": (_PARAMETERS["indices"], V), "topk": (V, 2), "argtopk": (V, 2), "topk_and_argtopk": (V, 2),
     "einsum": ("ij,jk->ik", X, Y), "matrix_power": (X, 3), "solve": (X, Y), "solve_triangular": (X, Y), "lstsq": (X, Y),
-    "svd": (X, False),
+    "svd": (X, False), "grad_clip": (X, -1, 1),
     "searchsorted": (V, X), "unique": (V,), "flatnonzero": (V,), "tensordot": (X, Y, 1),
 }  # fmt: skip
 

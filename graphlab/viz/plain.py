@@ -33,7 +33,7 @@ def _graph(function: Function) -> Iterator[str]:
     if function.kernels:
         yield ""
     for kernel in function.kernels:
-        yield f"{kernel.name} computes {', '.join(node.op.name for node in kernel.nodes)}: {kernel.reason}"
+        yield f"{kernel.name}: {kernel.reason}"
 
 
 def _rewrites(function: Function) -> Iterator[str]:

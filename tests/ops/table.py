@@ -527,6 +527,12 @@ def network_cases() -> Iterator[Case]:
         ulps=8,
         scale=1.0,
     )
+    for name, steer in (
+        ("disconnected_grad", T.disconnected_grad),
+        ("zero_grad", T.zero_grad),
+        ("grad_clip", lambda x: T.grad_clip(x, -1, 1)),
+    ):
+        yield Case(name, steer, lambda x: x, dtypes=NUMERIC, differentiable=False)  # the gradient is not the value's
     yield Case("relu", T.nnet.relu, lambda x: np.maximum(x, x.dtype.type(0)), dtypes=NUMERIC, signed_zeros=False)
     yield Case(
         "leaky relu", lambda x: T.nnet.relu(x, 0.25), lambda x: np.where(x > 0, x, x * x.dtype.type(0.25)), dtypes=REAL

@@ -36,6 +36,7 @@ from graphlab.ops import (
     reduce,
     shape,
     singular,
+    steering,
     systems,
 )
 from tests.ops.table import CASES, Array, Case, takes
@@ -314,7 +315,8 @@ def test_every_op_is_in_the_table() -> None:
             met.add(node.op if isinstance(node.op, elementwise.Elementwise) else type(node.op))
     modules = (
         cumulative, decompositions, determinants, eigen, elementwise, extents, index, join,
-        least_squares, linalg, matrix_functions, nnet, ordering, reduce, shape, singular, systems,
+        least_squares, linalg, matrix_functions, nnet, ordering, reduce, shape, singular, steering,
+        systems,
     )  # fmt: skip
     abstract = {cumulative.Cumulative, elementwise.Elementwise, reduce.Reduce, reduce.Extreme, reduce.Flat}
     classes = {
