@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 import graphlab
@@ -45,13 +46,16 @@ def _check(program: RandomProgram, mode: Mode) -> None:
         _agree(a, want[k], tolerance[k], f"output {k}: compiled and NumPy")
 
 
-@settings(_SETTINGS, max_examples=1500)
-@given(random_programs())
-def test_on_ordinary_values_compiled_and_interpreted_graphs_equal_numpy(program: RandomProgram) -> None:
+# In parts, so that several processors share them: together more than 2,000 graphs.
+@pytest.mark.parametrize("part", range(5))
+@settings(_SETTINGS, max_examples=300)
+@given(program=random_programs())
+def test_on_ordinary_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run"))
 
 
-@settings(_SETTINGS, max_examples=700)
-@given(random_programs(edge=True))
-def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(program: RandomProgram) -> None:
+@pytest.mark.parametrize("part", range(3))
+@settings(_SETTINGS, max_examples=250)
+@given(program=random_programs(edge=True))
+def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run").excluding("stable"))
