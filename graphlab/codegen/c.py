@@ -1,63 +1,36 @@
-"""Loop programs as C: one printer, with one small method for each class of the loop language.
+"""Loop programs as C: kernels, the steps that call them, and the whole program.
 
 It knows no graph and no ops. Names come from positions, so the same program is always the same text.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
-import numpy as np
-
+from graphlab.codegen.expressions import C_TYPES, c_expr, c_value
 from graphlab.codegen.paste import header, needed, words
-from graphlab.dtypes import FLOAT, INTEGER
+from graphlab.codegen.statements import Line, c_lines, indented, safe
 from graphlab.loops.ir import (
-    Accumulator,
     Action,
-    Assign,
     Cast,
-    Comment,
-    Element,
     Expr,
-    Fail,
-    For,
     Formula,
     Function,
     HostCall,
-    If,
     Kernel,
-    Let,
-    Literal,
-    Load,
     LoopCall,
     Name,
     Nest,
     Nodes,
-    Pointer,
     Program,
-    Return,
     RuntimeCall,
     SameExtents,
     Step,
-    Stmt,
-    Store,
 )
 from graphlab.loops.walk import formulas, used_names
-
-C_TYPES = {"bool": "uint8_t", "float32": "float", "float64": "double"} | {name: f"{name}_t" for name in INTEGER}
-WIDTH = 110
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of C, and the numbers of the graph nodes that it computes."""
-
-    text: str
-    nodes: Nodes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,214 +44,6 @@ class Source:
     lines: tuple[Nodes, ...]
     spans: dict[str, tuple[int, int]]
     externs: tuple[str, ...] = ()
-
-
-# ---- expressions ---------------------------------------------------------------------------------
-
-
-@singledispatch
-def c_expr(e: Expr) -> str:
-    """`e` in C; TypeError for what is no expression.
-
-    >>> c_expr(Formula("{0} * {1}", (Name("x1"), Literal(-2, "int64")), "int64"))
-    'x1 * (-2)'
-    """
-    raise TypeError(f"no C for {type(e).__name__}")
-
-
-@c_expr.register
-def _(e: Name) -> str:
-    return e.text
-
-
-@c_expr.register
-def _(e: Literal) -> str:
-    return c_float(float(e.value), e.dtype) if e.dtype in FLOAT else c_integer(int(e.value), e.dtype)
-
-
-@c_expr.register
-def _(e: Load) -> str:
-    where = c_expr(e.pointer) if _is_zero(e.offset) else f"({c_expr(e.pointer)} + {c_expr(e.offset)})"
-    return f"*(const {C_TYPES[e.dtype]} *){where}"
-
-
-@c_expr.register
-def _(e: Element) -> str:
-    return f"{c_expr(e.array)}[{c_expr(e.index)}]"
-
-
-@c_expr.register
-def _(e: Formula) -> str:
-    return e.template.format(*map(c_operand, e.arguments))
-
-
-@c_expr.register
-def _(e: Cast) -> str:
-    value = c_operand(e.value)
-    if e.dtype == "bool":
-        return f"({value} != 0)"
-    if e.dtype in INTEGER and e.source in FLOAT:
-        return f"gl_truncate_{e.dtype}({value})"
-    return f"({C_TYPES[e.dtype]}){value}"
-
-
-def c_operand(e: Expr) -> str:
-    """`e` as an operand: in parentheses where a sign or an operator would bind wrongly."""
-    text = c_expr(e)
-    return f"({text})" if text.startswith("-") or (isinstance(e, Formula) and not _is_primary(text)) else text
-
-
-def c_value(e: Expr) -> str:
-    """`e` as the whole of a right-hand side: without parentheses around it."""
-    text = c_expr(e)
-    return text[1:-1] if text.startswith("(") and _closing(text) == len(text) - 1 else text
-
-
-def _is_primary(text: str) -> bool:
-    """Whether `text` is a call, or in parentheses already."""
-    head = re.match(r"\w*(?=\()", text)
-    return head is not None and _closing(text[head.end() :]) == len(text) - head.end() - 1
-
-
-def _closing(text: str) -> int:
-    """Where the parenthesis that opens `text` is closed."""
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return position
-    return -1
-
-
-def c_float(value: float, dtype: str) -> str:
-    """A floating number in C: the shortest digits that give exactly this number."""
-    suffix = "f" if dtype == "float32" else ""
-    if math.isnan(value):
-        return f'__builtin_nan{suffix}("")'
-    if math.isinf(value):
-        return f"{'-' if value < 0 else ''}__builtin_inf{suffix}()"
-    return (str(np.float32(value)) if suffix else repr(value)) + suffix
-
-
-def c_integer(value: int, dtype: str) -> str:
-    """An integer in C; the least int64 can't be written directly."""
-    if value == -(2**63):
-        return "(-9223372036854775807LL - 1)"
-    suffix = "U" if dtype in ("uint32", "uint64") and value > 2**31 - 1 else ""
-    return f"{value}{suffix}{'LL' if abs(value) > 2**31 - 1 else ''}"
-
-
-def _is_zero(e: Expr) -> bool:
-    return isinstance(e, Literal) and e.value == 0
-
-
-# ---- statements ----------------------------------------------------------------------------------
-
-
-@singledispatch
-def c_lines(s: Stmt) -> Iterator[Line]:
-    """The lines of C for `s`; TypeError for what is no statement."""
-    raise TypeError(f"no C for {type(s).__name__}")
-
-
-def indented(lines: Iterable[Line]) -> Iterator[Line]:
-    """`lines`, two spaces in."""
-    return (Line(f"  {line.text}", line.nodes) for line in lines)
-
-
-def block(head: str, body: Iterable[Stmt]) -> Iterator[Line]:
-    """`head {`, the body and the line before its closing brace."""
-    yield from broken(f"{head} {{")
-    yield from indented(line for s in body for line in c_lines(s))
-
-
-def broken(text: str, nodes: Nodes = ()) -> Iterator[Line]:
-    """A long conjunction over several lines."""
-    start = 0
-    while len(text) - start > WIDTH - 20 and (cut := text.find(" && ", start + 60)) > 0:
-        yield Line(("    " if start else "") + text[start:cut] + " &&", nodes)
-        start = cut + 4
-    yield Line(("    " if start else "") + text[start:], nodes)
-
-
-@c_lines.register
-def _(s: Let) -> Iterator[Line]:
-    yield from broken(f"const {C_TYPES[s.dtype]} {s.name.text} = {c_value(s.value)};", s.nodes)
-
-
-@c_lines.register
-def _(s: Pointer) -> Iterator[Line]:
-    const = "" if s.writable else "const "
-    address = c_expr(s.base) if _is_zero(s.offset) else f"{c_expr(s.base)} + {c_expr(s.offset)}"
-    if s.dtype is None:
-        yield Line(f"{const}char *const {s.name.text} = {address};")
-    else:
-        target = f"{const}{C_TYPES[s.dtype]} *"
-        cast = f"({target}){address}" if _is_zero(s.offset) else f"({target})({address})"
-        yield Line(f"{target}const {s.name.text} = {cast};")
-
-
-@c_lines.register
-def _(s: Accumulator) -> Iterator[Line]:
-    c_type, name = C_TYPES[s.dtype], s.name.text
-    if s.lanes is None:
-        yield Line(f"{c_type} {name}{'' if s.value is None else f' = {c_expr(s.value)}'};", s.nodes)
-    elif s.value is None or _is_zero(s.value):
-        yield Line(f"{c_type} {name}[{s.lanes}]{'' if s.value is None else ' = {0}'};", s.nodes)
-    else:
-        yield Line(f"{c_type} {name}[{s.lanes}];", s.nodes)
-        fill = Assign(s.name, s.value, Name("k"), s.nodes)
-        yield from c_lines(For(Name("k"), Literal(0, "int64"), Literal(s.lanes, "int64"), (fill,), simd=True))
-
-
-@c_lines.register
-def _(s: Assign) -> Iterator[Line]:
-    target = s.name.text if s.lane is None else f"{s.name.text}[{c_expr(s.lane)}]"
-    yield Line(f"{target} = {c_value(s.value)};", s.nodes)
-
-
-@c_lines.register
-def _(s: Store) -> Iterator[Line]:
-    where = c_expr(s.pointer) if _is_zero(s.offset) else f"({c_expr(s.pointer)} + {c_expr(s.offset)})"
-    yield Line(f"*({C_TYPES[s.dtype]} *){where} = {c_value(s.value)};", s.nodes)
-
-
-@c_lines.register
-def _(s: For) -> Iterator[Line]:
-    i = s.index.text
-    step = f"++{i}" if s.step == 1 else f"{i} += {s.step}"
-    if s.simd:
-        yield Line("#pragma omp simd")
-    yield from block(f"for (int64_t {i} = {c_expr(s.start)}; {i} < {c_expr(s.stop)}; {step})", s.body)
-    yield Line("}")
-
-
-@c_lines.register
-def _(s: If) -> Iterator[Line]:
-    yield from block(f"if ({c_expr(s.condition)})", s.then)
-    if s.otherwise:
-        yield from block("} else", s.otherwise)
-    yield Line("}")
-
-
-@c_lines.register
-def _(s: Fail) -> Iterator[Line]:
-    yield Line(f"return {s.kind};")
-
-
-@c_lines.register
-def _(s: Return) -> Iterator[Line]:
-    yield Line(f"return {c_value(s.value)};")
-
-
-@c_lines.register
-def _(s: Comment) -> Iterator[Line]:
-    yield Line(f"/* {safe(s.text)} */")
-
-
-def safe(text: str) -> str:
-    """`text` as it may stand in a comment."""
-    return re.sub(r"[^\w ,.()+=-]", "?", text)[: WIDTH - 20]
 
 
 # ---- kernels -------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphlab.codegen.c import C_TYPES, c_expr, c_operand, emit
+from graphlab.codegen.c import emit
+from graphlab.codegen.expressions import C_TYPES, c_expr, c_operand
 from graphlab.codegen.paste import header
 from graphlab.errors import GraphTypeError
 from graphlab.graph.node import Graph, Shared, Variable

@@ -1,0 +1,142 @@
+"""Statements of the loop language as lines of C that know their graph nodes: one small function for each class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import singledispatch
+
+from graphlab.codegen.expressions import C_TYPES, c_expr, c_value, is_zero
+from graphlab.loops.ir import (
+    Accumulator,
+    Assign,
+    Comment,
+    Fail,
+    For,
+    If,
+    Let,
+    Literal,
+    Name,
+    Nodes,
+    Pointer,
+    Return,
+    Stmt,
+    Store,
+)
+
+WIDTH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of C, and the numbers of the graph nodes that it computes."""
+
+    text: str
+    nodes: Nodes = ()
+
+
+@singledispatch
+def c_lines(s: Stmt) -> Iterator[Line]:
+    """The lines of C for `s`; TypeError for what is no statement."""
+    raise TypeError(f"no C for {type(s).__name__}")
+
+
+def indented(lines: Iterable[Line]) -> Iterator[Line]:
+    """`lines`, two spaces in."""
+    return (Line(f"  {line.text}", line.nodes) for line in lines)
+
+
+def block(head: str, body: Iterable[Stmt]) -> Iterator[Line]:
+    """`head {`, the body and the line before its closing brace."""
+    yield from broken(f"{head} {{")
+    yield from indented(line for s in body for line in c_lines(s))
+
+
+def broken(text: str, nodes: Nodes = ()) -> Iterator[Line]:
+    """A long conjunction over several lines."""
+    start = 0
+    while len(text) - start > WIDTH - 20 and (cut := text.find(" && ", start + 60)) > 0:
+        yield Line(("    " if start else "") + text[start:cut] + " &&", nodes)
+        start = cut + 4
+    yield Line(("    " if start else "") + text[start:], nodes)
+
+
+@c_lines.register
+def _(s: Let) -> Iterator[Line]:
+    yield from broken(f"const {C_TYPES[s.dtype]} {s.name.text} = {c_value(s.value)};", s.nodes)
+
+
+@c_lines.register
+def _(s: Pointer) -> Iterator[Line]:
+    const = "" if s.writable else "const "
+    address = c_expr(s.base) if is_zero(s.offset) else f"{c_expr(s.base)} + {c_expr(s.offset)}"
+    if s.dtype is None:
+        yield Line(f"{const}char *const {s.name.text} = {address};")
+    else:
+        target = f"{const}{C_TYPES[s.dtype]} *"
+        cast = f"({target}){address}" if is_zero(s.offset) else f"({target})({address})"
+        yield Line(f"{target}const {s.name.text} = {cast};")
+
+
+@c_lines.register
+def _(s: Accumulator) -> Iterator[Line]:
+    c_type, name = C_TYPES[s.dtype], s.name.text
+    if s.lanes is None:
+        yield Line(f"{c_type} {name}{'' if s.value is None else f' = {c_expr(s.value)}'};", s.nodes)
+    elif s.value is None or is_zero(s.value):
+        yield Line(f"{c_type} {name}[{s.lanes}]{'' if s.value is None else ' = {0}'};", s.nodes)
+    else:
+        yield Line(f"{c_type} {name}[{s.lanes}];", s.nodes)
+        fill = Assign(s.name, s.value, Name("k"), s.nodes)
+        yield from c_lines(For(Name("k"), Literal(0, "int64"), Literal(s.lanes, "int64"), (fill,), simd=True))
+
+
+@c_lines.register
+def _(s: Assign) -> Iterator[Line]:
+    target = s.name.text if s.lane is None else f"{s.name.text}[{c_expr(s.lane)}]"
+    yield Line(f"{target} = {c_value(s.value)};", s.nodes)
+
+
+@c_lines.register
+def _(s: Store) -> Iterator[Line]:
+    where = c_expr(s.pointer) if is_zero(s.offset) else f"({c_expr(s.pointer)} + {c_expr(s.offset)})"
+    yield Line(f"*({C_TYPES[s.dtype]} *){where} = {c_value(s.value)};", s.nodes)
+
+
+@c_lines.register
+def _(s: For) -> Iterator[Line]:
+    i = s.index.text
+    step = f"++{i}" if s.step == 1 else f"{i} += {s.step}"
+    if s.simd:
+        yield Line("#pragma omp simd")
+    yield from block(f"for (int64_t {i} = {c_expr(s.start)}; {i} < {c_expr(s.stop)}; {step})", s.body)
+    yield Line("}")
+
+
+@c_lines.register
+def _(s: If) -> Iterator[Line]:
+    yield from block(f"if ({c_expr(s.condition)})", s.then)
+    if s.otherwise:
+        yield from block("} else", s.otherwise)
+    yield Line("}")
+
+
+@c_lines.register
+def _(s: Fail) -> Iterator[Line]:
+    yield Line(f"return {s.kind};")
+
+
+@c_lines.register
+def _(s: Return) -> Iterator[Line]:
+    yield Line(f"return {c_value(s.value)};")
+
+
+@c_lines.register
+def _(s: Comment) -> Iterator[Line]:
+    yield Line(f"/* {safe(s.text)} */")
+
+
+def safe(text: str) -> str:
+    """`text` as it may stand in a comment."""
+    return re.sub(r"[^\w ,.()+=-]", "?", text)[: WIDTH - 20]
