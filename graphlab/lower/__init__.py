@@ -17,8 +17,9 @@ from graphlab.loops.ir import HostCall, Kernel, LoopCall, Program, RuntimeCall, 
 from graphlab.loops.walk import without_unused
 from graphlab.lower.assume import Equal, assume, relied_on
 from graphlab.lower.expand import expand, lowerings
+from graphlab.lower.frame import frame_of
 from graphlab.lower.fuse import Unit, fuse
-from graphlab.lower.kernels import frame_of, pointwise_body
+from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, plan
 from graphlab.lower.reductions import reduction_kernel
 from graphlab.ops.base import Lowering, Runtime

@@ -33,27 +33,23 @@ from graphlab.loops.ir import (
     Stmt,
     Store,
 )
-from graphlab.lower.kernels import (
+from graphlab.lower.frame import (
     ONE,
     TRUE,
     ZERO,
     Frame,
     Operand,
-    Row,
     Scope,
     c_int,
     converted,
-    dense_axis,
     extent,
     index,
-    is_contiguous,
     joined,
-    nested,
     per_element,
     product,
     scalar_prelude,
-    steps_along,
 )
+from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
 from graphlab.ops.base import Reduction
 
 FEW = 16  # elements are not worth the lanes
