@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.interpret import interpret
 from graphlab.lower import lower
 from graphlab.ops.reduce import SumTo
 
@@ -79,3 +82,41 @@ def test_a_clash_of_shapes_still_names_the_line() -> None:
     f, _ = _gradient()
     with pytest.raises(graphlab.errors.GraphShapeError, match=r"T.tanh\(x \* y\)"):
         f(np.ones(2), np.ones(3))
+
+
+SHAPES = [(4,), (1,), (3, 4), (3, 1), (1, 4), (), (1, 1)]
+Var = graphlab.Variable
+
+
+def _random_gradient(rng: np.random.Generator) -> tuple[graphlab.Function, list[tuple[int, ...]]]:
+    """The gradient of a random expression that broadcasts its inputs against each other, and their shapes."""
+    steps: list[Callable[[Var, Var], Var]] = [
+        lambda a, b: a * b,
+        lambda a, b: a + T.tanh(b),
+        lambda a, b: T.maximum(a, b),
+        lambda a, b: a * b.sum(),
+        lambda a, b: T.where(a > 0, a, b),
+        lambda a, b: (a * b).mean(axis=-1, keepdims=True) if max(a.ndim, b.ndim) else a - b,
+    ]
+    shapes = [SHAPES[k] for k in rng.integers(len(SHAPES), size=rng.integers(2, 5))]
+    inputs = [T.tensor("float64", (None,) * len(s), f"x{k}") for k, s in enumerate(shapes)]
+    pool: list[Var] = list(inputs)
+    for _ in range(rng.integers(2, 7)):
+        a, b = (pool[k] for k in rng.integers(len(pool), size=2))
+        pool.append(steps[rng.integers(len(steps))](a, b))
+    cost = pool[-1].sum() + pool[-2].sum()
+    gradient = T.grad(cost, inputs, disconnected_inputs="ignore")
+    return graphlab.function(inputs, gradient, on_unused_input="ignore"), shapes
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_gradients_are_the_interpreters_whatever_is_stretched(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    f, shapes = _random_gradient(rng)
+    stretched = [tuple(1 if rng.random() < 0.4 else (3, 4)[d - len(s)] for d in range(len(s))) for s in shapes]
+    for some in (shapes, stretched, shapes):
+        values = [np.asarray(rng.normal(size=s)) for s in some]
+        for got, want in zip(f(*values), interpret(f.graph, values), strict=True):
+            assert got.shape == want.shape
+            np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+        assert f.debug(*values).finish().findings == ()
