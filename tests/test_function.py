@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import graphlab
 import graphlab.tensor as T
-from graphlab import In, Out, shared
+from graphlab import In, Out, shared, using
 from graphlab.errors import (
     GraphlabError,
     GraphShapeError,
@@ -18,12 +20,14 @@ from graphlab.errors import (
     MissingInputError,
     UnusedInputError,
 )
+from graphlab.graph.events import Fallback
 
 
 class _Subclass(np.ndarray):
     """Treated as the array that it is."""
 
 
+function_module = sys.modules["graphlab.function"]  # the name `graphlab.function` is the function
 MODES = ["fast_run", "fast_compile", "interpret", "debug"]
 
 
@@ -305,3 +309,24 @@ class TestCompiledPath:
         text = repr(graphlab.function([x], x * 2, name="double"))
         assert text.startswith("<graphlab function double(x: float64[?]) -> float64[?]")
         assert "kernels in C" in text
+
+
+class TestWithoutACompiler:
+    def test_everything_runs_on_numpy_after_one_warning_that_says_what_to_do(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(function_module, "_warned", False)
+        x = T.vector("x")
+        count = shared(0, "count")
+        with using(cc=("no-such-compiler",), cache_dir=tmp_path):
+            with pytest.warns(RuntimeWarning, match=r"(?s)no-such-compiler.*apt install gcc") as caught:
+                f = graphlab.function([x], T.exp(x) + 1, updates={count: count + 1})
+            g = graphlab.function([x], T.tanh(x))  # a second warning would be an error here
+        assert len(caught) == 1
+        assert f.machine is None
+        assert "run by NumPy" in repr(f)
+        np.testing.assert_array_equal(f([0.0, 1.0]), np.exp([0.0, 1.0]) + 1)
+        np.testing.assert_array_equal(g([0.5]), np.tanh([0.5]))
+        assert count.get_value() == 1
+        assert f.debug([0.0]).finish().outputs[0] == 2.0
+        assert any(isinstance(e, Fallback) for e in f.trace.events)

@@ -182,9 +182,7 @@ class Nest:
 
     ndim: int
     outputs: tuple[int, ...]
-    output_dtypes: tuple[str, ...]
     inputs: tuple[int, ...]
-    input_dtypes: tuple[str, ...]
     reduce: tuple[int, ...] = ()
     reduced: tuple[bool, ...] = ()
     keepdims: tuple[bool, ...] = ()

@@ -143,9 +143,7 @@ class Frame:
         return Nest(
             self.ndim,
             tuple(self.slots[v] for v in made),
-            tuple(v.dtype for v in made),
             tuple(self.slots[v] for v in read),
-            tuple(v.dtype for v in read),
             self.reduced,
             (bool(self.reduced),) * len(made),
             (self.keepdims,) * len(made),

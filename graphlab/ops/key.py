@@ -100,6 +100,7 @@ def _entry_text(entry: Any) -> str:
 
 
 def is_mask(t: TensorType) -> bool:
+    """Whether an index input selects by truth, not by position."""
     return t.dtype == "bool"
 
 

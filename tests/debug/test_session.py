@@ -106,6 +106,13 @@ def test_restart_with_other_arguments(f: graphlab.Function) -> None:
     assert s.finish().outputs[0] != before
 
 
+def test_stats_are_those_of_the_value_at_hand(f: graphlab.Function) -> None:
+    s = f.debug(*ARGS).finish()
+    stats = s.stats(s.steps[0].outputs[0])
+    value = s.value(s.steps[0].outputs[0])
+    assert (stats.dtype, stats.shape, stats.min, stats.max) == ("float64", value.shape, value.min(), value.max())
+
+
 def test_statistics_tell_nan_inf_and_zero() -> None:
     s = statistics(np.array([[0.0, np.nan], [np.inf, -2.0]]))
     assert (s.nan, s.inf, s.zero, s.min, s.max) == (1, 1, 1, -2.0, 0.0)
