@@ -9,6 +9,7 @@ import numpy as np
 
 from graphlab.errors import GraphIndexError, GraphlabError, GraphShapeError, GraphTypeError, GraphValueError
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
+from graphlab.graph.text import maths
 from graphlab.graph.walk import toposort
 
 Array = np.ndarray[Any, Any]
@@ -53,12 +54,19 @@ def explain(error: Exception, node: Apply, values: Sequence[Array]) -> Exception
     if isinstance(error, ValueError) and not any(word in str(error) for word in ("shape", "broadcast", "mismatch")):
         kind = GraphValueError
     operands = ", ".join(
-        f"{v.name or f'operand {i + 1}'}: {a.dtype}{list(a.shape)}"
+        f"{_called(v, i)}: {a.dtype}{list(a.shape)}"
         for i, (v, a) in enumerate(zip(node.inputs, values, strict=True))
     )
     origin = next(iter(node.provenance.origins), None)
-    message = (error.message if isinstance(error, GraphlabError) else str(error)).removeprefix(f"{node.op.name}: ")
+    message = (error.message if isinstance(error, GraphlabError) else str(error)).rstrip()
+    message = message.removeprefix(f"{node.op.name}: ")  # some libraries say it themselves
     return kind(f"{node.op.name}: {message}", origin=origin, hint=f"the operands were {operands}")
+
+
+def _called(v: Variable, position: int) -> str:
+    """The variable's name, else its formula if there is one and it is short."""
+    formula = maths(v, limit=40) if v.owner is not None else ""
+    return v.name or (formula if formula and "\n" not in formula else f"operand {position + 1}")
 
 
 def interpret(graph: Graph, values: Sequence[Array]) -> list[Array]:
