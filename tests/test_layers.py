@@ -18,7 +18,7 @@ FLOORS = {
     "ops": 2,
     "interpret": 3, "rewrite": 3, "arguments": 3,
     "autodiff": 4, "lower": 4, "signature": 4,
-    "codegen": 5,
+    "codegen": 5, "control": 5,
     "runtime": 6,
     "function": 7,
     "debug": 8,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.errors import GraphlabError, caller_origin, user_boundary
-from graphlab.graph.node import Apply, Variable, as_data_variable
+from graphlab.graph.node import Apply, Graph, Variable, as_data_variable
 from graphlab.graph.types import TensorType
 
 Array = np.ndarray[Any, Any]
@@ -82,6 +82,15 @@ class Op:
     """An operation. Subclasses are frozen dataclasses: equal fields, equal op."""
 
     name: Any  # a str: a class attribute, or a field where instances differ by it
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The closed graphs that the op holds: the body of a loop, the branches of a choice, a symbolic function's."""
+        return ()
+
+    def with_graphs(self, graphs: Sequence[Graph]) -> Op:
+        """The same op over other graphs, which have inputs and outputs of the same types."""
+        return self
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The types of the outputs; GraphlabError when the inputs do not fit."""

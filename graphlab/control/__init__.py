@@ -1,0 +1,1 @@
+"""Operations that hold graphs: choices, loops and symbolic functions."""
