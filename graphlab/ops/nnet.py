@@ -1,4 +1,4 @@
-"""What neural networks need: softmax and its logarithm, logsumexp, relu, and the cross-entropies."""
+"""Softmax, its logarithm, and logsumexp: three ops that stay whole for the rules and are taken apart to lower."""
 
 from __future__ import annotations
 
@@ -8,37 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.dtypes import COMPLEX, is_float, is_integer
+from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphTypeError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Expand, Lowering, Op
-from graphlab.ops.elementwise import (
-    add,
-    cast,
-    exp,
-    greater,
-    isfinite,
-    log,
-    maximum,
-    multiply,
-    negative,
-    sigmoid,
-    softplus,
-    subtract,
-    true_divide,
-    where,
-)
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Shifted
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import add, exp, isfinite, log, multiply, subtract, true_divide, where
 from graphlab.ops.extents import normalized_axes, reshape, shape_of
-from graphlab.ops.index import index
-from graphlab.ops.join import arange, as_tensor
+from graphlab.ops.join import as_tensor
+from graphlab.ops.lowering import Expand, Lowering
 from graphlab.ops.reduce import Max, sum
-from graphlab.ops.shape import expand_dims, extent, flatten, size
-
-__all__ = [
-    "LogSoftmax", "LogSumExp", "Softmax", "binary_crossentropy", "categorical_crossentropy", "log_softmax",
-    "logsoftmax", "logsumexp", "relu", "sigmoid", "softmax", "softplus",
-]  # fmt: skip
+from graphlab.ops.shape import expand_dims
 
 Axes = tuple[int, ...]
 
@@ -76,6 +58,9 @@ class Softmax(Op):
         result: Variable = multiply(y, subtract(g, sum(multiply(g, y), self.axes, keepdims=True)))
         return result
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(Softmax(tuple(a + 1 for a in self.axes)))
+
     def lowering(self, node: Apply) -> Lowering:
         return Expand(self._expanded)
 
@@ -106,6 +91,9 @@ class LogSoftmax(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (t,), (y,) = tangents, node.outputs
         return [None if t is None else subtract(t, sum(multiply(exp(y), t), self.axes, keepdims=True))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(LogSoftmax(tuple(a + 1 for a in self.axes)))
 
     def lowering(self, node: Apply) -> Lowering:
         return Expand(self._expanded)
@@ -152,6 +140,9 @@ class LogSumExp(Op):
     def _back(self, reduced: Variable) -> Variable:
         return reduced if self.keepdims else expand_dims(reduced, self.axes)
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(LogSumExp(tuple(a + 1 for a in self.axes), self.keepdims))
+
     def lowering(self, node: Apply) -> Lowering:
         return Expand(self._expanded)
 
@@ -180,7 +171,8 @@ def _finite_or_zero(top: Variable) -> Variable:
     return finite
 
 
-def _floating(x: Any, what: str) -> Variable:
+def floating(x: Any, what: str) -> Variable:
+    """`x` as floats; GraphTypeError, from `what`, if it is complex."""
     variable = as_tensor(x)
     if variable.dtype in COMPLEX:
         raise GraphTypeError(f"{what} is not defined for {variable.dtype}", origin=caller_origin())
@@ -194,7 +186,7 @@ def softmax(x: Any, axis: Any = -1) -> Variable:
     >>> softmax(np.zeros((2, 4))).type.shape
     (2, 4)
     """
-    variable = _floating(x, "softmax")
+    variable = floating(x, "softmax")
     result: Variable = Softmax(normalized_axes(axis, variable.ndim, "softmax"))(variable)
     return result
 
@@ -202,7 +194,7 @@ def softmax(x: Any, axis: Any = -1) -> Variable:
 @user_boundary
 def log_softmax(x: Any, axis: Any = -1) -> Variable:
     """log(softmax(x)) along `axis` without under- or overflow, as scipy.special.log_softmax."""
-    variable = _floating(x, "log_softmax")
+    variable = floating(x, "log_softmax")
     result: Variable = LogSoftmax(normalized_axes(axis, variable.ndim, "log_softmax"))(variable)
     return result
 
@@ -216,68 +208,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
 
     Of minus infinities it is minus infinity; of nothing, a ValueError when it runs.
     """
-    variable = _floating(x, "logsumexp")
+    variable = floating(x, "logsumexp")
     axes = normalized_axes(axis, variable.ndim, "logsumexp")
     result: Variable = LogSumExp(axes, bool(keepdims))(variable)
     return result
-
-
-# ---- units and costs -----------------------------------------------------------------------------
-
-
-@user_boundary
-def relu(x: Any, alpha: Any = 0) -> Variable:
-    """max(0, x), or alpha * x where x is negative; the derivative at 0 is `alpha`, so 0 for the plain one."""
-    variable = as_tensor(x)
-    if isinstance(alpha, int | float) and alpha == 0:
-        # At a tie `maximum` gives the whole derivative to its first operand, here the 0.
-        plain: Variable = maximum(0, variable)
-        return plain
-    leaky: Variable = where(greater(variable, 0), variable, multiply(alpha, variable))
-    return leaky
-
-
-@user_boundary
-def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> Variable:
-    """-sum(true * log(coding)) over the last axis.
-
-    `coding_dist`: probabilities along the last axis; `true_dist`: probabilities of the same rank, or
-    integers of one rank less that name the true class. One number for each distribution comes back.
-    GraphTypeError: it is neither.
-
-    >>> categorical_crossentropy(np.full((2, 4), 0.25), np.array([3, 0])).type.shape
-    (2,)
-    """
-    coding, true = _floating(coding_dist, "categorical_crossentropy"), as_tensor(true_dist)
-    if true.ndim == coding.ndim:
-        return negative(sum(multiply(true, log(coding)), -1))  # type: ignore[no-any-return]
-    if true.ndim == coding.ndim - 1 and is_integer(true.dtype):
-        return negative(log(_picked(coding, true)))  # type: ignore[no-any-return]
-    raise GraphTypeError(
-        f"categorical_crossentropy: expected {coding.type} or integers of rank {coding.ndim - 1}, got {true.type}",
-        origin=caller_origin(),
-        hint="give the true classes as integers, or as a distribution for each row",
-    )
-
-
-def _picked(rows: Variable, classes: Variable) -> Variable:
-    """Of each vector along the last axis of `rows` the element that `classes` names."""
-    if rows.ndim == 1:
-        return index(rows, classes)
-    if rows.ndim > 2:
-        flat = reshape(rows, (size(classes), extent(rows, rows.ndim - 1)))
-        return reshape(_picked(flat, flatten(classes)), shape_of(classes))
-    return index(rows, (arange(size(classes)), classes))
-
-
-@user_boundary
-def binary_crossentropy(output: Any, target: Any) -> Variable:
-    """-(target * log(output) + (1 - target) * log(1 - output)), element by element.
-
-    Written on a sigmoid it is rewritten to a form that does not lose small probabilities.
-    """
-    p, t = _floating(output, "binary_crossentropy"), as_tensor(target)
-    hit = multiply(t, log(p))
-    miss = multiply(subtract(1, t), log(subtract(1, p)))
-    cost: Variable = negative(add(hit, miss))
-    return cost
