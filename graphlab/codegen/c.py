@@ -9,18 +9,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
+from itertools import chain
 
 from graphlab.codegen.expressions import C_TYPES, c_expr, c_value
 from graphlab.codegen.paste import header, needed, words
 from graphlab.codegen.statements import Line, c_lines, indented, safe
 from graphlab.loops.ir import (
     Action,
+    Branch,
     Cast,
     Expr,
     Formula,
     Function,
     HostCall,
     Kernel,
+    Loop,
     LoopCall,
     Name,
     Nest,
@@ -30,7 +33,7 @@ from graphlab.loops.ir import (
     SameExtents,
     Step,
 )
-from graphlab.loops.walk import formulas, used_names
+from graphlab.loops.walk import blocks, every_step, formulas, used_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +95,53 @@ def _declarations(kernel: Kernel) -> Iterator[Line]:
 # ---- steps ---------------------------------------------------------------------------------------
 
 
-def step_lines(number: int, step: Step) -> Iterator[Line]:
-    """The C of a step: its kernel, if it has one, and the function that the runtime calls."""
+def step_lines(number: str, step: Step) -> Iterator[Line]:
+    """The C of a step: its kernel, if it has one, or the steps inside it, and the function that the runtime calls."""
     if isinstance(step.action, LoopCall):
         yield from kernel_lines(step.action.kernel)
         yield Line("")
+    for name, block in _blocks(number, step.action):
+        yield from block_lines(name, block)
     yield Line(f"static int step_{number}(gl_frame *f) {{", step.nodes)
-    yield from indented(call_lines(step.action))
+    yield from indented(call_lines(step.action, number))
     yield Line("  if (failed) return failed;")
     yield from (Line(f"  f->api->release(f, {slot});") for slot in step.release)
     yield Line("  return 0;")
     yield Line("}")
 
 
+def _blocks(number: str, action: Action) -> tuple[tuple[str, tuple[Step, ...]], ...]:
+    """The blocks of steps inside an action, each with its name in C."""
+    match action:
+        case Loop():
+            return ((f"{number}_body", action.body),)
+        case Branch():
+            return ((f"{number}_then", action.then), (f"{number}_else", action.otherwise))
+        case _:
+            return ()
+
+
+def block_lines(name: str, steps: Sequence[Step]) -> Iterator[Line]:
+    """Steps inside another one, and the function that runs them."""
+    for k, step in enumerate(steps):
+        yield from step_lines(f"{name}_{k}", step)
+        yield Line("")
+    yield Line(f"static int block_{name}(gl_frame *f) {{")
+    yield Line("  int failed = 0;" if steps else "  (void)f;")
+    yield from (Line(f"  if (!failed) failed = step_{name}_{k}(f);") for k in range(len(steps)))
+    yield Line("  return failed;" if steps else "  return 0;")
+    yield Line("}")
+    yield Line("")
+
+
 @singledispatch
-def call_lines(action: Action) -> Iterator[Line]:
+def call_lines(action: Action, number: str) -> Iterator[Line]:
     """Statements that do `action` and leave in `failed` how it went; TypeError for what is no action."""
     raise TypeError(f"no C for {type(action).__name__}")
 
 
 @call_lines.register
-def _(action: LoopCall) -> Iterator[Line]:
+def _(action: LoopCall, number: str) -> Iterator[Line]:
     nest, kernel = action.kernel.nest, action.kernel.name
     operands = len(nest.outputs) + len(nest.inputs)
     yield from _nest_lines(nest)
@@ -133,14 +162,14 @@ def _nest_lines(nest: Nest) -> Iterator[Line]:
 
 
 @call_lines.register
-def _(action: RuntimeCall) -> Iterator[Line]:
+def _(action: RuntimeCall, number: str) -> Iterator[Line]:
     yield _table("int32_t", "slots", action.slots)
     yield _table("int64_t", "params", action.params)
     yield Line(f"const int failed = f->api->{action.function}(f, slots, params);")
 
 
 @call_lines.register
-def _(action: HostCall) -> Iterator[Line]:
+def _(action: HostCall, number: str) -> Iterator[Line]:
     yield _table("int32_t", "inputs", action.inputs)
     yield _table("int32_t", "outputs", action.outputs)
     counts = f"{len(action.inputs)}, inputs, {len(action.outputs)}, outputs"
@@ -148,7 +177,7 @@ def _(action: HostCall) -> Iterator[Line]:
 
 
 @call_lines.register
-def _(action: SameExtents) -> Iterator[Line]:
+def _(action: SameExtents, number: str) -> Iterator[Line]:
     yield Line("/* What follows relies on this; where it does not hold, the general program runs instead. */")
     yield Line("int failed = 0;")
     for axes, known in zip(action.groups, action.known, strict=True):
@@ -156,6 +185,48 @@ def _(action: SameExtents) -> Iterator[Line]:
         first, others = (str(known), extents) if known is not None else (extents[0], extents[1:])
         for other in others:
             yield Line(f"if ({other} != {first}) failed = GL_ERROR_ASSUMPTION;")
+
+
+@call_lines.register
+def _(action: Loop, number: str) -> Iterator[Line]:
+    yield _table("int32_t", "elements", [slot for pair in action.elements for slot in pair])
+    yield _table("int32_t", "carried", [s for c in action.carried for s in (c.start, c.new, c.next, _or_none(c.final))])
+    yield _table("int32_t", "depths", [len(c.past) for c in action.carried])
+    yield _table("int32_t", "past", [slot for c in action.carried for slot in c.past])
+    yield _table("int32_t", "stacks", [n for s, value, rows in action.stacks for n in (s, value, _or_none(rows))])
+    counts = f"{len(action.elements)}, {len(action.carried)}, {len(action.stacks)}"
+    slots = f"{action.turns}, {_or_none(action.made)}"
+    yield Line(f"static const gl_loop loop = {{{counts}, {slots}, elements, carried, depths, past, stacks}};")
+    yield Line("int64_t turns, t = 0;")
+    yield Line("int failed = f->api->loop_begin(f, &loop, &turns);")
+    if action.dry:
+        yield Line("/* Without any turn the body runs once, on zeros, to tell the extents of what it would make. */")
+        yield Line(f"if (!failed && turns == 0) failed = block_{number}_body(f);")
+    yield Line("for (; !failed && t < turns; ++t) {")
+    yield Line("  failed = f->api->loop_turn(f, &loop, t);")
+    yield Line(f"  if (!failed) failed = block_{number}_body(f);")
+    yield Line("  if (!failed) failed = f->api->loop_keep(f, &loop, turns, t);")
+    if action.until is not None:
+        yield Line(f"  if (!failed && *(const uint8_t *)f->arrays[{action.until}].data) turns = t + 1;")
+    yield Line("}")
+    yield Line("if (!failed) failed = f->api->loop_end(f, &loop, t);")
+
+
+def _or_none(number: int | None) -> int:
+    return -1 if number is None else number
+
+
+@call_lines.register
+def _(action: Branch, number: str) -> Iterator[Line]:
+    yield Line("int failed;")
+    blocks = (("if", 1, "then"), ("else", 2, "else"))
+    for word, which, name in blocks:
+        test = f"(*(const uint8_t *)f->arrays[{action.condition}].data) " if word == "if" else ""
+        yield Line(f"{word} {test}{{")
+        yield Line(f"  failed = block_{number}_{name}(f);")
+        for result in action.results:
+            yield Line(f"  if (!failed) failed = f->api->share(f, {result[0]}, {result[which]});")
+        yield Line("}")
 
 
 def _table(c_type: str, name: str, values: Sequence[int]) -> Line:
@@ -179,12 +250,22 @@ def emit(program: Program) -> Source:
     for number, step in enumerate(program.steps):
         lines.append(Line(""))
         first = len(lines) + 1
-        lines += step_lines(number, step)
+        lines += step_lines(str(number), step)
         spans[step.name] = (first, len(lines))
+        for inside in every_step(chain(*blocks(step))):
+            if isinstance(inside.action, LoopCall):
+                spans[inside.name] = _kernel_span(inside.name, lines, first)
     lines += _text_lines(_entry(len(program.steps)))
     text = "".join(f"{line.text}\n" for line in lines)
     externs = tuple(sorted(set(re.findall(r"\bgl_extern_(\w+)", text))))
     return Source(text, tuple(line.nodes for line in lines), spans, externs)
+
+
+def _kernel_span(name: str, lines: Sequence[Line], first: int) -> tuple[int, int]:
+    """The lines, from `first` on, of the kernel `name`, which has a step of its own inside another."""
+    begins = next(k for k in range(first - 1, len(lines)) if lines[k].text.startswith(f"/* {name}: "))
+    ends = next(k for k in range(begins, len(lines)) if lines[k].text.startswith("static int step_"))
+    return begins + 1, ends
 
 
 def _text_lines(text: str) -> Iterator[Line]:
@@ -193,7 +274,7 @@ def _text_lines(text: str) -> Iterator[Line]:
 
 def _identifiers(program: Program) -> set[str]:
     """Every identifier that the formulas and conversions of the kernels use."""
-    kernels = [step.action.kernel for step in program.steps if isinstance(step.action, LoopCall)]
+    kernels = [s.action.kernel for s in every_step(program.steps) if isinstance(s.action, LoopCall)]
     return {
         word
         for kernel in kernels

@@ -8,7 +8,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from graphlab.dtypes import FLOAT, INTEGER
+from graphlab.dtypes import COMPLEX, FLOAT, INTEGER
 from graphlab.loops.ir import (
     Cast,
     Element,
@@ -19,7 +19,10 @@ from graphlab.loops.ir import (
     Name,
 )
 
-C_TYPES = {"bool": "uint8_t", "float32": "float", "float64": "double"} | {name: f"{name}_t" for name in INTEGER}
+C_TYPES = {
+    "bool": "uint8_t", "float16": "_Float16", "float32": "float", "float64": "double",
+    "complex64": "float _Complex", "complex128": "double _Complex",
+} | {name: f"{name}_t" for name in INTEGER}  # fmt: skip
 
 
 @singledispatch
@@ -39,6 +42,11 @@ def _(e: Name) -> str:
 
 @c_expr.register
 def _(e: Literal) -> str:
+    if e.dtype in COMPLEX:
+        part = "float32" if e.dtype == "complex64" else "float64"
+        value = complex(e.value)
+        return f"__builtin_complex({c_float(value.real, part)}, {c_float(value.imag, part)})"
+    assert not isinstance(e.value, complex), "a complex number has a complex dtype"
     return c_float(float(e.value), e.dtype) if e.dtype in FLOAT else c_integer(int(e.value), e.dtype)
 
 
@@ -98,7 +106,7 @@ def _closing(text: str) -> int:
 
 def c_float(value: float, dtype: str) -> str:
     """A floating number in C: the shortest digits that give exactly this number."""
-    suffix = "f" if dtype == "float32" else ""
+    suffix = "f" if dtype in ("float16", "float32") else ""
     if math.isnan(value):
         return f'__builtin_nan{suffix}("")'
     if math.isinf(value):

@@ -16,13 +16,22 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 _UNARY = """acos acosh asin asinh atan atanh cbrt ceil cos cosh erf erfc exp exp2 expm1 fabs floor log log10
 log1p log2 rint round sin sinh sqrt tan tanh tgamma trunc""".split()
+_COMPLEX = "cacos cacosh casin casinh catan catanh ccos ccosh cexp clog cpow csin csinh csqrt ctan ctanh".split()
 _BINARY = "atan2 copysign fdim fmax fmin fmod hypot nextafter pow remainder".split()
-LIBM = {
-    name + suffix: f"{c_type} {name}{suffix}({', '.join([c_type] * arity)});"
-    for arity, names in ((1, _UNARY), (2, _BINARY))
-    for name in names
-    for suffix, c_type in (("", "double"), ("f", "float"))
-} | {"lgamma_r": "double lgamma_r(double, int *);"}
+LIBM = (
+    {
+        name + suffix: f"{c_type} {name}{suffix}({', '.join([c_type] * arity)});"
+        for arity, names in ((1, _UNARY), (2, _BINARY))
+        for name in names
+        for suffix, c_type in (("", "double"), ("f", "float"))
+    }
+    | {
+        name + suffix: f"{c_type} {name}{suffix}({', '.join([c_type] * (2 if name == 'cpow' else 1))});"
+        for name in _COMPLEX
+        for suffix, c_type in (("", "double _Complex"), ("f", "float _Complex"))
+    }
+    | {"lgamma_r": "double lgamma_r(double, int *);"}
+)
 
 
 def csrc() -> Path:

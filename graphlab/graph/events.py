@@ -20,6 +20,9 @@ class PassApplied:
     nodes_after: int
     seconds: float
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.nodes_before} -> {self.nodes_after} nodes"
+
 
 @dataclass(frozen=True, slots=True)
 class RewriteApplied:
@@ -37,6 +40,10 @@ class RewriteApplied:
     seconds: float
     source: str = ""
 
+    def __str__(self) -> str:
+        where = f"  {self.before.origin.label}" if self.before.origin else ""
+        return f"    {self.rule}  [{self.changes}]{where}"
+
 
 @dataclass(frozen=True, slots=True)
 class KernelFused:
@@ -45,6 +52,9 @@ class KernelFused:
     name: str
     nodes: tuple[Apply, ...]
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +67,18 @@ class ProgramBuilt:
     command: tuple[str, ...]
     remarks: str = ""
 
+    def __str__(self) -> str:
+        return "C from the cache" if self.cached else f"C built in {self.seconds:.2f} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
     """Something could not be done the fast way; `reason` says what and why."""
 
     reason: str
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +88,9 @@ class StepRan:
     step: int
     name: str
     seconds: float
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.name}"
 
 
 Event = PassApplied | RewriteApplied | KernelFused | ProgramBuilt | Fallback | StepRan
@@ -101,12 +120,18 @@ def listen(listener: Listener) -> Iterator[None]:
         _listeners.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trace:
-    """All events of one compilation, in order."""
+    """All events of one compilation, in order; printed, a line for each."""
 
     graph: Graph
     events: tuple[Event, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<trace of {len(self.passes)} passes and {len(self.rewrites)} rewrites>"
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.events))
 
     @property
     def rewrites(self) -> tuple[RewriteApplied, ...]:

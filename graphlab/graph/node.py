@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphlab.dtypes import canonical
-from graphlab.errors import GraphTypeError, Origin, caller_origin
+from graphlab.errors import GraphlabError, GraphTypeError, Origin, caller_origin, user_boundary
 from graphlab.graph.types import TensorType
 
 if TYPE_CHECKING:
@@ -27,16 +27,20 @@ class Provenance:
 
     `origins` are the user's lines (several after nodes were merged), `grad_of` the forward
     application it is the gradient of, `rule` the rewrite that made it and `replaced` the
-    application that stood there before: following `replaced` gives the whole chain.
+    application that stood there before: following `replaced` gives the whole chain. `scope` is the
+    path of name scopes and symbolic functions that it belongs to.
     """
 
     origins: tuple[Origin, ...] = ()
     grad_of: Apply | None = None
     rule: str | None = None
     replaced: Apply | None = None
+    scope: tuple[str, ...] = ()
 
 
 _provenance: ContextVar[Provenance | None] = ContextVar("graphlab_provenance", default=None)
+_scope: ContextVar[tuple[str, ...]] = ContextVar("graphlab_scope", default=())
+_made: ContextVar[set[Apply] | None] = ContextVar("graphlab_made", default=None)
 
 
 @contextmanager
@@ -55,7 +59,51 @@ def here() -> Provenance:
     if why is not None:
         return why
     origin = caller_origin()
-    return Provenance((origin,) if origin else ())
+    return Provenance((origin,) if origin else (), scope=_scope.get())
+
+
+@user_boundary
+def name_scope(name: str) -> AbstractContextManager[None]:
+    """Group what is made inside the block under `name`: pictures draw it in a box; scopes nest.
+
+    GraphTypeError: `name` is no text, or an empty one.
+
+    >>> import graphlab.tensor as T
+    >>> with name_scope("model"), name_scope("layer1"):
+    ...     y = T.exp(T.dscalar("x"))
+    >>> y.owner.provenance.scope
+    ('model', 'layer1')
+    """
+    given: Any = name
+    if not isinstance(given, str) or not all(given.split("/")):
+        raise GraphTypeError(
+            f"the name of a scope is a text, got {name!r:.40}",
+            origin=caller_origin(),
+            hint='with graphlab.name_scope("layer1"): ...',
+        )
+    return _scoped(name.split("/"))
+
+
+@contextmanager
+def _scoped(names: Sequence[str]) -> Iterator[None]:
+    token = _scope.set((*_scope.get(), *names))
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+@contextmanager
+def tracing() -> Iterator[set[Apply]]:
+    """Collect the applications made inside the block: the body of a function, which has scopes of its own."""
+    made: set[Apply] = set()
+    why, scope, before = _provenance.set(None), _scope.set(()), _made.set(made)
+    try:
+        yield made
+    finally:
+        _provenance.reset(why)
+        _scope.reset(scope)
+        _made.reset(before)
 
 
 class _Frozen:
@@ -76,7 +124,7 @@ class Variable(_Frozen, ArrayInterface):
     Its `name` is a label for people: it may be set at any time and means nothing to the compiler.
     """
 
-    __slots__ = ("__weakref__", "_name", "_origin", "index", "owner", "type")
+    __slots__ = ("__weakref__", "_name", "_origin", "_scope", "index", "owner", "type")
     __array_priority__ = 1000  # ndarray + Variable asks the Variable
     __array_ufunc__ = None
 
@@ -84,14 +132,13 @@ class Variable(_Frozen, ArrayInterface):
     owner: Apply | None
     index: int
 
-    def __init__(
-        self, type: TensorType, name: str | None = None, owner: Apply | None = None, index: int = 0
-    ) -> None:
+    def __init__(self, type: TensorType, name: str | None = None, owner: Apply | None = None, index: int = 0) -> None:
         _set(self, "type", type)
         _set(self, "_name", name)
         _set(self, "owner", owner)
         _set(self, "index", index)
         _set(self, "_origin", None if owner is not None else next(iter(here().origins), None))
+        _set(self, "_scope", () if owner is not None else _scope.get())
 
     @property
     def name(self) -> str | None:
@@ -113,6 +160,13 @@ class Variable(_Frozen, ArrayInterface):
         if self.owner is not None:
             return next(iter(self.owner.provenance.origins), None)
         return self._origin  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The path of name scopes in which it was made."""
+        if self.owner is not None:
+            return self.owner.provenance.scope
+        return self._scope  # type: ignore[attr-defined, no-any-return]
 
     @property
     def dtype(self) -> str:
@@ -155,37 +209,62 @@ class Shared(Variable):
     __slots__ = ("cell",)
     cell: list[np.ndarray[Any, Any]]
 
+    @user_boundary
     def __init__(self, value: Any, name: str | None = None, *, shape: Sequence[int | None] | None = None,
                  borrow: bool = False) -> None:  # fmt: skip
-        array = np.asarray(value) if borrow else np.array(value)
         try:
+            array = np.asarray(value) if borrow else np.array(value)
             dtype = canonical(array.dtype)
-        except TypeError as error:
-            raise GraphTypeError(f"shared({name or 'value'}): {error}", origin=caller_origin()) from None
+        except (TypeError, ValueError) as error:
+            raise GraphTypeError(
+                f"shared({name or 'value'}): {error.message if isinstance(error, GraphlabError) else error}",
+                origin=caller_origin(),
+                hint="it holds a value: a number, a NumPy array or nested lists of numbers, all of one length",
+            ) from None
         array = np.asarray(array, dtype=dtype)
         # As in Theano the extents may change with set_value: only the rank is fixed, unless `shape` says more.
         static = (None,) * array.ndim if shape is None else tuple(shape)
         super().__init__(TensorType(dtype, static), name)
         _set(self, "cell", [array])
 
+    @property
+    def value(self) -> Any:
+        """Nothing: an AttributeError says what to call."""
+        raise AttributeError(f"{self!r} has no .value: read it with get_value(), change it with set_value(new)")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "value":
+            self.value  # noqa: B018 -- it raises
+        super().__setattr__(name, value)
+
     def get_value(self, borrow: bool = False) -> np.ndarray[Any, Any]:
         """The current value; a copy unless `borrow`."""
         return self.cell[0] if borrow else self.cell[0].copy()
 
+    @user_boundary
     def set_value(self, value: Any, borrow: bool = False) -> None:
         """Replace the value; GraphTypeError if dtype or rank do not fit."""
-        array = np.asarray(value)
-        if not np.can_cast(array.dtype, self.type.dtype, "same_kind") or array.ndim != self.type.ndim:
+        who = f"set_value of shared {self.name or 'variable'}"
+        try:
+            array = np.asarray(value)
+        except (TypeError, ValueError) as error:
+            why = error.message if isinstance(error, GraphlabError) else error
+            raise GraphTypeError(f"{who}: expected {self.type}: {why}", origin=caller_origin(),
+                                 hint="give a number, a NumPy array or nested lists of numbers") from None  # fmt: skip
+        ranks = array.ndim, self.type.ndim
+        if not np.can_cast(array.dtype, self.type.dtype, "same_kind") or ranks[0] != ranks[1]:
             raise GraphTypeError(
-                f"set_value of shared {self.name or 'variable'}: expected {self.type},"
-                f" got {array.dtype}{list(array.shape)}",
+                f"{who}: expected {self.type}, got {array.dtype}{list(array.shape)}",
                 origin=caller_origin(),
-                hint=f"convert it first: numpy.asarray(value, {self.type.dtype!r})",
+                hint=f"convert it first: numpy.asarray(value, {self.type.dtype!r})"
+                if ranks[0] == ranks[1]
+                else f"its {ranks[1]} dimensions stay, only the extents may change; another shared variable has others",
             )
         if any(n is not None and n != m for n, m in zip(self.type.shape, array.shape, strict=True)):
             raise GraphTypeError(
-                f"set_value of shared {self.name or 'variable'}: expected {self.type}, got shape {array.shape}",
+                f"{who}: expected {self.type}, got shape {array.shape}",
                 origin=caller_origin(),
+                hint="its shape was fixed with shared(value, shape=...)",
             )
         self.cell[0] = np.array(array, dtype=self.type.dtype, copy=None if borrow else True)
 
@@ -206,6 +285,11 @@ class Apply(_Frozen):
         _set(self, "inputs", tuple(inputs))
         _set(self, "provenance", why or here())
         _set(self, "outputs", tuple(Variable(t, None, self, i) for i, t in enumerate(types)))
+        if (made := _made.get()) is not None:
+            made.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} -> {', '.join(str(v.type) for v in self.outputs)}>"
 
     @property
     def output(self) -> Variable:
@@ -228,6 +312,12 @@ def as_data_variable(value: Any, name: str | None = None) -> Variable:
         return value
     try:
         return Constant(value, name)
+    except GraphlabError:
+        raise GraphTypeError(
+            f"{value!r:.80} ({type(value).__name__}) holds variables: it can't stand in an expression",
+            origin=caller_origin(),
+            hint="make one variable of them: T.stack([x, y])",
+        ) from None
     except (TypeError, ValueError) as error:
         raise GraphTypeError(
             f"{value!r:.40} ({type(value).__name__}) can't stand in an expression: {error}",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ def number_text(value: Any) -> str:
     ('2', '0.1', 'True')
     """
     scalar = np.asarray(value)[()]
-    if isinstance(scalar, np.floating) and np.isfinite(scalar) and scalar == np.trunc(scalar) and abs(scalar) < 1e16:
+    if isinstance(scalar, np.floating) and float(scalar).is_integer() and abs(float(scalar)) < 1e16:
         return f"-{-int(scalar)}" if np.signbit(scalar) else str(int(scalar))
     return str(scalar)
 
@@ -66,11 +67,11 @@ def constant_text(constant: Constant) -> str:
 
 
 def parameters(op: Any) -> list[tuple[str, Any]]:
-    """What distinguishes this op from its siblings: its dataclass fields that say something."""
+    """What distinguishes this op from its siblings: its dataclass fields that say something, but for its graphs."""
     if not dataclasses.is_dataclass(op) or hasattr(op, "arity"):
         return []
-    pairs = [(f.name, getattr(op, f.name)) for f in dataclasses.fields(op) if f.name != "name"]
-    return [(n, v) for n, v in pairs if v is not None and v is not False]
+    pairs = [(f.name, getattr(op, f.name)) for f in dataclasses.fields(op) if f.repr and f.name != "name"]
+    return [(n, v) for n, v in pairs if v is not None and v is not False and not isinstance(v, Graph)]
 
 
 def op_text(op: Any) -> str:
@@ -168,9 +169,11 @@ _PREFIX = _Style(lambda v, name: name, _prefix)
 _LATEX = _Style(_latex_leaf, _latex)
 
 
-def _write(outputs: Sequence[Variable], style: _Style, limit: int) -> tuple[list[str], list[str]]:
+def _write(
+    outputs: Sequence[Variable], style: _Style, limit: int, names: Names | None = None
+) -> tuple[list[str], list[str]]:
     """The lines that define long parts as t0, t1, ..., and the text of each output."""
-    names, text, defined = Names(), dict[Variable, tuple[str, int]](), list[str]()
+    names, text, defined = names or Names(), dict[Variable, tuple[str, int]](), list[str]()
 
     def read(v: Variable) -> tuple[str, int]:
         if v not in text:
@@ -188,8 +191,10 @@ def _write(outputs: Sequence[Variable], style: _Style, limit: int) -> tuple[list
     return defined, [read(v)[0] for v in outputs]
 
 
-def maths(*outputs: Variable, limit: int = 240) -> str:
+def maths(*outputs: Variable, limit: int = 240, inner: bool = False) -> str:
     """The outputs as Python-like mathematics; parts longer than `limit` characters get lines of their own.
+
+    With `inner`, the graphs that ops hold come first: `f(x, w) = tanh(x @ w)`.
 
     >>> from graphlab.graph.types import TensorType
     >>> from graphlab.ops.elementwise import add, multiply, power
@@ -198,7 +203,78 @@ def maths(*outputs: Variable, limit: int = 240) -> str:
     '2*x + x**3'
     """
     defined, texts = _write(outputs, _PYTHON, limit)
-    return "\n".join([*defined, ", ".join(texts)])
+    held = [line for _, label, graph in inner_graphs(outputs) for line in _definition(label, graph, limit)]
+    return "\n".join([*(held if inner else ()), *defined, ", ".join(texts)])
+
+
+def described(variable: Variable) -> str:
+    """A variable in one line, in constant time: its name, its mathematics where that is short, and its type.
+
+    >>> from graphlab.graph.types import TensorType
+    >>> from graphlab.ops.elementwise import exp
+    >>> x = Variable(TensorType("float64", (None,)), "x")
+    >>> print(described(x), described(exp(x)))
+    <x: float64[?]> <exp(x): float64[?]>
+    """
+    node, shared = variable.owner, "shared " if isinstance(variable, Shared) else ""
+    if node is None:
+        name = constant_text(variable) if isinstance(variable, Constant) else variable.name
+    else:
+        text = maths(variable) if _is_small(variable) else "\n"
+        text = f"{node.op.name}(...)" if "\n" in text else text
+        name = f"{variable.name} = {text}" if variable.name else text
+    return f"<{name}: {shared}{variable.type}>" if name else f"<{shared}{variable.type}>"
+
+
+def labelled(variable: Variable) -> str:
+    """`name: type`, or `formula: type`, for messages."""
+    if variable.owner is None and not isinstance(variable, Constant):
+        return f"{variable.name or '(unnamed)'}: {variable.type}"
+    return described(variable)[1:-1]
+
+
+def _is_small(variable: Variable, most: int = 12) -> bool:
+    """Whether it is made of at most so many variables."""
+    seen, pending = {variable}, [variable]
+    while pending and len(seen) <= most:
+        owner = pending.pop().owner
+        new = set() if owner is None else set(owner.inputs) - seen
+        seen |= new
+        pending += new
+    return len(seen) <= most
+
+
+def pp(*outputs: Variable) -> str:
+    """The outputs as mathematics, with the graphs that ops hold: Theano's pretty print.
+
+    >>> from graphlab.graph.types import TensorType
+    >>> from graphlab.ops.elementwise import exp
+    >>> pp(exp(Variable(TensorType("float64", (None,)), "x")))
+    'exp(x)'
+    """
+    return maths(*outputs, inner=True)
+
+
+def inner_graphs(outputs: Sequence[Variable]) -> Iterator[tuple[Apply, str, Graph]]:
+    """The graphs that ops hold, those in them too: each once, with its first application and a name."""
+    shown: set[Graph] = set()
+    pending = deque([tuple(outputs)])
+    while pending:
+        for node in toposort(pending.popleft()):
+            graphs = node.op.graphs
+            for k, graph in enumerate(graphs):
+                if graph not in shown:
+                    shown.add(graph)
+                    pending.append(graph.outputs)
+                    yield node, f"{node.op.name}[{k}]" if len(graphs) > 1 else node.op.name, graph
+
+
+def _definition(label: str, graph: Graph, limit: int) -> list[str]:
+    """A graph as `label(inputs) = outputs`, the names of long parts before it."""
+    names = Names()
+    inputs = ", ".join(names(v) for v in graph.inputs)
+    defined, texts = _write(graph.outputs, _PYTHON, limit, names)
+    return [*(f"    {line}" for line in defined), f"{label}({inputs}) = {', '.join(texts)}"]
 
 
 def prefix(*outputs: Variable, limit: int = 240) -> str:
@@ -225,8 +301,10 @@ def _letters(number: int) -> str:
 _DEEPEST = 32  # a deeper part of the tree starts again at the left margin, so that the text stays linear in size
 
 
-def debugprint(*outputs: Variable | Graph) -> str:
+def debugprint(*outputs: Variable | Graph, scopes: bool = False) -> str:
     """The graph as a tree: op, id, type, name and the user's line of every node; what was shown is only cited.
+
+    The graphs that ops hold follow, each once. With `scopes`, nodes are shown with their name scopes.
 
     >>> from graphlab.graph.types import TensorType
     >>> from graphlab.ops.elementwise import exp
@@ -234,10 +312,18 @@ def debugprint(*outputs: Variable | Graph) -> str:
     exp [A] float64[?]
     """
     roots = [v for o in outputs for v in (o.outputs if isinstance(o, Graph) else (o,))]
-    ids: dict[Variable, str] = {}
+    ids, names = dict[Variable, str](), Names()
+    lines = list(_tree(roots, ids, names, scopes))
+    for node, label, graph in inner_graphs(roots):
+        lines += ["", f"inside {label} [{next(ids[v] for v in node.outputs if v in ids)}]:"]
+        lines += (f"    → {_leaf_line(v, names, ids.setdefault(v, _letters(len(ids))))}" for v in graph.inputs)
+        lines += (f"    {line}" for line in _tree(graph.outputs, ids, names, scopes))
+    return "\n".join(lines)
+
+
+def _tree(roots: Sequence[Variable], ids: dict[Variable, str], names: Names, scopes: bool) -> Iterator[str]:
+    """The lines of the tree of `roots`; every variable gets an id."""
     shown: set[Apply] = set()
-    names = Names()
-    lines: list[str] = []
     queue: list[tuple[Variable, str, str, int]] = [(v, "", "", 0) for v in reversed(roots)]
     postponed: list[Variable] = []
     while queue or postponed:
@@ -251,29 +337,35 @@ def debugprint(*outputs: Variable | Graph) -> str:
         identity = ids.setdefault(variable, _letters(len(ids)))
         node = variable.owner
         if node is None:
-            lines.append(lead + _leaf_line(variable, names, identity))
+            yield lead + _leaf_line(variable, names, identity)
         elif node in shown:
-            lines.append(f"{lead}{op_text(node.op)} [{identity}] ⋯")
+            yield f"{lead}{op_text(node.op)} [{identity}] ⋯"
         elif depth >= _DEEPEST:
-            lines.append(f"{lead}{op_text(node.op)} [{identity}] ⋯ below")
+            yield f"{lead}{op_text(node.op)} [{identity}] ⋯ below"
             postponed.append(variable)
         else:
             shown.add(node)
-            lines.append(lead + _node_line(variable, identity))
+            yield lead + _node_line(variable, identity, scopes)
             last = len(node.inputs) - 1
             for i in range(last, -1, -1):
                 branch, below = (" └─ ", "    ") if i == last else (" ├─ ", " │  ")
                 queue.append((node.inputs[i], rest + branch, rest + below, depth + 1))
-    return "\n".join(lines)
 
 
-def _node_line(variable: Variable, identity: str) -> str:
+def _node_line(variable: Variable, identity: str, scopes: bool) -> str:
     node = variable.owner
     assert node is not None
     part = f".{variable.index}" if len(node.outputs) > 1 else ""
     name = f"  '{variable.name}'" if variable.name else ""
     where = f"  {variable.origin.label}" if variable.origin else ""
-    return f"{op_text(node.op)}{part} [{identity}] {variable.type}{name}{where}"
+    scope = f"  in {scope_text(node)}" if scopes and node.provenance.scope else ""
+    return f"{op_text(node.op)}{part} [{identity}] {variable.type}{name}{where}{scope}"
+
+
+def scope_text(node: Apply) -> str:
+    """The scope of a node: `model/layer1`, or `model/layer1 (gradient)`; empty where it has none."""
+    why = node.provenance
+    return "/".join(why.scope) + (" (gradient)" if why.scope and why.grad_of is not None else "")
 
 
 def _leaf_line(variable: Variable, names: Names, identity: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from graphlab.graph.node import Apply, Constant, Graph, Provenance, Shared, Variable
 
@@ -86,3 +88,46 @@ def rebuild(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -
             for old, fresh in zip(node.outputs, made.outputs, strict=True):
                 new.setdefault(old, fresh)
     return [new.get(v, v) for v in outputs]
+
+
+def instantiate(
+    graph: Graph, inputs: Sequence[Variable], why: Callable[[Provenance], Provenance] = lambda own: own
+) -> list[Variable]:
+    """A copy of `graph` on other `inputs`: its outputs. `why` maps a node's provenance to that of its copy."""
+    new: dict[Variable, Variable] = dict(zip(graph.inputs, inputs, strict=True))
+    for node in toposort(graph.outputs, graph.inputs):
+        made = with_inputs(node, [new.get(v, v) for v in node.inputs], why(node.provenance))
+        new.update(zip(node.outputs, made.outputs, strict=True))
+    return [new.get(v, v) for v in graph.outputs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaced:
+    """What an application was replaced by: to be looked up once all of it is in place."""
+
+    node: Apply
+    outputs: Sequence[Variable]
+
+
+def replace_nodes(graph: Graph, build: Callable[[Apply, Apply], Sequence[Variable] | None]) -> Graph:
+    """`graph` with every application for which `build` gives outputs replaced by them, also inside of what it gives.
+
+    `build` is called with the application on its new inputs, and with the one that stood there before.
+    """
+    new: dict[Variable, Variable] = {}
+    pending: deque[Apply | _Replaced] = deque(toposort(graph.outputs, graph.inputs))
+    while pending:
+        item = pending.popleft()
+        if isinstance(item, _Replaced):
+            for old, made in zip(item.node.outputs, item.outputs, strict=True):
+                new[old] = new.get(made, made)
+            continue
+        inputs = [new.get(v, v) for v in item.inputs]
+        moved = any(now is not old for now, old in zip(inputs, item.inputs, strict=True))
+        node = with_inputs(item, inputs) if moved else item
+        outputs = build(node, item)
+        if outputs is not None:
+            pending.extendleft(reversed([*toposort(outputs, node.inputs), _Replaced(item, outputs)]))
+        elif node is not item:
+            new.update(zip(item.outputs, node.outputs, strict=True))
+    return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))

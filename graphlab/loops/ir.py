@@ -23,9 +23,9 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number of dtype `dtype`; `value` is a Python bool, int or float (nan and inf allowed)."""
+    """A number of dtype `dtype`; `value` is a Python bool, int, float or complex (nan and inf allowed)."""
 
-    value: bool | int | float
+    value: bool | int | float | complex
     dtype: str
 
 
@@ -258,7 +258,55 @@ class SameExtents:
     known: tuple[int | None, ...]
 
 
-Action = LoopCall | RuntimeCall | HostCall | SameExtents
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A value that a Loop carries on: it begins as `start`, `past[k]` holds it as it was k + 1 turns ago.
+
+    Each turn makes it anew in `new`, which waits in `next` until all are made. A `start` for more than
+    one past value has them stacked, oldest first; `final`, where wanted, gets them in the same form.
+    """
+
+    start: int
+    past: tuple[int, ...]
+    new: int
+    next: int
+    final: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Run `body` as often as the slot `turns` says.
+
+    `elements` pairs each sequence with the slot for its element of this turn, `stacks` each slot that
+    collects the values of all turns with the slot of this turn's, and how many of the last are kept (None: all). Without any turn, `dry` makes the body
+    run once on zeros to know what the extents would be. `until`: the slot that ends the loop, `made` gets
+    the number of turns.
+    """
+
+    turns: int
+    elements: tuple[tuple[int, int], ...]
+    carried: tuple[Carried, ...]
+    stacks: tuple[tuple[int, int, int | None], ...]
+    body: tuple[Step, ...]
+    dry: bool = False
+    until: int | None = None
+    made: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Run `then` if the slot `condition` holds, else `otherwise`.
+
+    `results`: for each output its slot, and those of the values that it is then, and otherwise.
+    """
+
+    condition: int
+    then: tuple[Step, ...]
+    otherwise: tuple[Step, ...]
+    results: tuple[tuple[int, int, int], ...]
+
+
+Action = LoopCall | RuntimeCall | HostCall | SameExtents | Loop | Branch
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from graphlab.loops.ir import (
     Accumulator,
     Action,
     Assign,
+    Branch,
     Cast,
     Comment,
     Element,
@@ -23,6 +24,7 @@ from graphlab.loops.ir import (
     Let,
     Literal,
     Load,
+    Loop,
     LoopCall,
     Name,
     Pointer,
@@ -30,6 +32,7 @@ from graphlab.loops.ir import (
     Return,
     RuntimeCall,
     SameExtents,
+    Step,
     Stmt,
     Store,
 )
@@ -192,6 +195,28 @@ def action_text(name: str, action: Action) -> str:
         case SameExtents(groups, known):
             shown = [f"{[*axes, *([] if n is None else [n])]}" for axes, n in zip(groups, known, strict=True)]
             return f"{name}: equal are the extents of {'; '.join(shown)}"
+        case Loop():
+            return "\n".join([f"{name}: {loop_head(action)}", *block_lines(action.body)])
+        case Branch(condition, then, otherwise, results):
+            head = f"{name}: if [{condition}] -> {[list(r) for r in results]}"
+            return "\n".join([head, *block_lines(then), "else", *block_lines(otherwise)])
+
+
+def loop_head(loop: Loop) -> str:
+    """What a loop reads, carries on and collects, as text."""
+    parts = [f"for [{loop.turns}] turns"]
+    parts += [f"[{element}] from [{sequence}]" for sequence, element in loop.elements]
+    parts += [f"{list(c.past)} = [{c.new}] from [{c.start}]" for c in loop.carried]
+    kept = {None: "all", 1: "the last one"}
+    parts += [f"[{s}] of [{value}], {kept.get(n, f'the last {n}')}" for s, value, n in loop.stacks]
+    if loop.until is not None:
+        parts.append(f"until [{loop.until}]")
+    return "; ".join(parts)
+
+
+def block_lines(steps: Iterable[Step]) -> Iterator[str]:
+    """The lines of steps inside another."""
+    return ("    " + line for step in steps for line in action_text(step.name, step.action).split("\n"))
 
 
 def program_text(program: Program) -> str:

@@ -1,4 +1,4 @@
-"""Which names a piece of loop code uses, and the code without the locals that nobody uses."""
+"""Walks over loop code and steps: what is inside, which names are used, and the code without unused locals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from graphlab.loops.ir import (
     Accumulator,
     Assign,
+    Branch,
     Cast,
     Comment,
     Element,
@@ -18,9 +19,11 @@ from graphlab.loops.ir import (
     Let,
     Literal,
     Load,
+    Loop,
     Name,
     Pointer,
     Return,
+    Step,
     Stmt,
     Store,
 )
@@ -113,3 +116,22 @@ def without_unused(body: tuple[Stmt, ...], used: Iterable[str] = ()) -> tuple[St
         needed |= used_names((statement,))
         kept.append(statement)
     return tuple(reversed(kept))
+
+
+def blocks(step: Step) -> tuple[tuple[Step, ...], ...]:
+    """The blocks of steps inside `step`."""
+    match step.action:
+        case Loop():
+            return (step.action.body,)
+        case Branch():
+            return (step.action.then, step.action.otherwise)
+        case _:
+            return ()
+
+
+def every_step(steps: Iterable[Step]) -> Iterator[Step]:
+    """Each of `steps`, in order, those inside others included."""
+    for step in steps:
+        yield step
+        for block in blocks(step):
+            yield from every_step(block)

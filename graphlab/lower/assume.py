@@ -95,9 +95,7 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
     return _without(graph, nodes, dropped, relieved), _equalities(classes, shapes)
 
 
-def _relieved(
-    graph: Graph, nodes: Sequence[Apply], classes: _Classes, shapes: SymbolicShapes
-) -> dict[Apply, Variable]:
+def _relieved(graph: Graph, nodes: Sequence[Apply], classes: _Classes, shapes: SymbolicShapes) -> dict[Apply, Variable]:
     """For each ShapeOf that a gradient asks for, an input or shared variable of the same shape, if there is one.
 
     A gradient often needs the shape of a value and not the value, which then need not be computed.

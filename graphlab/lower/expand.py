@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-from graphlab.dtypes import COMPLEX
 from graphlab.errors import GraphTypeError
-from graphlab.graph.node import Apply, Graph, Provenance, Variable, provenance
-from graphlab.graph.walk import toposort, with_inputs
-from graphlab.ops.base import Expand, Host, Lowering, Pointwise, Reduction
-
-
-@dataclass(frozen=True, slots=True)
-class _Expanded:
-    """What an application was replaced by: to be looked up once all of it is in place."""
-
-    node: Apply
-    outputs: tuple[Variable, ...]
+from graphlab.graph.node import Apply, Graph, Variable, provenance
+from graphlab.graph.walk import rebuild, replace_nodes
+from graphlab.ops.lowering import Expand, Inline, Lowering, Pointwise, Reduction
+from graphlab.rewrite.inline import opened
 
 
 def expand(graph: Graph) -> Graph:
-    """`graph` with every application whose lowering is Expand replaced by what that builds, also inside it."""
-    new: dict[Variable, Variable] = {}
-    pending: deque[Apply | _Expanded] = deque(toposort(graph.outputs, graph.inputs))
-    while pending:
-        item = pending.popleft()
-        if isinstance(item, _Expanded):
-            for old, made in zip(item.node.outputs, item.outputs, strict=True):
-                new[old] = new.get(made, made)
-            continue
-        node = _renewed(item, new)
-        lowering = node.op.lowering(node)
-        if isinstance(lowering, Expand):
-            outputs = _built(node, lowering)
-            pending.extendleft(reversed([*toposort(outputs, node.inputs), _Expanded(item, outputs)]))
-        elif node is not item:
-            new.update(zip(item.outputs, node.outputs, strict=True))
-    return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
+    """`graph` with every application whose lowering is Expand replaced by what that builds, also inside it.
+
+    The graphs that applications hold are expanded too, and copied: every application inside them stands in
+    one place of the program only.
+    """
+    flat, done = replace_nodes(graph, _built), set[int]()
+
+    def within(node: Apply, _: Apply) -> Sequence[Variable] | None:
+        if not node.op.graphs or id(node.op) in done:
+            return None
+        op = node.op.with_graphs([expand(fresh(g)) for g in node.op.graphs])
+        done.add(id(op))
+        made = Apply(op, node.inputs, [v.type for v in node.outputs], node.provenance)
+        for old, new in zip(node.outputs, made.outputs, strict=True):
+            new.name = old.name
+        return made.outputs
+
+    return replace_nodes(flat, within)
 
 
-def _renewed(node: Apply, new: Mapping[Variable, Variable]) -> Apply:
-    if all(new.get(v, v) is v for v in node.inputs):
-        return node
-    return with_inputs(node, [new.get(v, v) for v in node.inputs])
+def fresh(graph: Graph) -> Graph:
+    """`graph` with inputs and applications of its own."""
+    inputs = {v: Variable(v.type, v.name) for v in graph.inputs}
+    return Graph(tuple(inputs.values()), tuple(rebuild(graph.outputs, inputs)))
 
 
-def _built(node: Apply, lowering: Expand) -> tuple[Variable, ...]:
-    origin = node.provenance
-    why = Provenance(origin.origins, origin.grad_of, rule=f"lower {node.op.name}", replaced=node)
+def _built(node: Apply, _: Apply) -> Sequence[Variable] | None:
+    lowering = node.op.lowering(node)
+    if isinstance(lowering, Inline):
+        return opened(node, lowering, lowering.function)
+    if not isinstance(lowering, Expand):
+        return None
+    why = replace(node.provenance, rule=f"lower {node.op.name}", replaced=node)
     with provenance(why):
         outputs = tuple(lowering.build(*node.inputs))
     for wanted, got in zip(node.outputs, outputs, strict=True):
@@ -59,18 +55,11 @@ def _built(node: Apply, lowering: Expand) -> tuple[Variable, ...]:
 
 
 def lowerings(nodes: Sequence[Apply]) -> dict[Apply, Lowering]:
-    """How each of `nodes`, expanded already, is computed; what C can't compute becomes Host."""
+    """How each of `nodes`, expanded already, is computed."""
     return {node: _feasible(node, node.op.lowering(node)) for node in nodes}
 
 
 def _feasible(node: Apply, lowering: Lowering) -> Lowering:
-    if not isinstance(lowering, Pointwise | Reduction):
-        return lowering
-    dtypes = {v.dtype for v in (*node.inputs, *node.outputs)}
-    dtypes |= {*lowering.input_dtypes} if isinstance(lowering, Pointwise) else {lowering.dtype}
-    missing = sorted(d for d in dtypes if d == "float16" or d in COMPLEX)
-    if missing:
-        return Host(f"{', '.join(missing)} has no C form")
     if isinstance(lowering, Reduction) and not lowering.axes:
         return _of_single_elements(node, lowering)
     return lowering

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graphlab.graph.node import Apply, Variable
-from graphlab.ops.base import Lowering, Pointwise, Reduction, Runtime
+from graphlab.ops.lowering import Lowering, Pointwise, Reduction, Runtime
 
 # A known extent is its number. An unknown one is a set of atoms, each an extent that a leaf or an
 # opaque op brings in: the broadcast of several unknown extents is the union of their sets, because the
@@ -67,18 +67,32 @@ class SymbolicShapes:
                     if keepdims or d not in axes
                 ]
                 return self._typed(variable, kept)
-            case Runtime("broadcast_to"):
+            case Runtime("broadcast_to") | Runtime("draw", (_, 1, *_)):
                 like = self._shape_source(node.inputs[1])
                 if like is not None and like.ndim == variable.ndim:
                     return self._typed(variable, self[like])
             case Runtime("sum_to"):
                 return self._typed(variable, self[node.inputs[1]])
+            case Runtime("scatter"):
+                return self._typed(variable, self[node.inputs[0]])
+            case Runtime("gather", (at, rank, *_)):
+                arrays = [padded(self[v], rank) for v in node.inputs[1:] if v.ndim]
+                gathered = [self._joined([a[d] for a in arrays]) for d in range(rank)]
+                fresh = self._fresh(variable)
+                return self._typed(variable, [*fresh[:at], *gathered, *fresh[at + rank :]])
             case Runtime("transpose", (_, *axes)):
                 return self._typed(variable, [1 if a < 0 else self[node.inputs[0]][a] for a in axes])
             case Runtime("matmul"):
-                a, b = (self[v] for v in node.inputs)
-                return self._typed(variable, [*a[:-1], *b[1:]])
+                return self._typed(variable, self._product(*(self[v] for v in node.inputs)))
+            case Runtime("windows", (rank, *_)):
+                fresh = self._fresh(variable)
+                return self._typed(variable, [*self[node.inputs[0]][:-rank], *fresh[-2 * rank :]])
         return self._fresh(variable)
+
+    def _product(self, a: Extents, b: Extents) -> Extents:
+        depth = max(len(a), len(b)) - 2
+        batch = [self._joined(pair) for pair in zip(*(padded(e[:-2], depth) for e in (a, b)), strict=True)]
+        return (*batch, *a[-2:-1], *b[-1:]) if len(b) > 1 else (*batch, *a[-2:-1])
 
     def _shape_source(self, vector: Variable) -> Variable | None:
         """The array whose shape `vector` is."""

@@ -1,6 +1,5 @@
 """A kernel in the making: its operands, its loops, and the scalar code of one element."""
 
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from graphlab.loops.ir import (
     Stmt,
 )
 from graphlab.lower.fuse import Unit, is_scalar_constant
-from graphlab.ops.base import Lowering, Pointwise, Reduction
+from graphlab.ops.lowering import Lowering, Pointwise, Reduction
 
 ZERO = Literal(0, "int64")
 ONE = Literal(1, "int64")
@@ -243,9 +242,7 @@ def scalar_prelude(scope: Scope) -> list[Stmt]:
     unit = scope.frame.unit
     if scope.frame.ndim == 0:
         return []
-    loads: list[Stmt] = [
-        scope.load(v, Load(o.pointer, ZERO, o.dtype)) for v, o in reads(scope.frame) if o.is_scalar
-    ]
+    loads: list[Stmt] = [scope.load(v, Load(o.pointer, ZERO, o.dtype)) for v, o in reads(scope.frame) if o.is_scalar]
     return loads + scope.compute(n for n in unit.nodes if is_pointwise_scalar(n, scope.frame))
 
 

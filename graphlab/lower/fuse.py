@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.walk import users
 from graphlab.lower.extents import Axis, Extent, Extents, SymbolicShapes
-from graphlab.ops.base import Host, Lowering, Pointwise, Reduction, Runtime
+from graphlab.ops.lowering import Host, Lowering, Pointwise, Reduction, Runtime
 
 MOST_NODES = 200  # the C compiler's time must stay linear
 MOST_OPERANDS = 60

@@ -156,9 +156,7 @@ def _single_element(scope: Scope) -> list[Stmt]:
     frame = scope.frame
     body: list[Stmt] = [scope.load(v, Load(o.pointer, ZERO, o.dtype)) for v, o in reads(frame)]
     body += scope.compute(per_element(frame))
-    return body + [
-        Store(o.pointer, ZERO, o.dtype, scope.value(v), _maker(frame, v)) for v, o in _written(frame)
-    ]
+    return body + [Store(o.pointer, ZERO, o.dtype, scope.value(v), _maker(frame, v)) for v, o in _written(frame)]
 
 
 def _written(frame: Frame) -> list[tuple[Variable, Operand]]:

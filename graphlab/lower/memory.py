@@ -3,69 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.lower.fuse import Unit
-from graphlab.ops.base import Lowering, Runtime
+from graphlab.ops.lowering import Choose, Lowering, Repeat, Runtime
+
+
+@dataclass(slots=True)
+class Table:
+    """The slots of a program in the making: `variables` says what lies in each."""
+
+    variables: list[Variable] = field(default_factory=list)
+    constants: dict[Constant, int] = field(default_factory=dict)
+
+    def add(self, variable: Variable) -> int:
+        """A new slot for `variable`."""
+        self.variables.append(variable)
+        return len(self.variables) - 1
+
+    def constant(self, variable: Constant) -> int:
+        """The slot of `variable`: one in the whole program."""
+        if variable not in self.constants:
+            self.constants[variable] = self.add(variable)
+        return self.constants[variable]
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The table of slots and what steps do to it.
+    """Where the values of one graph lie, and what steps do to them.
 
-    `slots` says where each variable lies, `variables` what lies in each slot. `copies` are the
+    `slots` says where each variable lies, `outputs` where the graph's outputs are. `copies` are the
     (target, source) slots of outputs that would otherwise alias something, made after the last unit.
-    `release[k]`: the slots that nobody needs after step k, copies counted as steps after the units.
+    `release[k]`: the slots that nobody needs after step k, copies counted as steps after the units;
+    `kept`: the computed ones that no step releases.
     """
 
     slots: dict[Variable, int]
-    variables: tuple[Variable, ...]
-    inputs: tuple[int, ...]
-    shared: tuple[int, ...]
-    constants: tuple[int, ...]
     outputs: tuple[int, ...]
     copies: tuple[tuple[int, int], ...]
     release: tuple[tuple[int, ...], ...]
+    kept: tuple[int, ...]
+
+
+def given_slots(graph: Graph, units: Sequence[Unit], also: Sequence[Variable], table: Table) -> dict[Variable, int]:
+    """Slots for what comes from outside: first the inputs, one by one, then the shared variables that are read."""
+    read = dict.fromkeys([*(v for unit in units for v in unit.inputs), *graph.outputs, *also])
+    numbered = [(table.add(v), v) for v in graph.inputs]
+    slots = {v: k for k, v in reversed(numbered)}
+    slots.update((v, table.add(v)) for v in read if isinstance(v, Shared) and v not in slots)
+    return slots
 
 
 def plan(
-    graph: Graph, units: Sequence[Unit], lowerings: Mapping[Apply, Lowering], also: Sequence[Variable] = ()
+    graph: Graph,
+    units: Sequence[Unit],
+    lowerings: Mapping[Apply, Lowering],
+    table: Table,
+    given: Mapping[Variable, int],
+    owned: bool = True,
 ) -> Memory:
-    """The memory of a program that runs `units` in order; the inputs and shared variables `also` get slots too."""
-    table = list(graph.inputs)
-    read = dict.fromkeys([*(v for unit in units for v in unit.inputs), *graph.outputs, *also])
-    shared = [v for v in read if isinstance(v, Shared) and v not in graph.inputs]
-    constants = [v for v in read if isinstance(v, Constant)]
+    """The memory of steps that run `units` in order; `owned`: each output needs an array of its own."""
+    slots = dict(given)
+    read = dict.fromkeys([*(v for unit in units for v in unit.inputs), *graph.outputs])
+    slots.update((v, table.constant(v)) for v in read if isinstance(v, Constant) and v not in slots)
     computed = [v for unit in units for v in unit.outputs]
-    table += [*shared, *constants, *computed]
-    slots = {v: k for k, v in reversed([*enumerate(table)])}
-    outputs, copies = _outputs(graph, table, slots, lowerings)
+    slots.update((v, table.add(v)) for v in computed)
+    outputs: tuple[int, ...] = tuple(slots[v] for v in graph.outputs)
+    copies: tuple[tuple[int, int], ...] = ()
+    if owned:
+        outputs, copies = _outputs(graph, table, slots, lowerings)
     release = _releases(units, slots, [slots[v] for v in computed], outputs, copies)
-    bounds = (0, len(graph.inputs), len(graph.inputs) + len(shared))
-    return Memory(
-        slots,
-        tuple(table),
-        tuple(range(bounds[1])),
-        tuple(range(bounds[1], bounds[2])),
-        tuple(range(bounds[2], bounds[2] + len(constants))),
-        outputs,
-        copies,
-        release,
-    )
+    kept = tuple(dict.fromkeys(slots[v] for v in computed if slots[v] in outputs))
+    return Memory(slots, outputs, copies, release, kept)
 
 
 def _outputs(
-    graph: Graph, table: list[Variable], slots: Mapping[Variable, int], lowerings: Mapping[Apply, Lowering]
+    graph: Graph, table: Table, slots: Mapping[Variable, int], lowerings: Mapping[Apply, Lowering]
 ) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """The output slots, each holding an array of its own; copies get new slots at the end of `table`."""
+    """The output slots, each holding an array of its own; copies get new slots."""
     outputs, copies = list[int](), list[tuple[int, int]]()
     for variable in graph.outputs:
         slot = slots[variable]
         if slot in outputs or not _owns_memory(variable, graph, lowerings):
-            copies.append((len(table), slot))
-            slot = len(table)
-            table.append(variable)
+            copies.append((table.add(variable), slot))
+            slot = copies[-1][0]
         outputs.append(slot)
     return tuple(outputs), tuple(copies)
 
@@ -74,8 +96,17 @@ def _owns_memory(variable: Variable, graph: Graph, lowerings: Mapping[Apply, Low
     """Whether the array of `variable` is fresh in every call."""
     if variable.owner is None or variable in graph.inputs:
         return False
-    lowering = lowerings[variable.owner]
-    return not (isinstance(lowering, Runtime) and lowering.view)
+    match lowerings[variable.owner]:
+        case Runtime(view=view):
+            return not view
+        case Repeat() as loop:  # a loop that may end early leaves part of a stack, and what is carried is shared
+            traced = sum(r.traced for r in loop.recurrences)
+            finals = sum(r.final for r in loop.recurrences)
+            return not loop.until and not traced <= variable.index < traced + finals
+        case Choose():
+            return False
+        case _:
+            return True
 
 
 def _releases(

@@ -50,7 +50,7 @@ from graphlab.lower.frame import (
     scalar_prelude,
 )
 from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
-from graphlab.ops.base import Reduction
+from graphlab.ops.lowering import Reduction
 
 FEW = 16  # elements are not worth the lanes
 LEVELS = 40  # 2**40 blocks
@@ -271,9 +271,7 @@ def _rows(fold: Fold, scope: Scope, dense: Expr, decides: int | None) -> tuple[S
     ])  # fmt: skip
 
 
-def _folded_block(
-    fold: Fold, scope: Scope, at: Mapping[int, Expr], dense: Expr, decides: int | None
-) -> list[Stmt]:
+def _folded_block(fold: Fold, scope: Scope, at: Mapping[int, Expr], dense: Expr, decides: int | None) -> list[Stmt]:
     """Set `part` to the fold of a block: of what memory holds, if that is all, else of the tile."""
     frame = fold.frame
     straight, crooked = (Row(frame, fold.inner, at, d, decides) for d in (True, False))

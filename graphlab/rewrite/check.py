@@ -20,10 +20,11 @@ from graphlab.graph.node import Constant, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
 from graphlab.ops.base import Array, Op
-from graphlab.ops.elementwise import Elementwise, equal
+from graphlab.ops.elementwise import equal
 from graphlab.ops.nnet import Softmax
 from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle
+from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.driver import RewriteError, apply_rules
 from graphlab.rewrite.facts import same_bits
 from graphlab.rewrite.rule import DOMAIN, EXACT, Rule

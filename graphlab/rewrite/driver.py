@@ -11,13 +11,13 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphlab.graph import events
 from graphlab.graph.node import Apply, Graph, Provenance, Variable, provenance
 from graphlab.graph.walk import toposort, with_inputs
 from graphlab.ops.base import Op
-from graphlab.ops.elementwise import Elementwise
+from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.rule import AnyRule, Match
 
 MAX_ORIGINS = 16  # lines kept for a node that many were made into, so that long chains stay linear
@@ -32,12 +32,22 @@ class RewriteWarning(UserWarning):
 
 
 def joined_origins(nodes: Sequence[Apply]) -> Provenance:
-    """The provenance of a node that stands for all of `nodes`: the first one's, with the lines of all."""
+    """The provenance of a node that stands for all of `nodes`: the first one's, with the lines and scopes of all."""
     first = nodes[0].provenance
     if len(nodes) == 1:
         return first
     lines = dict.fromkeys(origin for node in nodes for origin in node.provenance.origins)
-    return Provenance(tuple(lines)[:MAX_ORIGINS], first.grad_of, first.rule, first.replaced)
+    return replace(first, origins=tuple(lines)[:MAX_ORIGINS], scope=_common([n.provenance.scope for n in nodes]))
+
+
+def _common(scopes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The innermost scope that holds all of `scopes`."""
+    alike = 0
+    for names in zip(*scopes, strict=False):
+        if len(set(names)) > 1:
+            break
+        alike += 1
+    return scopes[0][:alike]
 
 
 def default_budget(nodes: int) -> int:
@@ -152,7 +162,7 @@ class Sweep:
     def _build(self, rule: AnyRule, found: Match) -> tuple[Variable, ...] | None:
         node = found.nodes[0]
         old = joined_origins(found.nodes)
-        with provenance(Provenance(old.origins, old.grad_of, rule.name, node)):
+        with provenance(Provenance(old.origins, old.grad_of, rule.name, node, node.provenance.scope)):
             new = rule.build(found)
         if new is None:
             return None

@@ -19,14 +19,18 @@ import numpy as np
 from graphlab.dtypes import INTEGER, UNSIGNED
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.ops.base import Op
-from graphlab.ops.elementwise import Cast, Elementwise, power
+from graphlab.ops.check import Check, Print
+from graphlab.ops.conversion import Cast
+from graphlab.ops.elementwise import power
 from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, StackScalars
 from graphlab.ops.index import Index
 from graphlab.ops.key import Slice
 from graphlab.ops.linalg import MatMul
 from graphlab.ops.nnet import LogSoftmax, LogSumExp, Softmax
-from graphlab.ops.reduce import All_, Any_, Prod, Reduce, Sum, SumTo
+from graphlab.ops.products import Prod
+from graphlab.ops.reduce import All_, Any_, Reduce, Sum, SumTo
 from graphlab.ops.shape import Dimshuffle
+from graphlab.ops.ufunc import Elementwise
 
 # An extent: a known one (not 1), or one that only the run knows: of an axis of the variable with that id.
 # Ids, as the facts of a variable are forgotten with it and the variables it is made from live as long.
@@ -167,6 +171,8 @@ def _(op: Elementwise, node: Apply) -> Extents | None:
 
 
 @extents_of.register(Cast)
+@extents_of.register(Check)
+@extents_of.register(Print)
 @extents_of.register(Softmax)
 @extents_of.register(LogSoftmax)
 def _(op: Op, node: Apply) -> Extents | None:

@@ -56,7 +56,8 @@ class _Classes:
         inputs = [self.number(v) for v in node.inputs]
         if node.op in COMMUTATIVE:
             inputs.sort()
-        group = self.groups.setdefault((node.op, *inputs), [])
+        key = (node.op, *inputs)
+        group = self.groups.setdefault((node, key) if node.op.effects else key, [])
         group.append(node)
         for mine, first in zip(node.outputs, group[0].outputs, strict=True):
             if mine is not first:

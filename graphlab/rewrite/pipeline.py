@@ -9,9 +9,13 @@ from typing import overload
 
 from graphlab.errors import GraphValueError, caller_origin
 from graphlab.graph import events
-from graphlab.graph.node import Graph, Variable
-from graphlab.graph.walk import free_inputs, rebuild, toposort
+from graphlab.graph.enclose import enclose
+from graphlab.graph.node import Apply, Graph, Variable
+from graphlab.graph.walk import free_inputs, rebuild, replace_nodes, toposort
+from graphlab.ops.base import Op
 from graphlab.rewrite.driver import apply_rules
+from graphlab.rewrite.inline import inline
+from graphlab.rewrite.loops import slim_loops
 from graphlab.rewrite.merge import merge
 from graphlab.rewrite.rule import DOMAIN, AnyRule
 from graphlab.rewrite.rules.canonical import CANONICAL, FOLD
@@ -25,17 +29,22 @@ from graphlab.rewrite.rules.stable import STABLE
 class Pass:
     """A step of the pipeline: `name` says what is true afterwards; it applies `rules` or calls `function`.
 
-    `quick`: whether the modes that hurry run it too.
+    `inside`: it runs the whole pipeline on the graphs that operations hold. `quick`: whether the modes
+    that hurry run it too.
     """
 
     name: str
     rules: tuple[AnyRule, ...] = ()
     function: Callable[[Graph, str], Graph] | None = None
     quick: bool = False
+    inside: bool = False
 
 
 PASSES = (
+    Pass("calls are opened", function=inline, quick=True),
     Pass("equal nodes are one", function=merge, quick=True),
+    Pass("branches hold what only they need", function=enclose, quick=True),
+    Pass("graphs inside loops and branches are rewritten", inside=True, quick=True),
     Pass("constants are folded", FOLD, quick=True),
     Pass("forms are canonical", FOLD + CANONICAL),
     # Rules with a repeated wildcard, such as exp(x) / sum(exp(x)), ask for one and the same variable.
@@ -43,6 +52,7 @@ PASSES = (
     Pass("values are stable", FOLD + STABLE + CANONICAL, quick=True),
     Pass("special forms are used", FOLD + SPECIAL + CANONICAL),
     Pass("equal results are one", function=merge),
+    Pass("loops keep only what is read", function=slim_loops, quick=True),
 )
 RULES: tuple[AnyRule, ...] = FOLD + CANONICAL + STABLE + SPECIAL
 
@@ -147,29 +157,48 @@ def optimize(
     return done[0] if isinstance(graph, Variable) else list(done)
 
 
-def _optimized(graph: Graph, chosen: str | Mode, rules: Sequence[AnyRule] | None) -> Graph:
+def _optimized(graph: Graph, chosen: str | Mode, rules: Sequence[AnyRule] | None, told: bool = True) -> Graph:
     settings = mode(chosen)
     steps = PASSES if rules is None else (Pass("rules are applied", tuple(rules)),)
     work, doubles = _detached(graph)
     for step in steps:
         if settings.runs(step):
-            work = _run(step, work, settings)
+            work = _run(step, work, settings, told)
     return Graph(graph.inputs, tuple(rebuild(work.outputs, doubles))) if doubles else work
 
 
-def _run(step: Pass, graph: Graph, settings: Mode) -> Graph:
-    """One pass, reported to whoever listens."""
+def _run(step: Pass, graph: Graph, settings: Mode, told: bool) -> Graph:
+    """One pass, reported, if it is to be `told`, to whoever listens."""
     started = time.perf_counter()
     if step.function is not None:
         after = step.function(graph, step.name)
+    elif step.inside:
+        after = _with_inner(graph, settings)
     else:
         rules = tuple(r for r in settings.rules + step.rules if settings.admits(r))
         after = apply_rules(graph, rules, pass_name=step.name, strict=settings.checks)
     seconds = time.perf_counter() - started
-    if events.listening():
+    if told and events.listening():
         before_size, after_size = (len(toposort(g.outputs, g.inputs)) for g in (graph, after))
         events.emit(events.PassApplied(step.name, after, before_size, after_size, seconds))
     return after
+
+
+def _with_inner(graph: Graph, settings: Mode) -> Graph:
+    """`graph` with the graphs that its operations hold rewritten. Their rewrites are told, their passes are not."""
+    done: dict[Op, Op] = {}
+
+    def build(node: Apply, _: Apply) -> Sequence[Variable] | None:
+        if not node.op.graphs or any(node.op is op for op in done.values()):
+            return None
+        if node.op not in done:
+            done[node.op] = node.op.with_graphs([_optimized(g, settings, None, told=False) for g in node.op.graphs])
+        made = Apply(done[node.op], node.inputs, [v.type for v in node.outputs], node.provenance)
+        for old, new in zip(node.outputs, made.outputs, strict=True):
+            new.name = old.name
+        return made.outputs
+
+    return replace_nodes(graph, build)
 
 
 def _detached(graph: Graph) -> tuple[Graph, dict[Variable, Variable]]:

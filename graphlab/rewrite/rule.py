@@ -22,6 +22,7 @@ from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.types import TensorType
 from graphlab.ops import elementwise as e
 from graphlab.ops.base import Op
+from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.facts import facts, may_drop, uniform_value
 
 EXACT = "exact"  # the same value for every input, NaN, infinities and the sign of zero included
@@ -216,7 +217,7 @@ class Rule:
     def concerns(self, op: Op) -> bool:
         """Whether it may fire on applications of ops like `op`."""
         root = self.patterns[0].op
-        if isinstance(root, e.Elementwise):
+        if isinstance(root, Elementwise):
             return op is root
         return type(op) is (root.kind if isinstance(root, OpWildcard) else type(root))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import graphlab
 import graphlab.tensor as T
-from graphlab.graph.text import debugprint, latex, maths, number_text, prefix
+from graphlab.graph.text import debugprint, latex, maths, number_text, pp, prefix
 
 x, y = T.vector("x"), T.vector("y")
 
@@ -76,3 +77,53 @@ def test_texts_of_wide_sharing_and_of_depth_stay_small() -> None:
     assert len(debugprint(h).splitlines()) < 25_000
     assert max(map(len, debugprint(h).splitlines())) < 250
     assert len(maths(h)) < 1_500_000
+
+
+def test_graphs_that_ops_hold_are_shown_once_below() -> None:
+    inner = graphlab.symbolic(lambda v: v * 2, name="double")
+    outer = graphlab.symbolic(lambda v: inner(v) + inner(inner(v)), name="outer")
+    v = outer(x)
+    blocks = debugprint(v).split("\n\n")
+    assert [b.splitlines()[0].split("  ")[0] for b in blocks] == [
+        "outer [A] float64[?]", "inside outer [A]:", "inside double [E]:",
+    ]  # fmt: skip
+    assert blocks[2].splitlines()[1].startswith("    → v [")
+    assert blocks[2].count("multiply") == 1
+    assert maths(v) == "outer(x)"
+    assert pp(v).splitlines() == ["outer(v) = double(v) + double(double(v))", "double(v) = v*2", "outer(x)"]
+
+
+def test_scopes_are_shown_if_asked_for() -> None:
+    with graphlab.name_scope("a/b"):
+        v = T.exp(x)
+    assert "in a/b" not in debugprint(v)
+    assert debugprint(v, scopes=True).splitlines()[0].endswith("in a/b")
+    lines = debugprint(T.grad(v.sum(), x), scopes=True).splitlines()
+    assert any(line.endswith("in a/b (gradient)") for line in lines)
+
+
+def test_a_variable_is_shown_in_one_line_however_large_its_graph_is() -> None:
+    assert repr(x) == "<x: float64[?]>"
+    assert repr(x + 1) == "<x + 1: float64[?]>"
+    assert repr(T.dmatrix()) == "<float64[?,?]>"
+    assert repr(graphlab.shared([1.0], "w")) == "<w: shared float64[?]>"
+    assert repr(T.constant(2.0)) == "<2: float64>"
+    named = T.exp(x)
+    named.name = "e"
+    assert repr(named) == "<e = exp(x): float64[?]>"
+    doubled = x
+    for _ in range(10_000):
+        doubled = doubled + doubled
+    assert repr(doubled) == "<add(...): float64[?]>"
+
+
+def test_a_trace_and_a_program_are_printed_line_by_line() -> None:
+    p = T.vector("p")
+    f = graphlab.function([p], T.log(1 + T.exp(p)))
+    assert any(
+        line.startswith("    log(1 + exp(x)) -> softplus(x)  [rounding]  test_text.py:")
+        for line in str(f.trace).splitlines()
+    )
+    assert "kernel_0: softplus has a kernel of its own" in str(f.trace)
+    assert "1 rewrite" in repr(f.trace)
+    assert "kernel_0" in repr(f.lowered) and "step 0" in str(f.lowered)

@@ -13,7 +13,8 @@ from graphlab.codegen.c import Source, emit
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.types import TensorType, broadcast_shape
 from graphlab.lower import Lowered, lower
-from graphlab.ops.base import Lowering, Op, Pointwise
+from graphlab.ops.base import Op
+from graphlab.ops.lowering import Lowering, Pointwise
 from graphlab.runtime.program import Machine
 
 Array = np.ndarray[Any, Any]
@@ -42,8 +43,6 @@ class Formula(Op):
 def var(dtype: str, *shape: int | None) -> Variable:
     """An input of this type."""
     return Variable(TensorType(dtype, shape))
-
-
 
 
 @dataclass(frozen=True)

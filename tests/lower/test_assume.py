@@ -23,9 +23,7 @@ def _gradient() -> tuple[graphlab.Function, list[graphlab.Variable]]:
 def _by_hand(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     slope = 1 - np.tanh(x * y) ** 2
     g_x, g_y = slope * y + 1, slope * x
-    return [
-        g.sum(keepdims=True) if v.shape == (1,) != g.shape else g for g, v in ((g_x, x), (g_y, y))
-    ]
+    return [g.sum(keepdims=True) if v.shape == (1,) != g.shape else g for g, v in ((g_x, x), (g_y, y))]
 
 
 def test_sums_to_a_shape_vanish_and_the_gradient_is_one_kernel() -> None:

@@ -12,11 +12,11 @@ import pytest
 from graphlab.graph.node import Variable
 from graphlab.interpret import interpret
 from graphlab.ops import elementwise as e
-from graphlab.ops import reduce
+from graphlab.ops import products, reduce
 from graphlab.runtime.native import StepFailed
 from tests.lower.programs import Array, built, var
 
-KINDS = (reduce.Sum, reduce.Prod, reduce.Max, reduce.Min, reduce.Any_, reduce.All_)
+KINDS = (reduce.Sum, products.Prod, reduce.Max, reduce.Min, reduce.Any_, reduce.All_)
 
 
 def all_reductions(x: Variable) -> list[Variable]:
@@ -112,7 +112,7 @@ def test_any_and_all_see_every_value_as_true_or_false() -> None:
 
 def test_folding_nothing_gives_the_initial_value() -> None:
     x = var("float64", None, None)
-    program = built([x], [r(x, axis=0) for r in (reduce.sum, reduce.prod, reduce.any, reduce.all)])
+    program = built([x], [r(x, axis=0) for r in (reduce.sum, products.prod, reduce.any, reduce.all)])
     got = program(np.zeros((0, 2)))
     for value, want in zip(got, [[0.0, 0.0], [1.0, 1.0], [False, False], [True, True]], strict=True):
         np.testing.assert_array_equal(value, want)

@@ -9,11 +9,10 @@ import numpy as np
 
 from graphlab.dtypes import COMPLEX, FLOAT, INTEGER, SIGNED
 from graphlab.graph.node import Apply, Constant, Variable
+from graphlab.ops.check import Check
+from graphlab.ops.conversion import Cast, cast
 from graphlab.ops.elementwise import (
-    Cast,
-    Elementwise,
     absolute,
-    cast,
     equal,
     greater_equal,
     invert,
@@ -30,8 +29,10 @@ from graphlab.ops.elementwise import (
 )
 from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, shape_of, zeros_like
 from graphlab.ops.nnet import LogSumExp
-from graphlab.ops.reduce import All_, Any_, Max, Min, Prod, Reduce, Sum, SumTo
+from graphlab.ops.products import Prod
+from graphlab.ops.reduce import All_, Any_, Max, Min, Reduce, Sum, SumTo
 from graphlab.ops.shape import Dimshuffle, dimshuffle, expand_dims
+from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.facts import broadcast, facts, fails_only_with, may_drop, never_fails, same_extents
 from graphlab.rewrite.rule import ANY, BOOL, EXACT, REAL, ROUNDING, AnyRule, NodeRule, Rule
 
@@ -75,7 +76,7 @@ def scale_alike(c: Constant, d: Constant) -> bool:
 
 def fold(node: Apply) -> tuple[Variable, ...] | None:
     """The outputs as constants if all inputs are; None where computing them fails or would take much room."""
-    if not node.inputs or not all(isinstance(v, Constant) for v in node.inputs):
+    if not node.inputs or node.op.effects or not all(isinstance(v, Constant) for v in node.inputs):
         return None
     sizes = [_size(v) for v in node.outputs]
     given = sum(v.data.size for v in node.inputs if isinstance(v, Constant))
@@ -347,6 +348,17 @@ SHAPES: tuple[AnyRule, ...] = (
              because="sums and products of integers, extremes, any and all; or over no axes"),
 )  # fmt: skip
 
+# ---- checks --------------------------------------------------------------------------------------
+
+
+def certainly_true(node: Apply) -> Variable | None:
+    """A check whose conditions are all known to be true."""
+    x, *conditions = node.inputs
+    return x if all(isinstance(c, Constant) and c.data.all() for c in conditions) else None
+
+
+CHECKS: tuple[AnyRule, ...] = (NodeRule("check(x, True) -> x", EXACT, certainly_true, (Check,)),)
+
 CANONICAL: tuple[AnyRule, ...] = (
-    *IDENTITIES, *NEGATIONS, *POWERS, *REGROUPINGS, *LOGIC, *CASTS, *SHAPES,
+    *IDENTITIES, *NEGATIONS, *POWERS, *REGROUPINGS, *LOGIC, *CASTS, *SHAPES, *CHECKS,
 )  # fmt: skip

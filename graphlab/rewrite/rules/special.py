@@ -5,7 +5,8 @@ from __future__ import annotations
 from graphlab.graph.node import Apply, Variable
 from graphlab.ops.elementwise import exp, log, sqrt, square
 from graphlab.ops.extents import ones_like, zeros_like
-from graphlab.ops.reduce import Prod, Reduce, Sum
+from graphlab.ops.products import Prod
+from graphlab.ops.reduce import Reduce, Sum
 from graphlab.rewrite.rule import DOMAIN, AnyRule, NodeRule, Rule
 from graphlab.rewrite.rules.canonical import merged_reduction
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from graphlab.graph.node import Variable
 from graphlab.ops.elementwise import (
-    erf,
-    erfc,
     exp,
     expm1,
     log,
@@ -25,6 +23,7 @@ from graphlab.ops.extents import broadcast_to, shape_of
 from graphlab.ops.nnet import LogSoftmax, LogSumExp, Softmax
 from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle
+from graphlab.ops.special import erf, erfc
 from graphlab.rewrite.rule import ROUNDING, AnyRule, Rule
 from graphlab.rewrite.rule import STABLE as TAG
 
