@@ -7,7 +7,10 @@ import numpy as np
 from cffi import FFI
 
 folder = Path("csrc")  # setuptools wants paths relative to setup.py, where the build runs
-names = ("runtime", "numeric", "host", "activation", "code", "frame", "callable", "module")
+names = (
+    "runtime", "index", "numeric", "along", "windows", "random", "draw", "loop",
+    "host", "activation", "code", "frame", "callable", "module",
+)  # fmt: skip
 digest = hashlib.blake2b((folder / "gl_abi.h").read_bytes(), digest_size=16).hexdigest()
 
 ffi = FFI()
@@ -18,8 +21,10 @@ ffi.set_source(
     sources=[f"{folder}/gl_{name}.c" for name in names],
     include_dirs=[str(folder), np.get_include()],
     depends=[str(path) for path in sorted(folder.glob("*.[ch]"))],
+    library_dirs=[str(Path(np.random.__file__).parent / "lib")],
+    libraries=["npyrandom", "m"],  # NumPy's distributions: the same code that numpy.random.Generator runs
     define_macros=[("Py_LIMITED_API", "0x030b0000")],
-    extra_compile_args=["-O2", "-std=gnu11", "-fvisibility=hidden"],
+    extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden"],
     py_limited_api=True,
     optional=True,  # without a C compiler graphlab installs all the same, and runs on NumPy
 )

@@ -41,15 +41,38 @@ enum gl_error_kind {
   GL_ERROR_MATMUL,      /* the two extents that should be equal */
   GL_ERROR_HOST,        /* Python raised; the exception itself is what the caller sees */
   GL_ERROR_ASSUMPTION,  /* what the program takes for granted does not hold: run the general one */
+  GL_ERROR_WINDOW,      /* window, dilation, axis, extent: such windows do not lie along the axis */
+  GL_ERROR_PARAMETER,   /* parameter: a distribution is not defined for a value of it */
+  GL_ERROR_TURNS,       /* sequence, its extent, the number of turns */
+  GL_ERROR_STARTS,      /* carried value, how many are stacked in its start, how many it needs */
+  GL_ERROR_CARRIED,     /* carried value, axis, extent, its extent the turn before */
+  GL_ERROR_STACKED,     /* collected value, axis, extent, its extent in the first turn */
   GL_ERROR_KINDS
 };
 
 /* The words of gl_api.index. */
-enum gl_entry { GL_ENTRY_NEW_AXIS = 0, GL_ENTRY_ELEMENT = 1, GL_ENTRY_SLICE = 2 };
+enum gl_entry { GL_ENTRY_NEW_AXIS = 0, GL_ENTRY_ELEMENT = 1, GL_ENTRY_SLICE = 2, GL_ENTRY_ARRAY = 3 };
 enum gl_number {
   GL_NUMBER_ABSENT = 0, /* as None in a slice */
   GL_NUMBER_STATIC = 1, /* the value itself */
   GL_NUMBER_SCALAR = 2  /* the next of the integer scalars; the value is not used */
+};
+
+/* Element types as params name them: the order is that of dtypes.ALL. */
+enum gl_dtype {
+  GL_DTYPE_BOOL = 0, GL_DTYPE_INT8, GL_DTYPE_INT16, GL_DTYPE_INT32, GL_DTYPE_INT64, GL_DTYPE_UINT8,
+  GL_DTYPE_UINT16, GL_DTYPE_UINT32, GL_DTYPE_UINT64, GL_DTYPE_FLOAT16, GL_DTYPE_FLOAT32, GL_DTYPE_FLOAT64,
+  GL_DTYPE_COMPLEX64, GL_DTYPE_COMPLEX128, GL_DTYPES
+};
+
+/* The words of gl_api.draw: distributions of double or int64; _F: of float; GL_INT8 ...: integers of a range. */
+enum gl_distribution {
+  GL_RANDOM = 0, GL_RANDOM_F, GL_BERNOULLI, GL_UNIFORM, GL_UNIFORM_F, GL_STANDARD_NORMAL, GL_STANDARD_NORMAL_F,
+  GL_NORMAL, GL_NORMAL_F, GL_STANDARD_EXPONENTIAL, GL_STANDARD_EXPONENTIAL_F, GL_EXPONENTIAL, GL_EXPONENTIAL_F,
+  GL_STANDARD_GAMMA, GL_STANDARD_GAMMA_F, GL_GAMMA, GL_GAMMA_F, GL_BETA, GL_CHISQUARE, GL_F, GL_GUMBEL,
+  GL_LAPLACE, GL_LOGISTIC, GL_LOGNORMAL, GL_PARETO, GL_POWER, GL_RAYLEIGH, GL_STANDARD_CAUCHY, GL_STANDARD_T,
+  GL_VONMISES, GL_WALD, GL_WEIBULL, GL_BINOMIAL, GL_GEOMETRIC, GL_POISSON, GL_INT8, GL_INT16, GL_INT32,
+  GL_INT64, GL_UINT8, GL_UINT16, GL_UINT32, GL_DISTRIBUTIONS
 };
 
 /* A loop nest over the broadcast of its inputs: see loops/ir.py, Nest. Operands: outputs, then inputs. */
@@ -60,6 +83,17 @@ typedef struct gl_nest {
   const uint8_t *reduced;   /* n_outputs flags: this output lacks the reduced axes */
   const uint8_t *keepdims;  /* n_outputs flags: ... or has them with extent 1 */
 } gl_nest;
+
+/* A loop of steps: see loops/ir.py, Loop. All numbers but the counts are slots; -1: there is none. */
+typedef struct gl_loop {
+  int32_t n_elements, n_carried, n_stacks;
+  int32_t turns, made;
+  const int32_t *elements; /* n_elements pairs: sequence, its element of this turn */
+  const int32_t *carried;  /* n_carried times: start, new, next, final */
+  const int32_t *depths;   /* n_carried: how many past values each keeps */
+  const int32_t *past;     /* those, one carried value after the other, the youngest first */
+  const int32_t *stacks;   /* n_stacks times: collected values, the value of this turn, how many are kept */
+} gl_loop;
 
 /* Every function of the runtime that a step may call has this form; 0 is success. */
 typedef int (*gl_function)(gl_frame *frame, const int32_t *slots, const int64_t *params);
@@ -89,10 +123,44 @@ typedef struct gl_api {
   gl_function stack_scalars;
   /* out, arrays...; axis, how many, ndim */
   gl_function concatenate;
-  /* out, a, b: by BLAS (gemm, gemv, dot); ndim of a, ndim of b (each 1 or 2) */
+  /* out, a, b: by BLAS (gemm, gemv, dot) for each place of the broadcast leading axes; ndim of a, ndim of b */
   gl_function matmul;
   /* out, in, like: in summed to the shape of like, a view if nothing is summed; ndim of in, ndim of like */
   gl_function sum_to;
+  /* out, in, window vector (int64): a view, in which each window over the last axes is an array of its own,
+   * on new axes at the end; how many axes, between windows how many elements along each, inside them too */
+  gl_function windows;
+  /* out, windows, vector (int64) of the extents over which they lie: its transpose, what meets is added; as windows */
+  gl_function fold_windows;
+  /* state afterwards, out, state (uint64 vector), size vector (int64) if there is one, parameters (double or
+   * int64)...: numbers from a random stream; GL_... distribution, whether there is a size, ndim of out, how
+   * many parameters, whether a range of integers has its upper end */
+  gl_function draw;
+  /* out becomes another name for in */
+  int (*share)(gl_frame *frame, int32_t out, int32_t in);
+  /* Check the sequences, set the past values, find the number of turns. */
+  int (*loop_begin)(gl_frame *frame, const gl_loop *loop, int64_t *turns);
+  /* Set the elements of turn t; zeros if t is below 0. */
+  int (*loop_turn)(gl_frame *frame, const gl_loop *loop, int64_t t);
+  /* Collect the values of turn t and carry the new ones on. */
+  int (*loop_keep)(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
+  /* What remains after `made` turns. */
+  int (*loop_end)(gl_frame *frame, const gl_loop *loop, int64_t made);
+  /* out, in, index inputs...: a copy of the part that a key with index arrays selects; the axis of out before
+   * which the axes of the arrays stand, how many these are, then as for index, where an entry may also be 3
+   * and a dtype: the next input, an array of integers */
+  gl_function gather;
+  /* out, in, values, index inputs...: in with the part replaced by the values, or increased by them, in C order
+   * of the index arrays; whether it is increased, the dtype, then as for gather */
+  gl_function scatter;
+  /* out (int64), in: where the first largest or smallest element along an axis is, or the first NaN; the dtype,
+   * whether the largest, the axis, whether that axis stays */
+  gl_function arg_extreme;
+  /* out, in: running sums or products along an axis; the dtype, whether products, the axis */
+  gl_function accumulate;
+  /* out, start, stop, step (int64, or all double): the numbers from start before stop; the dtype of out (int64,
+   * float or double), whether they are given as doubles */
+  gl_function arange;
 } gl_api;
 
 /* What one call knows. Programs read `arrays` and `api`; the rest is the runtime's. */

@@ -6,8 +6,20 @@ typedef struct callable {
   PyObject_HEAD
   gl_code *code; /* NULL: every call is slow */
   PyObject *slow;
-  int single; /* the result is the one output, not a list */
+  int single;     /* the result is the one output, not a list */
+  PyObject *form; /* NULL: the list itself; the type tuple, or a tuple of keys: a tuple or dict of its items */
 } callable;
+
+/* The list of results as a tuple, or as a dict with the keys in `form`; takes the reference to `list`. */
+static PyObject *formed(PyObject *form, PyObject *list)
+{
+  PyObject *result = PyTuple_Check(form) ? PyDict_New() : PyList_AsTuple(list);
+  for (Py_ssize_t k = 0; result && PyTuple_Check(form) && k < PyTuple_Size(form); k++)
+    if (PyDict_SetItem(result, PyTuple_GetItem(form, k), PyList_GetItem(list, k)))
+      Py_CLEAR(result);
+  Py_DECREF(list);
+  return result;
+}
 
 static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -15,7 +27,12 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
   PyObject *result = NULL;
   gl_error error;
   if (me->code && (!kwargs || PyDict_Size(kwargs) == 0)) {
+    PyObject *form = me->form;
+    Py_XINCREF(form); /* it may be bound anew meanwhile */
     gl_outcome outcome = gl_code_call(me->code, args, 0, me->single, &result, &error);
+    if (outcome == GL_DONE && form)
+      result = formed(form, result);
+    Py_XDECREF(form);
     if (outcome == GL_DONE)
       return result;
     if (outcome == GL_RAISED) {
@@ -38,22 +55,33 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *callable_bind(PyObject *self, PyObject *args)
 {
   callable *me = (callable *)self;
-  PyObject *code, *slow;
+  PyObject *code, *slow, *form = NULL;
   int single;
-  if (!PyArg_ParseTuple(args, "O!Op", gl_code_type, &code, &slow, &single))
+  if (!PyArg_ParseTuple(args, "O!Op|O", gl_code_type, &code, &slow, &single, &form))
     return NULL;
   if (single && ((gl_code *)code)->n_visible != 1) {
     PyErr_SetString(PyExc_ValueError, "only a program with one visible output has a single result");
     return NULL;
   }
-  PyObject *old_code = (PyObject *)me->code, *old_slow = me->slow;
+  if (form == Py_None)
+    form = NULL;
+  int keys = form && PyTuple_Check(form);
+  if (form && (single || (!keys && form != (PyObject *)&PyTuple_Type) ||
+               (keys && PyTuple_Size(form) != ((gl_code *)code)->n_visible))) {
+    PyErr_SetString(PyExc_ValueError, "form is None, tuple, or a tuple with a key for each visible output");
+    return NULL;
+  }
+  PyObject *old_code = (PyObject *)me->code, *old_slow = me->slow, *old_form = me->form;
   Py_INCREF(code);
   Py_INCREF(slow);
+  Py_XINCREF(form);
   me->code = (gl_code *)code;
   me->slow = slow;
   me->single = single;
+  me->form = form;
   Py_XDECREF(old_code);
   Py_XDECREF(old_slow);
+  Py_XDECREF(old_form);
   Py_RETURN_NONE;
 }
 
@@ -74,6 +102,7 @@ static int callable_traverse(PyObject *self, visitproc visit, void *arg)
   Py_VISIT(Py_TYPE(self));
   Py_VISIT((PyObject *)((callable *)self)->code);
   Py_VISIT(((callable *)self)->slow);
+  Py_VISIT(((callable *)self)->form);
   return 0;
 }
 
@@ -81,6 +110,7 @@ static int callable_clear(PyObject *self)
 {
   Py_CLEAR(((callable *)self)->code);
   Py_CLEAR(((callable *)self)->slow);
+  Py_CLEAR(((callable *)self)->form);
   return 0;
 }
 
@@ -94,7 +124,7 @@ static void callable_dealloc(PyObject *self)
 }
 
 static PyMethodDef methods[] = {
-    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single)."},
+    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single, form=None)."},
     {"_bind_slow", callable_bind_slow, METH_O, "Let `slow` answer every call."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {{Py_tp_call, callable_call},

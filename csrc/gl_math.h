@@ -7,13 +7,50 @@
 #ifndef GL_MATH_H
 #define GL_MATH_H
 
+#include <complex.h>
 #include <math.h>
 
 #include "gl_abi.h"
 
 #define GL_FN static inline __attribute__((always_inline))
 
-double (*gl_extern_psi)(double); /* the runtime's digamma */
+/* SciPy's special functions: the runtime fills in their addresses */
+double (*gl_extern_psi)(double);
+double (*gl_extern_gamma)(double);
+double (*gl_extern_erfcx)(double);
+double (*gl_extern_erfinv)(double);
+double (*gl_extern_erfcinv)(double);
+double (*gl_extern_ndtr)(double);
+double (*gl_extern_log_ndtr)(double);
+double (*gl_extern_ndtri)(double);
+double (*gl_extern_logit)(double);
+double (*gl_extern_log_expit)(double);
+double (*gl_extern_entr)(double);
+double (*gl_extern_j0)(double);
+double (*gl_extern_j1)(double);
+double (*gl_extern_y0)(double);
+double (*gl_extern_y1)(double);
+double (*gl_extern_i0)(double);
+double (*gl_extern_i0e)(double);
+double (*gl_extern_i1)(double);
+double (*gl_extern_i1e)(double);
+double (*gl_extern_k0)(double);
+double (*gl_extern_k1)(double);
+double (*gl_extern_beta)(double, double);
+double (*gl_extern_betaln)(double, double);
+double (*gl_extern_binom)(double, double);
+double (*gl_extern_gammainc)(double, double);
+double (*gl_extern_gammaincc)(double, double);
+double (*gl_extern_jv)(double, double);
+double (*gl_extern_yv)(double, double);
+double (*gl_extern_iv)(double, double);
+double (*gl_extern_ive)(double, double);
+double (*gl_extern_kv)(double, double);
+double (*gl_extern_xlogy)(double, double);
+double (*gl_extern_xlog1py)(double, double);
+double (*gl_extern_rel_entr)(double, double);
+double (*gl_extern_kl_div)(double, double);
+double (*gl_extern_betainc)(double, double, double);
 
 /* ---- integers ---------------------------------------------------------------------------------- */
 
@@ -25,6 +62,8 @@ double (*gl_extern_psi)(double); /* the runtime's digamma */
   FAMILY(float, float32, f) FAMILY(double, float64, )
 #define GL_BOOL(FAMILY) \
   FAMILY(uint8_t, bool)
+#define GL_COMPLEX(FAMILY) \
+  FAMILY(float _Complex, complex64, float, f) FAMILY(double _Complex, complex128, double, )
 
 /* floor(a / b); x // 0 is 0, and the quotient of the least integer by -1 wraps */
 #define GL_FLOOR_DIVIDE_SIGNED(T, D) \
@@ -398,5 +437,208 @@ GL_FLOAT(GL_GAMMALN)
     return (T)gl_extern_psi((double)x); \
   }
 GL_FLOAT(GL_DIGAMMA)
+
+/* zeta(s, q) = sum over k >= 0 of (k + q)**-s by Euler and Maclaurin, as in Cephes */
+GL_FN double gl_zeta(double s, double q) {
+  static const double over[] = {/* (2k)! / B(2k) */
+    12.0, -720.0, 30240.0, -1209600.0, 47900160.0, -1.8924375803183791606e9, 7.47242496e10,
+    -2.950130727918164224e12, 1.1646782814350067249e14, -4.5979787224074726105e15,
+    1.8152105401943546773e17, -7.1661652561756670113e18};
+  const double eps = 0x1p-53;
+  if (s == 1.0) return __builtin_inf();
+  if (!(s > 1.0)) return __builtin_nan("");
+  if (q <= 0.0) {
+    if (q == floor(q)) return __builtin_inf();
+    if (s != floor(s)) return __builtin_nan("");
+  }
+  if (q > 1e8) return (1.0 / (s - 1.0) + 1.0 / (2.0 * q)) * pow(q, 1.0 - s);
+  double a = q, b = pow(q, -s), sum = b;
+  for (int k = 0; k < 9 || a <= 9.0; ++k) {
+    a += 1.0;
+    b = pow(a, -s);
+    sum += b;
+    if (fabs(b / sum) < eps) return sum;
+  }
+  sum += b * a / (s - 1.0) - 0.5 * b;
+  double factor = 1.0, k = 0.0;
+  for (int i = 0; i < 12; ++i) {
+    factor *= s + k;
+    b /= a;
+    const double term = factor * b / over[i];
+    sum += term;
+    if (fabs(term / sum) < eps) return sum;
+    k += 1.0;
+    factor *= s + k;
+    b /= a;
+    k += 1.0;
+  }
+  return sum;
+}
+
+/* the n-th derivative of digamma, as SciPy computes it */
+GL_FN double gl_polygamma(double n, double x) {
+  return n == 0.0 ? gl_extern_psi(x) : pow(-1.0, n + 1.0) * tgamma(n + 1.0) * gl_zeta(n + 1.0, x);
+}
+
+/* ---- floating point: waves ------------------------------------------------------------------------ */
+
+/* sin(pi x) / (pi x), and 1 at 0 */
+#define GL_SINC(T, D, F) \
+  GL_FN T gl_sinc_##D(T x) { \
+    const T y = x * (T)3.14159265358979323846; \
+    return y == 0 ? 1 : sin##F(y) / y; \
+  }
+GL_FLOAT(GL_SINC)
+
+/* ---- complex numbers ------------------------------------------------------------------------------ */
+
+/* a b as written: C's own * looks for infinities in what came out nan, NumPy does not */
+#define GL_MULTIPLY_COMPLEX(T, D, R, F) \
+  GL_FN T gl_multiply_##D(T a, T b) { \
+    const R re = __real__ a * __real__ b - __imag__ a * __imag__ b; \
+    const R im = __real__ a * __imag__ b + __imag__ a * __real__ b; \
+    return __builtin_complex(re, im); \
+  }
+GL_COMPLEX(GL_MULTIPLY_COMPLEX)
+
+/* a / b by Smith's method: by the larger part of b, so that |b|^2 does not overflow */
+#define GL_DIVIDE_COMPLEX(T, D, R, F) \
+  GL_FN T gl_divide_##D(T a, T b) { \
+    const R ar = __real__ a, ai = __imag__ a, br = __real__ b, bi = __imag__ b; \
+    if (fabs##F(br) >= fabs##F(bi)) { \
+      if (br == 0 && bi == 0) return __builtin_complex(ar / fabs##F(br), ai / fabs##F(br)); \
+      const R ratio = bi / br, scale = 1 / (br + bi * ratio); \
+      return __builtin_complex((ar + ai * ratio) * scale, (ai - ar * ratio) * scale); \
+    } \
+    const R ratio = br / bi, scale = 1 / (bi + br * ratio); \
+    return __builtin_complex((ar * ratio + ai) * scale, (ai * ratio - ar) * scale); \
+  }
+GL_COMPLEX(GL_DIVIDE_COMPLEX)
+
+/* 1 / a, by the larger part of a */
+#define GL_RECIPROCAL_COMPLEX(T, D, R, F) \
+  GL_FN T gl_reciprocal_##D(T a) { \
+    const R re = __real__ a, im = __imag__ a; \
+    if (fabs##F(im) <= fabs##F(re)) { \
+      const R ratio = im / re, size = re + im * ratio; \
+      return __builtin_complex(1 / size, -ratio / size); \
+    } \
+    const R ratio = re / im, size = re * ratio + im; \
+    return __builtin_complex(ratio / size, -1 / size); \
+  }
+GL_COMPLEX(GL_RECIPROCAL_COMPLEX)
+
+/* a < b: by the real parts, then by the imaginary ones; false where one is nan that is looked at */
+#define GL_LESS_COMPLEX(T, D, R, F) \
+  GL_FN uint8_t gl_less_##D(T a, T b) { \
+    const R ai = __imag__ a, bi = __imag__ b; \
+    if (__real__ a == __real__ b) return ai < bi; \
+    return __real__ a < __real__ b && ai == ai && bi == bi; \
+  }
+GL_COMPLEX(GL_LESS_COMPLEX)
+
+/* a <= b, as a < b */
+#define GL_LESS_EQUAL_COMPLEX(T, D, R, F) \
+  GL_FN uint8_t gl_less_equal_##D(T a, T b) { \
+    const R ai = __imag__ a, bi = __imag__ b; \
+    if (__real__ a == __real__ b) return ai <= bi; \
+    return __real__ a < __real__ b && ai == ai && bi == bi; \
+  }
+GL_COMPLEX(GL_LESS_EQUAL_COMPLEX)
+
+/* the larger in this order; one with a nan if there is one, a before b */
+#define GL_MAXIMUM_COMPLEX(T, D, R, F) \
+  GL_FN T gl_maximum_##D(T a, T b) { \
+    return a != a || gl_less_equal_##D(b, a) ? a : b; \
+  }
+GL_COMPLEX(GL_MAXIMUM_COMPLEX)
+
+/* the smaller in this order; one with a nan if there is one, a before b */
+#define GL_MINIMUM_COMPLEX(T, D, R, F) \
+  GL_FN T gl_minimum_##D(T a, T b) { \
+    return a != a || gl_less_equal_##D(a, b) ? a : b; \
+  }
+GL_COMPLEX(GL_MINIMUM_COMPLEX)
+
+/* the larger in this order; the other one if one is nan */
+#define GL_FMAX_COMPLEX(T, D, R, F) \
+  GL_FN T gl_fmax_##D(T a, T b) { \
+    return b != b || gl_less_equal_##D(b, a) ? a : b; \
+  }
+GL_COMPLEX(GL_FMAX_COMPLEX)
+
+/* the smaller in this order; the other one if one is nan */
+#define GL_FMIN_COMPLEX(T, D, R, F) \
+  GL_FN T gl_fmin_##D(T a, T b) { \
+    return b != b || gl_less_equal_##D(a, b) ? a : b; \
+  }
+GL_COMPLEX(GL_FMIN_COMPLEX)
+
+/* a / |a|; 0 at 0, nan at infinities of which one part alone does not tell the direction */
+#define GL_SIGN_COMPLEX(T, D, R, F) \
+  GL_FN T gl_sign_##D(T a) { \
+    const R re = __real__ a, im = __imag__ a, size = hypot##F(re, im); \
+    if (size != size) return __builtin_complex(size, size); \
+    if (size == 0) return 0; \
+    if (size < __builtin_inf##F()) return __builtin_complex(re / size, im / size); \
+    if (fabs##F(re) != size) return __builtin_complex((R)0, im < 0 ? (R)-1 : (R)1); \
+    if (fabs##F(im) != size) return __builtin_complex(re < 0 ? (R)-1 : (R)1, (R)0); \
+    return __builtin_complex((R)__builtin_nan(""), (R)__builtin_nan("")); \
+  }
+GL_COMPLEX(GL_SIGN_COMPLEX)
+
+/* whether a part of a is infinite, whatever the other */
+#define GL_ISINF_COMPLEX(T, D, R, F) \
+  GL_FN uint8_t gl_isinf_##D(T a) { \
+    return fabs##F(__real__ a) == __builtin_inf##F() || fabs##F(__imag__ a) == __builtin_inf##F(); \
+  }
+GL_COMPLEX(GL_ISINF_COMPLEX)
+
+/* whether both parts of a are finite */
+#define GL_ISFINITE_COMPLEX(T, D, R, F) \
+  GL_FN uint8_t gl_isfinite_##D(T a) { \
+    return fabs##F(__real__ a) < __builtin_inf##F() && fabs##F(__imag__ a) < __builtin_inf##F(); \
+  }
+GL_COMPLEX(GL_ISFINITE_COMPLEX)
+
+/* each part of a times b */
+#define GL_SCALED_COMPLEX(T, D, R, F) \
+  GL_FN T gl_scaled_##D(T a, R b) { \
+    return __builtin_complex(__real__ a * b, __imag__ a * b); \
+  }
+GL_COMPLEX(GL_SCALED_COMPLEX)
+
+/* e**a - 1 without cancellation: cos(y) - 1 = -2 sin(y/2)^2 */
+#define GL_EXPM1_COMPLEX(T, D, R, F) \
+  GL_FN T gl_expm1_##D(T a) { \
+    const R x = __real__ a, y = __imag__ a, half = sin##F(y / 2); \
+    return __builtin_complex(expm1##F(x) * cos##F(y) - 2 * half * half, exp##F(x) * sin##F(y)); \
+  }
+GL_COMPLEX(GL_EXPM1_COMPLEX)
+
+/* log(1 + a), as NumPy computes it */
+#define GL_LOG1P_COMPLEX(T, D, R, F) \
+  GL_FN T gl_log1p_##D(T a) { \
+    const R x = __real__ a + 1, y = __imag__ a; \
+    return __builtin_complex(log##F(hypot##F(x, y)), atan2##F(y, x)); \
+  }
+GL_COMPLEX(GL_LOG1P_COMPLEX)
+
+/* a to the b; small whole exponents by squaring, as NumPy does */
+#define GL_POWER_COMPLEX(T, D, R, F) \
+  GL_FN T gl_power_##D(T a, T b) { \
+    const R br = __real__ b, bi = __imag__ b; \
+    if (br == 0 && bi == 0) return 1; \
+    if (a == 0) return br > 0 ? (T)0 : __builtin_complex((R)__builtin_nan(""), (R)__builtin_nan("")); \
+    if (bi != 0 || !(br > -100 && br < 100) || br != (int)br) return cpow##F(a, b); \
+    T result = 1; \
+    T square = a; \
+    for (int left = br < 0 ? -(int)br : (int)br; left != 0; left >>= 1) { \
+      if (left & 1) result = left == br ? square : gl_multiply_##D(result, square); \
+      if (left > 1) square = gl_multiply_##D(square, square); \
+    } \
+    return br < 0 ? gl_divide_##D(1, result) : result; \
+  }
+GL_COMPLEX(GL_POWER_COMPLEX)
 
 #endif

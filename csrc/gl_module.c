@@ -20,6 +20,12 @@ static const char *const kinds[GL_ERROR_KINDS] = {
     [GL_ERROR_MATMUL] = "matmul",
     [GL_ERROR_HOST] = "host",
     [GL_ERROR_ASSUMPTION] = "assumption",
+    [GL_ERROR_WINDOW] = "window",
+    [GL_ERROR_TURNS] = "turns",
+    [GL_ERROR_STARTS] = "starts",
+    [GL_ERROR_CARRIED] = "carried",
+    [GL_ERROR_STACKED] = "stacked",
+    [GL_ERROR_PARAMETER] = "parameter",
 };
 
 PyObject *gl_raise_failed(const gl_error *error)

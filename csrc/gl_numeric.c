@@ -302,39 +302,116 @@ static void product(const matrix *a, const matrix *b, char *out, int single)
     gemm(a, b, out, single);
 }
 
+/* One operand of a batch: matrices that lie where the counters of the batch say. */
+typedef struct stack {
+  gl_array first; /* of which only `data` moves */
+  int64_t rows, columns, row_stride, column_stride;
+  int64_t step[GL_MAX_NDIM]; /* bytes to the next along each axis of the batch; 0 where it is broadcast */
+  matrix m;
+  const char *taken; /* of what m was made */
+} stack;
+
+/* `array` of `ndim` axes; a vector is a row (on the left) or a column. */
+static stack stack_of(const gl_array *array, int64_t ndim, int on_the_left)
+{
+  stack s = {.first = *array, .rows = 1, .columns = 1};
+  if (ndim > 1 || on_the_left) {
+    s.columns = array->shape[ndim - 1];
+    s.column_stride = array->stride[ndim - 1];
+  }
+  if (ndim > 1 || !on_the_left) {
+    int64_t axis = ndim > 1 ? ndim - 2 : 0;
+    s.rows = array->shape[axis];
+    s.row_stride = array->stride[axis];
+  }
+  return s;
+}
+
+/* Broadcast the axes before the last two: their extents into shape[batch], the steps into `a` and `b`. */
+static int broadcast_batch(gl_frame *frame, stack *a, int64_t a_batch, stack *b, int64_t b_batch, int64_t batch,
+                           int64_t *shape)
+{
+  stack *operands[2] = {a, b};
+  int64_t own[2] = {a_batch, b_batch};
+  for (int64_t d = 0; d < batch; d++) {
+    shape[d] = 1;
+    for (int k = 0; k < 2; k++) {
+      int64_t axis = d - (batch - own[k]);
+      if (axis < 0 || operands[k]->first.shape[axis] == 1)
+        continue;
+      if (shape[d] != 1 && shape[d] != operands[k]->first.shape[axis])
+        return gl_fail(frame, GL_ERROR_BROADCAST, 0, 1, d, shape[d], operands[k]->first.shape[axis]);
+      shape[d] = operands[k]->first.shape[axis];
+      operands[k]->step[d] = operands[k]->first.stride[axis];
+    }
+  }
+  return 0;
+}
+
+/* The matrix at which the stack stands; that of the step before, if it still stands there. */
+static int take(gl_frame *frame, stack *s, int32_t itemsize)
+{
+  if (s->taken == s->first.data)
+    return 0;
+  free(s->m.packed);
+  s->taken = s->first.data;
+  return matrix_of(frame, &s->m, &s->first, s->rows, s->columns, s->row_stride, s->column_stride, itemsize);
+}
+
+/* Every product of the batch, one after the other, into the C-contiguous `out`. */
+static int products(gl_frame *frame, int64_t batch, const int64_t *shape, stack *a, stack *b, char *out,
+                    int32_t itemsize)
+{
+  int64_t at[GL_MAX_NDIM] = {0}, d;
+  do {
+    int failed = take(frame, a, itemsize);
+    if (!failed)
+      failed = take(frame, b, itemsize);
+    if (failed)
+      return failed;
+    product(&a->m, &b->m, out, itemsize == 4);
+    out += a->rows * b->columns * itemsize;
+    for (d = batch - 1; d >= 0; d--) { /* step the axes of the batch like a counter */
+      a->first.data += a->step[d];
+      b->first.data += b->step[d];
+      if (++at[d] < shape[d])
+        break;
+      a->first.data -= shape[d] * a->step[d];
+      b->first.data -= shape[d] * b->step[d];
+      at[d] = 0;
+    }
+  } while (d >= 0);
+  return 0;
+}
+
 int gl_matmul(gl_frame *frame, const int32_t *slots, const int64_t *params)
 {
-  int64_t a_ndim = params[0], b_ndim = params[1];
-  const gl_array a = frame->arrays[slots[1]], b = frame->arrays[slots[2]];
-  int32_t itemsize = gl_call_of(frame)->slots[slots[0]].itemsize;
-  int64_t rows = a_ndim == 2 ? a.shape[0] : 1, columns = b_ndim == 2 ? b.shape[1] : 1;
-  int64_t inner = a.shape[a_ndim - 1], shape[2];
-  int32_t ndim = 0;
-  if (inner != b.shape[0])
-    return gl_fail(frame, GL_ERROR_MATMUL, inner, b.shape[0]);
-  if (rows > INT_MAX || columns > INT_MAX || inner > INT_MAX)
+  int64_t a_batch = params[0] > 2 ? params[0] - 2 : 0, b_batch = params[1] > 2 ? params[1] - 2 : 0;
+  int64_t batch = a_batch > b_batch ? a_batch : b_batch, shape[GL_MAX_NDIM];
+  int32_t itemsize = gl_call_of(frame)->slots[slots[0]].itemsize, ndim = (int32_t)batch;
+  stack a = stack_of(&frame->arrays[slots[1]], params[0], 1), b = stack_of(&frame->arrays[slots[2]], params[1], 0);
+  if (a.columns != b.rows)
+    return gl_fail(frame, GL_ERROR_MATMUL, a.columns, b.rows);
+  if (a.rows > INT_MAX || b.columns > INT_MAX || a.columns > INT_MAX)
     return gl_fail(frame, GL_ERROR_SIZE, 0);
-  if (a_ndim == 2)
-    shape[ndim++] = rows;
-  if (b_ndim == 2)
-    shape[ndim++] = columns;
-  int failed = gl_allocate(frame, slots[0], shape);
+  int failed = broadcast_batch(frame, &a, a_batch, &b, b_batch, batch, shape);
+  if (failed)
+    return failed;
+  if (params[0] > 1)
+    shape[ndim++] = a.rows;
+  if (params[1] > 1)
+    shape[ndim++] = b.columns;
+  failed = gl_allocate(frame, slots[0], shape);
   if (failed)
     return failed;
   char *out = frame->arrays[slots[0]].data;
-  if (rows == 0 || columns == 0 || inner == 0) {
-    memset(out, 0, (size_t)(rows * columns * itemsize));
+  int64_t elements = gl_elements(ndim, shape);
+  if (elements == 0 || a.columns == 0) {
+    memset(out, 0, (size_t)(elements * itemsize));
     return 0;
   }
-  matrix left, right = {0};
-  failed = matrix_of(frame, &left, &a, rows, inner, a_ndim == 2 ? a.stride[0] : 0, a.stride[a_ndim - 1],
-                     itemsize);
-  if (!failed)
-    failed = matrix_of(frame, &right, &b, inner, columns, b.stride[0], b_ndim == 2 ? b.stride[1] : 0,
-                       itemsize);
-  if (!failed)
-    product(&left, &right, out, itemsize == 4);
-  free(left.packed);
-  free(right.packed);
+  failed = products(frame, batch, shape, &a, &b, out, itemsize);
+  free(a.m.packed);
+  free(b.m.packed);
   return failed;
 }

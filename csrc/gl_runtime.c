@@ -149,6 +149,13 @@ static void copy_run(int64_t n, int32_t itemsize, char *out, int64_t out_stride,
   }
 #define COPY_RUN(size)                                                   \
   case size:                                                             \
+    if (in_stride == 0 && out_stride == size) { /* the same all along */ \
+      char value[size];                                                  \
+      memcpy(value, in, size);                                           \
+      for (int64_t i = 0; i < n; i++)                                    \
+        memcpy(out + i * size, value, size);                             \
+      break;                                                             \
+    }                                                                    \
     for (int64_t i = 0; i < n; i++)                                      \
       memcpy(out + i * out_stride, in + i * in_stride, size);            \
     break;
@@ -402,105 +409,6 @@ int gl_stack_scalars(gl_frame *frame, const int32_t *slots, const int64_t *param
   int64_t *out = (int64_t *)frame->arrays[slots[0]].data;
   for (int64_t k = 0; k < params[0]; k++)
     out[k] = *(const int64_t *)frame->arrays[slots[1 + k]].data;
-  return 0;
-}
-
-/* ---- indexing ---------------------------------------------------------------------------------- */
-
-/* Where the entries of an index are being read. */
-typedef struct reader {
-  gl_frame *frame;
-  const int64_t *words;
-  const int32_t *scalars;
-} reader;
-
-/* The next number: whether it is there, and its value. */
-static int next_number(reader *at, int64_t *value)
-{
-  int64_t mode = *at->words++;
-  *value = *at->words++;
-  if (mode == GL_NUMBER_SCALAR)
-    *value = *(const int64_t *)at->frame->arrays[*at->scalars++].data;
-  return mode != GL_NUMBER_ABSENT;
-}
-
-static int64_t clamp(int64_t value, int64_t low, int64_t high)
-{
-  return value < low ? low : value > high ? high : value;
-}
-
-/* Python's slice.indices(extent), and how many elements it takes. */
-static int64_t slice_count(int64_t extent, int64_t *start, int has_start, int64_t stop, int has_stop,
-                           int64_t step)
-{
-  int64_t low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
-  if (!has_start)
-    *start = step > 0 ? low : high;
-  else
-    *start = clamp(*start < 0 ? *start + extent : *start, low, high);
-  if (!has_stop)
-    stop = step > 0 ? high : low;
-  else
-    stop = clamp(stop < 0 ? stop + extent : stop, low, high);
-  int64_t span = step > 0 ? stop - *start : *start - stop;
-  uint64_t pace = step > 0 ? (uint64_t)step : 0 - (uint64_t)step; /* unsigned: -INT64_MIN fits */
-  return span > 0 ? (int64_t)((uint64_t)(span - 1) / pace) + 1 : 0;
-}
-
-/* What an entry makes of an axis: where it starts, in elements, and for a slice what extent it has. */
-static int index_axis(reader *at, int64_t entry, int32_t axis, int64_t extent, int64_t *start, int64_t *count,
-                      int64_t *step)
-{
-  int64_t stop;
-  int has_start = next_number(at, start);
-  if (entry == GL_ENTRY_ELEMENT) {
-    if (*start < -extent || *start >= extent)
-      return gl_fail(at->frame, GL_ERROR_INDEX, axis, *start, extent);
-    *start += *start < 0 ? extent : 0;
-    return 0;
-  }
-  int has_stop = next_number(at, &stop);
-  if (!next_number(at, step))
-    *step = 1;
-  if (*step == 0)
-    return gl_fail(at->frame, GL_ERROR_STEP, axis);
-  *count = slice_count(extent, start, has_start, stop, has_stop, *step);
-  return 0;
-}
-
-int gl_index(gl_frame *frame, const int32_t *slots, const int64_t *params)
-{
-  const gl_array in = frame->arrays[slots[1]];
-  int64_t shape[GL_MAX_NDIM], stride[GL_MAX_NDIM], offset = 0;
-  int32_t axis = 0, ndim = 0;
-  reader at = {frame, params + 3, slots + 2};
-  for (int64_t k = 0; k < params[2]; k++) {
-    int64_t entry = *at.words++, start, count = 1, step = 1;
-    if (entry == GL_ENTRY_NEW_AXIS) {
-      shape[ndim] = 1;
-      stride[ndim++] = 0;
-      continue;
-    }
-    int failed = index_axis(&at, entry, axis, in.shape[axis], &start, &count, &step);
-    if (failed)
-      return failed;
-    offset += count > 0 ? start * in.stride[axis] : 0;
-    if (entry == GL_ENTRY_SLICE) { /* the stride of one element is never used: no overflow by a huge step */
-      shape[ndim] = count;
-      stride[ndim++] = count > 1 ? step * in.stride[axis] : in.stride[axis];
-    }
-    axis++;
-  }
-  for (; axis < params[0]; axis++) {
-    shape[ndim] = in.shape[axis];
-    stride[ndim++] = in.stride[axis];
-  }
-  gl_array *view = gl_view(frame, slots[0], slots[1]);
-  view->data += offset;
-  for (int32_t d = 0; d < ndim; d++) {
-    view->shape[d] = shape[d];
-    view->stride[d] = stride[d];
-  }
   return 0;
 }
 

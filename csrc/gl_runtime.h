@@ -91,6 +91,19 @@ int gl_stack_scalars(gl_frame *frame, const int32_t *slots, const int64_t *param
 int gl_concatenate(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_matmul(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_sum_to(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_share(gl_frame *frame, int32_t out, int32_t in);
+int gl_loop_begin(gl_frame *frame, const gl_loop *loop, int64_t *turns);
+int gl_loop_turn(gl_frame *frame, const gl_loop *loop, int64_t t);
+int gl_loop_keep(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
+int gl_loop_end(gl_frame *frame, const gl_loop *loop, int64_t made);
+int gl_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_fold_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_gather(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_arg_extreme(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_accumulate(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_arange(gl_frame *frame, const int32_t *slots, const int64_t *params);
 
 /* The BLAS routines that gl_matmul calls, by their Fortran interface; set once, before the first call. */
 typedef struct gl_blas {

@@ -12,16 +12,26 @@ from __future__ import annotations
 from typing import Any
 
 from graphlab.arguments import In, Out
+from graphlab.control.folds import foldl, foldr, map, reduce, while_loop
+from graphlab.control.ifelse import ifelse
+from graphlab.control.scan import scan, until
+from graphlab.control.symbolic import symbolic
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
 from graphlab.function import Function, evaluate, function
-from graphlab.graph.node import Shared, Variable
-from graphlab.graph.text import debugprint, latex, maths, prefix
+from graphlab.graph.node import Shared, Variable, name_scope
+from graphlab.graph.text import debugprint, described, latex, maths, pp, prefix
+from graphlab.graph.tools import ancestors, applies_of, clone_replace, inputs_of
 from graphlab.interpret import interpret
 from graphlab.ops import operators
+from graphlab.ops.check import Assert, Print, check
 from graphlab.options import options, set_default, using
+from graphlab.random import RandomStream
 from graphlab.rewrite.pipeline import optimize
+from graphlab.saving import pickling
+from graphlab.saving.files import load, save
 from graphlab.viz import methods
+from graphlab.vmap import vmap
 
 __version__ = "0.1.0"
 
@@ -50,10 +60,15 @@ def unload_ipython_extension(shell: Any) -> None:
 
 operators.install()
 Variable.eval = evaluate  # type: ignore[method-assign, assignment]
+Variable.__repr__ = described  # type: ignore[method-assign, assignment]
 Function.debug = debug
 methods.install()
+pickling.install()
 
 __all__ = [
-    "Function", "GraphlabError", "In", "Out", "Session", "Shared", "Variable", "debug", "debugprint", "function",
-    "interpret", "latex", "maths", "optimize", "options", "prefix", "set_default", "shared", "using",
+    "Assert", "Function", "GraphlabError", "In", "Out", "Print", "RandomStream", "Session", "Shared",
+    "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
+    "function", "ifelse", "inputs_of", "interpret", "latex", "load", "map", "maths", "name_scope", "optimize",
+    "options", "pp", "prefix", "reduce", "save", "scan", "set_default", "shared", "symbolic", "until", "using",
+    "vmap", "while_loop",
 ]  # fmt: skip

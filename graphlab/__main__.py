@@ -1,8 +1,8 @@
 """The command line: look at the functions of a script from a shell.
 
-    python -m graphlab show script.py:f --view code
-    python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
-    python -m graphlab info
+python -m graphlab show script.py:f --view code
+python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
+python -m graphlab info
 """
 
 from __future__ import annotations

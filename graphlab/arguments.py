@@ -102,9 +102,9 @@ def _converted(
         raise _refuse(GraphTypeError, spec, position, value, "it is strict: only the exact dtype is taken")
     if np.can_cast(array.dtype, want, "safe"):
         return array.astype(want)
-    if array.dtype.kind == "c":
+    if array.dtype.kind == "c" and want.kind != "c":
         raise _refuse(GraphTypeError, spec, position, value, "the imaginary part would be lost", "pass x.real")
-    if want.kind in "fc" and array.dtype.kind == "f":
+    if want.kind in "fc" and array.dtype.kind in "fc":
         if allowed or (allowed is None and from_python):
             return array.astype(want)
         raise _refuse(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import linecache
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_BETWEEN = (os.path.dirname(np.__file__) + os.sep, contextlib.__file__, "<frozen ")  # they call graphlab back
 _internal: dict[str, bool] = {}
 
 
@@ -42,7 +46,7 @@ class Origin:
 def _is_internal(file: str) -> bool:
     known = _internal.get(file)
     if known is None:
-        known = _internal[file] = file.startswith(_PACKAGE) or file.startswith("<frozen ")
+        known = _internal[file] = file.startswith((_PACKAGE, *_BETWEEN))
     return known
 
 
@@ -113,6 +117,14 @@ class CompilerError(GraphlabError, RuntimeError):
     """The C compiler is missing, failed, was killed or took too long."""
 
 
+def _operands(args: Sequence[Any], message: str) -> str | None:
+    """What a function of variables was given, for a message that does not say it."""
+    if not args or not hasattr(args[0], "owner"):
+        return None
+    shown = ", ".join(repr(a).strip("<>") for a in args if hasattr(a, "owner"))
+    return None if shown in message else f"the operands are {shown}"
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -126,7 +138,20 @@ def user_boundary(function: F) -> F:
         except GraphlabError as error:
             if error.origin is None:
                 error.origin = caller_origin()
+            if error.hint is None:
+                error.hint = _operands(args, error.message)
             failure = error.with_traceback(None)
         raise failure from None
 
     return wrapped  # type: ignore[return-value]
+
+
+C = TypeVar("C", bound=type)
+
+
+def user_boundaries(cls: C) -> C:
+    """Make every public method of `cls`, and its construction, a `user_boundary`."""
+    for name, method in list(vars(cls).items()):
+        if callable(method) and not isinstance(method, type) and (name == "__init__" or not name.startswith("_")):
+            setattr(cls, name, user_boundary(method))
+    return cls

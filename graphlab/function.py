@@ -15,6 +15,7 @@ from graphlab.errors import (
     CompilerError,
     GraphTypeError,
     GraphValueError,
+    MissingInputError,
     Origin,
     caller_origin,
     user_boundary,
@@ -22,12 +23,14 @@ from graphlab.errors import (
 from graphlab.graph.events import Event, Fallback, Trace, listen
 from graphlab.graph.events import emit as tell
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
-from graphlab.graph.walk import leaves, toposort
+from graphlab.graph.text import labelled
+from graphlab.graph.walk import free_inputs, leaves, toposort
 from graphlab.interpret import interpret
 from graphlab.lower import Lowered, lower
 from graphlab.options import options
 from graphlab.rewrite.pipeline import Mode, optimize
 from graphlab.rewrite.pipeline import mode as find_mode
+from graphlab.runtime.profile import Profile
 from graphlab.runtime.program import Callable as CallableBase
 from graphlab.runtime.program import Machine, StepFailed
 from graphlab.signature import (
@@ -36,10 +39,11 @@ from graphlab.signature import (
     check_inputs,
     flatten,
     input_specs,
-    labelled,
     substitute,
+    swapped,
     update_pairs,
 )
+from graphlab.streams import default_updates, thread
 
 Array = np.ndarray[Any, Any]
 
@@ -74,20 +78,25 @@ def function(
     *,
     updates: Updates | None = None,
     givens: Mapping[Variable, Any] | Sequence[tuple[Variable, Any]] | None = None,
+    no_default_updates: bool | Sequence[Any] = False,
     mode: str | Mode | None = None,
     allow_input_downcast: bool | None = None,
     on_unused_input: str = "raise",
     name: str | None = None,
+    profile: bool = False,
     fast_math: bool = False,
 ) -> Function:
     """Compile `outputs` (a variable, list, tuple, dict or None) as a function of `inputs`.
 
     `updates` maps shared variables to their next values: all are computed from the old values and
     take effect together, after the call has succeeded. `givens` replaces variables before compiling.
+    Random streams move on behind the draws of each call, unless `updates` says otherwise or
+    `no_default_updates` is True or lists them.
     `mode`: "fast_run" (all passes, C), "fast_compile" (few passes, NumPy), "interpret" (the graph as
     written, by NumPy), "debug" (C, checked against the interpreter on every call).
     `allow_input_downcast`: whether float64 arguments may become float32 (None: only Python numbers).
     `on_unused_input`: "raise", "warn" or "ignore". `fast_math` allows rules that change special values.
+    `profile`: time each step of each call, for `f.profile.summary()`; calls are slower then.
 
     >>> import graphlab, graphlab.tensor as T
     >>> a, b = T.dscalars("a", "b")
@@ -98,12 +107,24 @@ def function(
     flat, structure = flatten(outputs)
     chosen = find_mode(mode or options().mode, fast_math=fast_math)
     pairs = update_pairs(updates)
-    roots = substitute([*flat, *(value for _, value in pairs)], givens)
+    roots, latest = thread(substitute([*flat, *(value for _, value in pairs)], givens))
+    streams = default_updates(latest, [shared for shared, _ in pairs], no_default_updates)
+    roots += [state for _, state in streams]
     check_inputs(specs, roots, on_unused_input)
     graph = Graph(tuple(s.variable for s in specs), tuple(roots))
-    cells = tuple(shared for shared, _ in pairs)
-    compiled = compile_graph(graph, chosen, cells)
-    return Function(specs, graph, compiled, chosen, structure, cells, allow_input_downcast, name)
+    cells = tuple(shared for shared, _ in (*pairs, *streams))
+    made = assembled(specs, graph, chosen, structure, cells, allow_input_downcast, name)
+    if profile:
+        made.start_profile()
+    return made
+
+
+def assembled(
+    specs: tuple[In, ...], graph: Graph, mode: Mode, structure: Structure, updated: tuple[Shared, ...],
+    downcast: bool | None, name: str | None,
+) -> Function:  # fmt: skip
+    """A function of parts that are checked already; the last outputs of `graph` are the new values of `updated`."""
+    return Function(specs, graph, compile_graph(graph, mode, updated), mode, structure, updated, downcast, name)
 
 
 def compile_graph(graph: Graph, mode: Mode, updated: Sequence[Shared] = ()) -> Compiled:
@@ -158,7 +179,10 @@ class Function(CallableBase):  # type: ignore[misc]
 
     `graph` and `optimized` are the graphs before and after rewriting, `trace` everything that happened
     between, `kernels` the fused loops, `c_source` the generated C, `lines` the nodes behind each C line.
+    `trust_input` is accepted for Theano's sake: arrays of the right kind are never converted, others always.
     """
+
+    trust_input: bool = False
 
     def __init__(
         self,
@@ -176,11 +200,52 @@ class Function(CallableBase):  # type: ignore[misc]
         self.name = name or "function"
         self.origin: Origin | None = caller_origin()
         self._general: tuple[Lowered, Machine | None] | None = None
-        checked = mode.name == "debug" or any(s.value is not None or s.strict for s in specs)
-        if compiled.machine is not None and not checked and structure.kind in ("single", "list"):
-            compiled.machine.bind(self, self._slow, structure.kind == "single")
+        self._assumes = True
+        self.profile: Profile | None = None
+        # the runtime looks at dtypes and ranks alone; what else is declared of an input is looked at here
+        checked = mode.name == "debug" or any(s.value is not None or s.strict or _knows_extents(s) for s in specs)
+        if compiled.machine is not None and not checked:
+            compiled.machine.bind(self, self._slow, structure.kind == "single", structure.form)
         else:
             self._bind_slow(self._slow)
+
+    def start_profile(self) -> None:
+        """From now on time each step of each call, and keep the times in `profile`; what was there is forgotten."""
+        self.profile = Profile()
+        self._bind_slow(self._slow)
+
+    # -- copying --
+
+    @user_boundary
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: Mapping[Shared, Shared] | None = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+    ) -> Function:
+        """The same function again; with `swap` over other shared variables, with `delete_updates` without its updates.
+
+        Shared variables that are not swapped are used by both. `share_memory` is accepted for Theano's
+        sake: temporaries live only during a call. GraphValueError if the function does not use a key of
+        `swap`, GraphTypeError if its replacement has another type.
+
+        >>> import graphlab, graphlab.tensor as T
+        >>> mine, yours, x = graphlab.shared(1.0), graphlab.shared(10.0), T.dscalar("x")
+        >>> f = graphlab.function([x], mine + x)
+        >>> f.copy(swap={mine: yours})(5.0)
+        array(15.)
+        """
+        graph, updated = self.graph, self.updated
+        if delete_updates:
+            graph, updated = Graph(graph.inputs, graph.outputs[: len(graph.outputs) - len(updated)]), ()
+        if swap:
+            used = dict.fromkeys((*leaves(self.graph.outputs), *self.updated))
+            graph, updated = swapped(graph, updated, swap, used)
+        parts = (self.mode, self.structure, updated, self.downcast, name or self.name)
+        if graph is self.graph:
+            return Function(self.specs, graph, self.compiled, *parts)
+        return assembled(self.specs, graph, *parts)
 
     # -- calling --
 
@@ -196,7 +261,9 @@ class Function(CallableBase):  # type: ignore[misc]
         shown = ", ".join(s.label or f"input {i}" for i, s in enumerate(self.specs))
         if len(args) > len(self.specs):
             raise GraphTypeError(
-                f"{self.name} takes {len(self.specs)} inputs ({shown}), got {len(args)}", origin=caller_origin()
+                f"{self.name} takes {len(self.specs)} inputs ({shown}), got {len(args)}",
+                origin=caller_origin(),
+                hint="the elements of one input are one argument: f([1.0, 2.0]), not f(1.0, 2.0)",
             )
         values: list[Any] = [*args, *(s.value for s in self.specs[len(args) :])]
         given = [True] * len(args) + [s.value is not None for s in self.specs[len(args) :]]
@@ -204,11 +271,16 @@ class Function(CallableBase):  # type: ignore[misc]
             position = next((i for i, s in enumerate(self.specs) if s.label == key), None)
             if position is None or position < len(args):
                 why = "is given twice" if position is not None else "is no input"
-                raise GraphTypeError(f"{self.name}: {key} {why}; it takes ({shown})", origin=caller_origin())
+                raise GraphTypeError(f"{self.name}: {key} {why}; it takes ({shown})", origin=caller_origin(),
+                                     hint="a keyword is the name that an input was made with")  # fmt: skip
             values[position], given[position] = value, True
         if not all(given):
             missing = ", ".join(s.label or f"input {i}" for i, s in enumerate(self.specs) if not given[i])
-            raise GraphTypeError(f"{self.name} takes ({shown}); missing: {missing}", origin=caller_origin())
+            raise GraphTypeError(
+                f"{self.name} takes ({shown}); missing: {missing}",
+                origin=caller_origin(),
+                hint="pass each input by position or by name; In(x, value=...) gives one a default",
+            )
         return [as_argument(v, s, i, self.downcast) for i, (v, s) in enumerate(zip(values, self.specs, strict=True))]
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
@@ -221,12 +293,29 @@ class Function(CallableBase):  # type: ignore[misc]
             return results[:visible]
         expected = interpret(self.graph, arrays) if self.mode.name == "debug" else None
         try:
-            results = machine.call(arrays)
+            results = self._called(machine, arrays)
         except StepFailed as failure:
             self._explain(failure, lowered, arrays)
         if expected is not None:
             self._compare(results[:visible], expected[:visible], arrays)
         return results[:visible]
+
+    def _called(self, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
+        """The results of `machine`; where an assumption inside a loop or a branch fails, those of the general one."""
+        try:
+            if self.profile is not None:
+                return self.profile.run(machine, arrays, [shared.cell for shared in self.updated])
+            return machine.call(arrays)
+        except StepFailed as failure:
+            if failure.kind != "assumption":
+                raise
+        self.generalize()
+        _, general = self.program_for(arrays)
+        return general.call(arrays) if general is not None else interpret(self.optimized, arrays)
+
+    def generalize(self) -> None:
+        """From now on run the program without assumptions."""
+        self._assumes = False
 
     def _held(self) -> list[Array]:
         """The arrays that live on after a call: results must not be them, nor views of them."""
@@ -236,7 +325,9 @@ class Function(CallableBase):  # type: ignore[misc]
     def program_for(self, arrays: Sequence[Array]) -> tuple[Lowered | None, Machine | None]:
         """The program that runs on `arrays`: the compiled one, or one without its assumptions where they fail."""
         compiled, values = self.compiled, dict(zip(self.inputs, arrays, strict=True))
-        if compiled.lowered is None or all(equal.holds(values) for equal in compiled.lowered.assumed):
+        if compiled.lowered is None:
+            return None, None
+        if self._assumes and all(equal.holds(values) for equal in compiled.lowered.assumed):
             return compiled.lowered, compiled.machine
         if self._general is None:
             lowered = lower(self.optimized, general=True)
@@ -265,6 +356,8 @@ class Function(CallableBase):  # type: ignore[misc]
     def _suspect(self, arrays: Sequence[Array]) -> str:
         """The first rewrite that changes a value, if one does; else it is the compiled code."""
         for applied in self.trace.rewrites:
+            if not set(free_inputs((applied.before, applied.after))) <= set(self.inputs):
+                continue  # inside a loop or a branch, whose values are not at hand
             before, after = interpret(Graph(self.inputs, (applied.before, applied.after)), arrays)
             if not _agree(after, before):
                 where = f" at {applied.before.origin.label}" if applied.before.origin else ""
@@ -328,17 +421,27 @@ class Function(CallableBase):  # type: ignore[misc]
         visible = self.graph.outputs[: len(self.graph.outputs) - len(self.updated)]
         outputs = ", ".join(str(v.type) for v in visible) or "nothing"
         before, after = len(toposort(self.graph.outputs)), len(toposort(self.optimized.outputs))
-        facts = [f"{before} nodes, {after} after {len(self.trace.rewrites)} rewrites"]
+        facts = [f"{_counted(before, 'node')}, {after} after {_counted(len(self.trace.rewrites), 'rewrite')}"]
         if self.updated:
             facts.append(f"updates {', '.join(v.name or '(unnamed)' for v in self.updated)}")
         if self.machine is None:
             facts.append("run by NumPy")
         else:
             build = self.trace.build
-            facts.append(f"{len(self.kernels)} kernels in C" + (" (cached)" if build and build.cached else ""))
+            facts.append(
+                f"{_counted(len(self.kernels), 'kernel')} in C" + (" (cached)" if build and build.cached else "")
+            )
         return f"<graphlab function {self.name}({inputs}) -> {outputs}: {'; '.join(facts)}>"
 
     __str__ = __repr__
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _knows_extents(spec: In) -> bool:
+    return any(n is not None for n in spec.variable.type.shape)
 
 
 def _excerpt(lines: Sequence[str], span: tuple[int, int]) -> str:
@@ -364,16 +467,41 @@ def _agree(got: Array, want: Array) -> bool:
     )  # fmt: skip
 
 
-def evaluate(variable: Variable, values: Mapping[Variable, Any] | None = None) -> Array:
+@user_boundary
+def evaluate(variable: Variable, values: Mapping[Variable | str, Any] | None = None) -> Array:
     """The value of `variable` for given input values, by the interpreter: for a quick look.
+
+    The inputs are given by themselves or by their names; those that it does not depend on are ignored.
+    Nothing is compiled, so the first call is as quick as the next. GraphValueError: no input, or more than
+    one, has the name; MissingInputError: an input is not given.
 
     >>> import graphlab.tensor as T
     >>> x = T.dscalar("x")
-    >>> (2 * x).eval({x: 4})
-    array(8.)
+    >>> (2 * x).eval({x: 4}), (2 * x).eval({"x": 5})
+    (array(8.), array(10.))
     """
-    given = dict(values or {})
-    result: Array = function(list(given), variable, mode="interpret", on_unused_input="ignore")(*given.values())
+    if not isinstance(values, Mapping | None):
+        raise GraphTypeError(f"eval takes the values of the inputs as a dict, got {type(values).__name__}",
+                             origin=caller_origin(), hint="eval({x: value}), or eval({'x': value})")  # fmt: skip
+    given = {_named(variable, key) if isinstance(key, str) else key: value for key, value in (values or {}).items()}
+    try:
+        look = function(list(given), variable, mode="interpret", on_unused_input="ignore", no_default_updates=True)
+    except MissingInputError as error:
+        needed = ", ".join(f"{v.name or 'variable'}: value" for v in free_inputs([variable]))
+        error.hint = f"give it the values of its inputs: eval({{{needed}}})"
+        raise
+    result: Array = look(*given.values())
     return result
 
 
+def _named(variable: Variable, name: str) -> Variable:
+    """The input of `variable` called `name`."""
+    inputs = free_inputs([variable])
+    found = [v for v in inputs if v.name == name]
+    if len(found) == 1:
+        return found[0]
+    raise GraphValueError(
+        f"eval: {len(found) or 'no'} inputs are named {name!r}",
+        origin=caller_origin(),
+        hint=f"the inputs are {', '.join(map(labelled, inputs)) or 'none'}; {{variable: value}} needs no names",
+    )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+from graphlab.dtypes import FLOAT
+from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
 
 
 def _default_compiler() -> tuple[str, ...]:
@@ -49,22 +52,40 @@ def options() -> Options:
     return _current.get() or _base
 
 
-@contextmanager
-def using(**changes: Any) -> Iterator[Options]:
+@user_boundary
+def using(**changes: Any) -> AbstractContextManager[Options]:
     """Options changed inside the `with` block.
 
     >>> with using(floatX="float32") as o:
     ...     o.floatX
     'float32'
     """
-    token = _current.set(replace(options(), **changes))
+    return _in_force(_changed(options(), changes))
+
+
+@contextmanager
+def _in_force(chosen: Options) -> Iterator[Options]:
+    token = _current.set(chosen)
     try:
         yield options()
     finally:
         _current.reset(token)
 
 
+@user_boundary
 def set_default(**changes: Any) -> None:
     """Change the process-wide defaults (where no `using` block is in force)."""
     global _base
-    _base = replace(_base, **changes)
+    _base = _changed(_base, changes)
+
+
+def _changed(before: Options, changes: dict[str, Any]) -> Options:
+    """`before` with `changes`, checked."""
+    known = [f.name for f in fields(Options)]
+    if wrong := [name for name in changes if name not in known]:
+        raise GraphTypeError(f"there is no option {', '.join(wrong)}", origin=caller_origin(),
+                             hint=f"the options are {', '.join(known)}")  # fmt: skip
+    if changes.get("floatX", "float64") not in FLOAT:
+        raise GraphValueError(f"floatX is {', '.join(FLOAT)}, not {changes['floatX']!r}", origin=caller_origin(),
+                              hint="it is the dtype of T.vector and friends that no other is given to")  # fmt: skip
+    return replace(before, **changes)

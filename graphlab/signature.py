@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +11,14 @@ import numpy as np
 
 from graphlab.arguments import In, Out
 from graphlab.errors import GraphTypeError, GraphValueError, MissingInputError, UnusedInputError, caller_origin
-from graphlab.graph.node import Constant, Shared, Variable, as_data_variable
-from graphlab.graph.text import maths
+from graphlab.graph.node import Constant, Graph, Shared, Variable, as_data_variable
+from graphlab.graph.text import labelled, maths
+from graphlab.graph.tools import pairs_of, replacements
 from graphlab.graph.walk import ancestors, free_inputs, rebuild
-from graphlab.ops.elementwise import cast
+from graphlab.ops.conversion import cast
 
 Array = np.ndarray[Any, Any]
 Updates = Mapping[Shared, Any] | Sequence[tuple[Shared, Any]]
-
-
-def labelled(v: Variable) -> str:
-    """`name: type`, for messages."""
-    return f"{v.name or '(unnamed)'}: {v.type}"
 
 
 def input_specs(inputs: Any) -> tuple[In, ...]:
@@ -62,6 +58,11 @@ class Structure:
     kind: str
     keys: tuple[Any, ...] = ()
 
+    @property
+    def form(self) -> type[tuple[Any, ...]] | tuple[Any, ...] | None:
+        """What compiled code makes of the list of results: a tuple, a dict with these keys, or (None) just that."""
+        return self.keys if self.kind == "dict" else tuple if self.kind == "tuple" else None
+
     def pack(self, results: Sequence[Array]) -> Any:
         """The results in the shape in which the outputs were given."""
         if self.kind == "single":
@@ -95,16 +96,16 @@ def _output(value: Any) -> Variable:
 
 def update_pairs(updates: Updates | None) -> list[tuple[Shared, Variable]]:
     """The updates, each to a variable of the shared variable's own type."""
-    items: Iterable[tuple[Any, Any]] = updates.items() if isinstance(updates, Mapping) else updates or ()
     pairs: list[tuple[Shared, Variable]] = []
-    for shared, value in items:
+    for shared, value in pairs_of(() if updates is None else updates, "updates"):
         if not isinstance(shared, Shared):
             raise GraphTypeError(
-                f"only shared variables can be updated, got {type(shared).__name__}", origin=caller_origin(),
-                hint="make it with graphlab.shared(value)",
+                f"only shared variables can be updated, got {shared!r:.60} ({type(shared).__name__})",
+                origin=caller_origin(), hint="make it with graphlab.shared(value); updates={shared: new value}",
             )  # fmt: skip
         if any(shared is other for other, _ in pairs):
-            raise GraphValueError(f"shared {labelled(shared)} is updated twice", origin=caller_origin())
+            raise GraphValueError(f"shared {labelled(shared)} is updated twice", origin=caller_origin(),
+                                  hint="give one new value for each: the sum of the two changes, say")  # fmt: skip
         new = value if isinstance(value, Variable) else cast(value, shared.dtype)
         if not shared.type.accepts(new.type):
             raise GraphTypeError(
@@ -118,17 +119,32 @@ def update_pairs(updates: Updates | None) -> list[tuple[Shared, Variable]]:
 
 def substitute(roots: list[Variable], givens: Any) -> list[Variable]:
     """`roots` with the variables of `givens` replaced, all at once."""
-    items = givens.items() if isinstance(givens, Mapping) else givens or ()
-    replace: dict[Variable, Variable] = {}
-    for old, value in items:
-        new = value if isinstance(value, Variable) else cast(value, old.dtype)
+    replace = replacements(givens or (), "givens")
+    return rebuild(roots, replace) if replace else roots
+
+
+def swapped(
+    graph: Graph, updated: Sequence[Shared], swap: Mapping[Any, Any], used: Collection[Variable]
+) -> tuple[Graph, tuple[Shared, ...]]:
+    """`graph` and the shared variables it updates, with those of `swap` exchanged; `used` are those it may name."""
+    for old, new in swap.items():
+        if not isinstance(old, Shared) or not isinstance(new, Shared):
+            kinds = f"{type(old).__name__} by {type(new).__name__}"
+            raise GraphTypeError(f"swap exchanges shared variables, not {kinds}", origin=caller_origin())
+        if old not in used:
+            raise GraphValueError(
+                f"swap: the function does not use {labelled(old)}", origin=caller_origin(),
+                hint="it uses " + (", ".join(labelled(v) for v in used if isinstance(v, Shared)) or "none at all"),
+            )  # fmt: skip
         if not old.type.accepts(new.type):
             raise GraphTypeError(
-                f"givens: {labelled(old)} can't be replaced by {labelled(new)}", origin=caller_origin(),
+                f"swap: {labelled(old)} can't be replaced by {labelled(new)}", origin=caller_origin(),
                 hint="dtype and rank must be the same",
             )  # fmt: skip
-        replace[old] = new
-    return rebuild(roots, replace) if replace else roots
+    targets = tuple(swap.get(shared, shared) for shared in updated)
+    if len(set(targets)) < len(targets):
+        raise GraphValueError("swap: a shared variable would be updated twice", origin=caller_origin())
+    return Graph(graph.inputs, tuple(rebuild(graph.outputs, dict(swap)))), targets
 
 
 def check_inputs(specs: Sequence[In], roots: Sequence[Variable], on_unused: str) -> None:
@@ -137,10 +153,11 @@ def check_inputs(specs: Sequence[In], roots: Sequence[Variable], on_unused: str)
     missing = [v for v in free_inputs(roots) if v not in set(given)]
     if missing:
         named = ", ".join(labelled(v) for v in missing)
+        made = f" (made at {missing[0].origin.label})" if missing[0].origin else ""
         raise MissingInputError(
-            f"the outputs need {named}, which is not among the inputs",
-            origin=missing[0].origin,
-            hint="add it to the inputs, or replace it with givens",
+            f"the outputs need {named}{made}, which is not among the inputs",
+            origin=caller_origin(),
+            hint="add it to the inputs, replace it with givens, or make it with graphlab.shared(value)",
         )
     if on_unused not in ("raise", "warn", "ignore"):
         raise GraphValueError(f"on_unused_input is 'raise', 'warn' or 'ignore', not {on_unused!r}",

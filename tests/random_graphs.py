@@ -61,7 +61,7 @@ class RandomProgram:
 
     def overflows(self) -> bool:
         """Whether anything on the way is infinite, nan or so close to 0 that a logarithm of it is."""
-        floats = [v for v in self.pool() if v.dtype.kind == "f"]
+        floats = [v for v in self.pool() if v.dtype.kind in "fc"]
         return any(not np.all(np.isfinite(v)) or np.any((v != 0) & (np.abs(v) < 1e-30)) for v in floats)
 
     def pool(self, noise: np.random.Generator | None = None) -> list[Array]:
@@ -70,8 +70,8 @@ class RandomProgram:
         with quiet():
             for i in self.instructions:
                 value = np.asarray(i.numeric(*(pool[k] for k in i.operands)))
-                if noise is not None and value.dtype.kind == "f":
-                    scale = 64 * float(np.finfo(value.dtype).eps)
+                if noise is not None and value.dtype.kind in "fc":
+                    scale = (4 if value.dtype == np.float16 else 64) * float(np.finfo(value.dtype).eps)
                     value = (value * (1 + scale * noise.uniform(-1, 1, value.shape))).astype(value.dtype)
                 pool.append(value)
         return pool
@@ -83,14 +83,14 @@ class RandomProgram:
         for seed in range(3):
             with quiet():
                 for k, (noisy, e) in enumerate(zip(self.run(np.random.default_rng(seed)), exact, strict=True)):
-                    if e.dtype.kind != "f":
+                    if e.dtype.kind not in "fc":
                         moved = np.where(noisy != e, np.inf, 0.0)
                     else:
                         both_finite, both_nan = np.isfinite(noisy) & np.isfinite(e), np.isnan(noisy) & np.isnan(e)
                         same_kind = both_finite | both_nan | (noisy == e)
                         moved = np.where(same_kind, np.abs(np.where(np.isfinite(e), noisy - e, 0.0)), np.inf)
                     spread[k] = np.maximum(spread[k], np.nan_to_num(moved, nan=np.inf, posinf=np.inf))
-        tiny = [1e-300 if e.dtype != np.float32 else 1e-37 for e in exact]
+        tiny = [{"float16": 1e-7, "float32": 1e-37, "complex64": 1e-37}.get(e.dtype.name, 1e-300) for e in exact]
         return [16 * s + t for s, t in zip(spread, tiny, strict=True)]
 
     def __repr__(self) -> str:
@@ -114,9 +114,26 @@ _FLOAT_UNARY: dict[str, tuple[Any, Any]] = {
     "*0": (lambda x: x * 0, lambda x: x * 0), "1/": (lambda x: 1 / x, lambda x: 1 / x),
     "float32": (lambda x: x.astype("float32"), lambda x: x.astype("float32")),
 }  # fmt: skip
+_COMPLEX_UNARY: dict[str, tuple[Any, Any]] = {
+    "conj": (lambda x: x.conj(), np.conj), "real": (lambda x: x.real, np.real), "imag": (lambda x: x.imag, np.imag),
+    "x conj": (lambda x: x * x.conj(), lambda x: x * x.conj()), "abs2": (lambda x: abs(x) ** 2, lambda x: abs(x) ** 2),
+    "sqrt square": (lambda x: T.sqrt(T.square(x)), lambda x: np.sqrt(np.square(x))),
+    "log exp": (lambda x: T.log(T.exp(x)), lambda x: np.log(np.exp(x))), "*1j": (lambda x: x * 1j, lambda x: x * 1j),
+    "log(1 + exp)": (lambda x: T.log(1 + T.exp(x)), lambda x: np.log(1 + np.exp(x))),
+    "exp - 1": (lambda x: T.exp(x) - 1, lambda x: np.exp(x) - 1), "|-x|": (lambda x: abs(-x), lambda x: abs(-x)),
+    "x / x": (lambda x: x / x, lambda x: x / x), "x - x": (lambda x: x - x, lambda x: x - x),
+    "1/(1+exp(-x))": (lambda x: 1 / (1 + T.exp(-x)), lambda x: 1 / (1 + np.exp(-x))),
+}  # fmt: skip
+
+
+def _widened(x: Any) -> Any:
+    """A variable or an array in double precision."""
+    return x.astype("complex128" if "complex" in str(x.dtype) else "float64")
+
+
 _ANY_UNARY: dict[str, tuple[Any, Any]] = {
     "T": (lambda x: x.T, np.transpose), "ravel": (lambda x: x.flatten(), np.ravel),
-    "float64": (lambda x: x.astype("float64"), lambda x: x.astype("float64")),
+    "float64": (_widened, _widened),
     "==": (lambda x: T.eq(x, x), lambda x: x == x), "not": (T.logical_not, np.logical_not),
     "[..., None]": (lambda x: x[..., None], lambda x: x[..., None]), "[...]": (lambda x: x[...], lambda x: x[...]),
 }  # fmt: skip
@@ -125,6 +142,8 @@ _RANKED_UNARY: dict[str, tuple[Any, Any]] = {
     "[..., :2]": (lambda x: x[..., :2], lambda x: x[..., :2]), "[..., 0]": (lambda x: x[..., 0], lambda x: x[..., 0]),
     "[-1]": (lambda x: x[-1], lambda x: x[-1]),
 }  # fmt: skip
+
+
 def _softmax(x: Array) -> Array:
     """As scipy.special.softmax, but beside +inf a finite element has 0 as in the formula written out."""
     top = np.max(x, axis=-1, keepdims=True)
@@ -155,6 +174,7 @@ _INTEGER_BINARY: dict[str, tuple[Any, Any]] = {
 }  # fmt: skip
 _REDUCTIONS = ("sum", "prod", "max", "min", "mean", "any", "all")
 
+DTYPES = ("float64", "float64", "float32", "int64", "int8", "bool")
 _EDGE = [float("nan"), float("inf"), float("-inf"), -0.0, 0.0, 1e308, 5e-324, 800.0, -800.0]
 
 
@@ -163,17 +183,24 @@ def _entry(table: dict[str, tuple[Any, Any]]) -> st.SearchStrategy[tuple[str, An
 
 
 @st.composite
-def random_programs(draw: st.DrawFn, *, edge: bool = False, longest: int = 8) -> RandomProgram:
-    """A program of up to `longest` instructions; with `edge`, inputs hold nan, infinities, -0 and extremes."""
+def random_programs(
+    draw: st.DrawFn, *, edge: bool = False, longest: int = 8, dtypes: tuple[str, ...] = DTYPES
+) -> RandomProgram:
+    """A program of up to `longest` instructions on inputs of `dtypes`.
+
+    With `edge`, inputs hold nan, infinities, -0 and extremes. Halves that overflow are left out: how far sums
+    are rounded on the way is another thing than in NumPy.
+    """
     m, n = draw(st.sampled_from([(2, 3), (3, 1), (1, 4), (0, 2), (3, 3), (5, 17)]))
     shapes = st.sampled_from([(), (n,), (m, n), (1, n), (m, 1), (m, n)])
     program = RandomProgram([], [])
     for k in range(draw(st.integers(1, 3))):
-        dtype = draw(st.sampled_from(["float64", "float64", "float32", "int64", "int8", "bool"]))
+        dtype = draw(st.sampled_from(dtypes))
         shape = draw(shapes)
         rng = np.random.default_rng(draw(st.integers(0, 2**16)))
         low, high = (0, 2) if dtype == "bool" else (-4, 5)
-        value: Any = rng.uniform(-3, 3, shape) if dtype.startswith("f") else rng.integers(low, high, shape)
+        value: Any = rng.uniform(-3, 3, shape) if dtype[0] in "fc" else rng.integers(low, high, shape)
+        value = value + 1j * rng.uniform(-3, 3, shape) if dtype.startswith("c") else value
         value = np.asarray(value).astype(dtype)
         if edge and dtype.startswith("f"):
             with quiet():
@@ -188,7 +215,8 @@ def random_programs(draw: st.DrawFn, *, edge: bool = False, longest: int = 8) ->
                 value = np.asarray(instruction.numeric(*(pool[i] for i in instruction.operands)))
         except (TypeError, ValueError, IndexError):
             continue  # NumPy refuses: the tests of errors are elsewhere
-        if value.dtype.name == "float16" or value.size > 500 or value.ndim > 4:
+        halves = value.dtype.name == "float16"
+        if (halves and not ("float16" in dtypes and np.isfinite(value).all())) or value.size > 500 or value.ndim > 4:
             continue
         program.instructions.append(instruction)
         pool.append(value)
@@ -204,10 +232,10 @@ def _instructions(draw: st.DrawFn, pool: list[Array]) -> Instruction:
     a = draw(position)
     x = pool[a]
     kinds = ["any", "binary", "binary", "binary"]
-    kinds += ["float"] * 4 if x.dtype.kind == "f" else ["integer"] if x.dtype.kind == "i" else []
+    kinds += {"f": ["float"] * 4, "c": ["complex"] * 4, "i": ["integer"]}.get(x.dtype.kind, [])
     kinds += ["reduction", "ranked"] if x.ndim else []
     kinds += ["soft"] if x.ndim and x.dtype.kind == "f" and x.size else []
-    kinds += ["matmul"] if x.ndim in (1, 2) and x.dtype.kind == "f" else []
+    kinds += ["matmul"] if x.ndim in (1, 2) and x.dtype.kind in "fc" else []
     kind = draw(st.sampled_from(kinds))
     if kind == "reduction":
         name = draw(st.sampled_from(_REDUCTIONS))
@@ -221,7 +249,7 @@ def _instructions(draw: st.DrawFn, pool: list[Array]) -> Instruction:
     if kind == "matmul":
         return Instruction(lambda v: v @ v.T, lambda v: v @ v.T, (a,), "x @ x.T")
     tables = {"any": _ANY_UNARY, "float": _FLOAT_UNARY, "ranked": _RANKED_UNARY, "soft": _SOFT,
-              "binary": _BINARY, "integer": _INTEGER_BINARY}  # fmt: skip
+              "binary": _BINARY, "integer": _INTEGER_BINARY, "complex": _COMPLEX_UNARY}  # fmt: skip
     name, symbolic, numeric = draw(_entry(tables[kind]))
     operands = (a, draw(position)) if kind in ("binary", "integer") else (a,)
     return Instruction(symbolic, numeric, operands, name)

@@ -18,7 +18,8 @@ import pytest
 import graphlab
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -47,7 +48,7 @@ def run_block(code: str, names: dict[str, Any], page: Path, line: int) -> str:
     return printed.getvalue()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_blocks_run(page: Path, in_tmp_path: Path) -> None:
     """The blocks of a page are one program: later ones use the names of earlier ones."""
     names: dict[str, Any] = {"__name__": page.stem}
@@ -59,11 +60,17 @@ def test_the_readme_has_a_tour() -> None:
     assert len(list(python_blocks(ROOT / "README.md"))) >= 5
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
     missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
     assert not missing
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = DOCS / "README.md"
+    linked = {(index.parent / t).resolve() for t in re.findall(r"\]\(([^)#\s]+\.md)\)", index.read_text())}
+    assert {page for page in PAGES if page.parent != ROOT} <= linked | {index}
 
 
 MODULES = sorted(

@@ -304,11 +304,18 @@ class TestCompiledPath:
             t.join()
         assert wrong == []
 
+    def test_what_is_declared_of_a_shape_is_checked(self) -> None:
+        m = T.tensor("float64", (None, 3), "m")
+        f = graphlab.function([m], m.mean(axis=1))
+        assert f(np.ones((2, 3))).tolist() == [1.0, 1.0]
+        with pytest.raises(GraphlabError, match=r"\(m\) expects float64\[\?,3\]"):
+            f(np.ones((2, 2)))
+
     def test_repr_says_what_it_is(self) -> None:
         x = T.vector("x")
         text = repr(graphlab.function([x], x * 2, name="double"))
         assert text.startswith("<graphlab function double(x: float64[?]) -> float64[?]")
-        assert "kernels in C" in text
+        assert "1 kernel in C" in text
 
 
 class TestWithoutACompiler:

@@ -13,17 +13,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "graphlab"
 
 # A file or folder of graphlab/ and its floor; an import goes to a lower floor or stays in its folder.
 FLOORS = {
-    "dtypes": 0, "errors": 0, "options": 0,
-    "graph": 1, "loops": 1,
+    "dtypes": 0, "errors": 0,
+    "options": 1, "graph": 1, "loops": 1,
     "ops": 2,
-    "interpret": 3, "rewrite": 3, "arguments": 3,
-    "autodiff": 4, "lower": 4, "signature": 4,
-    "codegen": 5, "control": 5,
-    "runtime": 6,
-    "function": 7,
-    "debug": 8,
-    "viz": 9,
-    "__init__": 10, "__main__": 10, "tensor": 10,
+    "interpret": 3, "arguments": 3, "vectorize": 3, "random": 3,
+    "autodiff": 4, "vmap": 4, "signature": 4, "streams": 4, "shared_randomstreams": 4,
+    "control": 5,
+    "rewrite": 6,
+    "lower": 7,
+    "codegen": 8,
+    "runtime": 9,
+    "function": 10,
+    "debug": 11, "saving": 11,
+    "viz": 12,
+    "__init__": 13, "__main__": 13, "tensor": 13,
 }  # fmt: skip
 
 # Imports inside functions below viz, each with the reason why it can't stand at the top.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,16 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[nbformat.NotebookN
     return execute("01_logistic_regression.ipynb", folder), folder
 
 
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+    return execute("02_mlp_and_convnet.ipynb", tmp_path_factory.mktemp("layers"))
+
+
+@pytest.fixture(scope="module")
+def poem(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+    return execute("03_recurrent.ipynb", tmp_path_factory.mktemp("poem"))
+
+
 def test_the_tour_shows_each_stage(tour: tuple[nbformat.NotebookNode, Path]) -> None:
     notebook, _ = tour
     text = printed(notebook)
@@ -104,8 +115,46 @@ def test_the_textbook_formula_was_made_stable(digits: tuple[nbformat.NotebookNod
     assert "the steps and the plain call agree" in text
 
 
+def test_bayes_agrees_with_scipy_and_scikit_learn(tmp_path: Path) -> None:
+    """Its cells assert as much; here is what they found."""
+    values = stored_values(execute("04_bayes_and_science.ipynb", tmp_path))
+    assert 0.9 < values["coverage"] < 0.99
+    assert values["gaps"] == sorted(values["gaps"], reverse=True)
+
+
 @pytest.mark.parametrize(("book", "name"), [("tour", "tour"), ("digits", "report")])
 def test_reports_are_written(book: str, name: str, request: pytest.FixtureRequest) -> None:
     _, folder = request.getfixturevalue(book)
     assert (folder / f"{name}.svg").read_text().rstrip().endswith("</svg>")
     assert "Content-Security-Policy" in (folder / f"{name}.html").read_text()
+
+
+def test_layers_read_more_digits(layers: nbformat.NotebookNode) -> None:
+    values = stored_values(layers)
+    assert values["perceptron"] > 0.95
+    assert values["convnet"] > 0.97
+    assert values["last_cost"] < values["first_cost"] / 10
+
+
+def test_layers_show_scopes_kernels_and_times(layers: nbformat.NotebookNode) -> None:
+    text = printed(layers)
+    assert "in hidden" in text
+    assert "inside dense [" in text
+    assert "updates stream.state" in text
+    assert "sqrtf(" in text
+    assert re.search(r"20 calls, [\d.]+ us each; of the time in steps:\n +\d", text)
+    assert {"image/png", "image/svg+xml", "application/vnd.jupyter.widget-view+json"} <= media(layers)
+
+
+def test_the_poem_is_learned(poem: nbformat.NotebookNode) -> None:
+    values = stored_values(poem)
+    assert values["last_cost"] < 0.3 < 3.5 < values["guessing"]
+    assert values["known_words"] > 0.8
+
+
+def test_the_loop_and_its_gradient_are_steps_of_the_program(poem: nbformat.NotebookNode) -> None:
+    text = printed(poem)
+    assert "inside read [" in text
+    assert "read gradient   takes float32[?,?,192]" in text
+    assert "f->api->loop_turn(f, &loop, t)" in text
+    assert re.search(r"% +[\d.]+ us +\d+: read gradient_", text)

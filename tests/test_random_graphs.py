@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import graphlab
 from graphlab.graph.node import Graph
@@ -21,8 +22,9 @@ def _agree(got: Array, want: Array, tolerance: Array, what: str) -> None:
     assert got.dtype == want.dtype, f"{what}: dtype {got.dtype} instead of {want.dtype}"
     assert got.shape == want.shape, f"{what}: shape {got.shape} instead of {want.shape}"
     with np.errstate(all="ignore"):
-        if want.dtype.kind == "f":
-            close = np.abs(got.astype("float64") - want.astype("float64")) <= tolerance
+        if want.dtype.kind in "fc":
+            wide = "complex128" if want.dtype.kind == "c" else "float64"
+            close = np.abs(got.astype(wide) - want.astype(wide)) <= tolerance
             fine = close | (got == want) | (np.isnan(got) & np.isnan(want)) | np.isinf(tolerance)
         else:
             fine = (got == want) | np.isinf(tolerance)
@@ -59,3 +61,10 @@ def test_on_ordinary_values_compiled_and_interpreted_graphs_equal_numpy(part: in
 @given(program=random_programs(edge=True))
 def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run").excluding("stable"))
+
+
+@pytest.mark.parametrize("dtypes", [("complex128", "complex64", "float64"), ("float16", "float16", "int8")], ids=str)
+@settings(_SETTINGS, max_examples=60)
+@given(data=st.data())
+def test_graphs_of_complex_numbers_and_of_halves_equal_numpy(dtypes: tuple[str, ...], data: st.DataObject) -> None:
+    _check(data.draw(random_programs(dtypes=dtypes, longest=6)), find_mode("fast_run"))

@@ -22,11 +22,12 @@ from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import Names, maths
 from graphlab.graph.walk import leaves, toposort
 from graphlab.interpret import interpret, leaf_value, run_node
-from graphlab.loops.ir import HostCall, LoopCall, RuntimeCall, SameExtents, Step
+from graphlab.loops.ir import Branch, HostCall, Loop, LoopCall, RuntimeCall, SameExtents, Step
 from graphlab.lower import Lowered
+from graphlab.runtime.program import StepFailed
 
 Array = np.ndarray[Any, Any]
-_VIEWS = ("transpose", "reshape", "broadcast_to", "index", "sum_to")
+_VIEWS = ("transpose", "reshape", "broadcast_to", "index", "sum_to", "windows")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class StepView:
     """One step of the schedule.
 
     `kind`: "kernel" (fused loops), "call" (a C library or runtime function), "view" (no data moves),
-    "host" (NumPy computes), "check" (what the others rely on) or "node" (the function has no C: one
-    node of the graph).
+    "host" (NumPy computes), "check" (what the others rely on), "loop" and "branch" (steps inside it) or
+    "node" (the function has no C: one node of the graph).
     `nodes` are the graph's applications it computes, `outputs` the variables it writes.
     """
 
@@ -46,10 +47,10 @@ class StepView:
     outputs: tuple[Variable, ...]
 
     def __str__(self) -> str:
-        ops = " ".join(n.op.name for n in self.nodes)
+        ops = " ".join(n.op.name for n in self.nodes) or self.name
         where = ", ".join(dict.fromkeys(o.label for n in self.nodes for o in n.provenance.origins))
         types = ", ".join(str(v.type) for v in self.outputs)
-        return f"{self.index:3} {self.kind:6} {ops} -> {types}  {where}"
+        return f"{self.index:3} {self.kind:6} {ops}{f' -> {types}' if types else ''}  {where}".rstrip()
 
 
 def _kind(step: Step) -> str:
@@ -60,6 +61,10 @@ def _kind(step: Step) -> str:
             return "host"
         case SameExtents():
             return "check"
+        case Loop():
+            return "loop"
+        case Branch():
+            return "branch"
         case RuntimeCall(function=function):
             return "view" if function in _VIEWS else "call"
 
@@ -87,6 +92,11 @@ def _written(step: Step) -> tuple[int, ...]:
             return outputs
         case SameExtents():
             return ()
+        case Loop(stacks=stacks, carried=carried, made=made):
+            finals = [c.final for c in carried]
+            return (*(stack for stack, *_ in stacks), *(slot for slot in (*finals, made) if slot is not None))
+        case Branch(results=results):
+            return tuple(out for out, _, _ in results)
     raise TypeError(type(step.action).__name__)
 
 
@@ -164,7 +174,14 @@ class Session:
         for node in step.nodes:
             run_node(node, computed)
         if self._frame is not None:
-            self._frame.run_step(step.index)
+            try:
+                self._frame.run_step(step.index)
+            except StepFailed as failure:
+                if failure.kind != "assumption":
+                    raise
+                self.function.generalize()  # as the plain call does, and begin again
+                self._begin(self._arguments)
+                return
             slots = self._lowered.slots if self._lowered else {}
             for v in step.outputs:
                 written = self._frame.value(slots[v])

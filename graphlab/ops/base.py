@@ -1,9 +1,8 @@
-"""The contract that every operation keeps: infer, numpy, pullback, pushforward, lowering."""
+"""The contract that every operation keeps: infer, numpy, pullback, pushforward, batching, lowering."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,77 +10,21 @@ import numpy as np
 from graphlab.errors import GraphlabError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Graph, Variable, as_data_variable
 from graphlab.graph.types import TensorType
+from graphlab.graph.walk import toposort
+from graphlab.ops.batching import Batching, OneByOne
+from graphlab.ops.lowering import Host, Lowering
 
 Array = np.ndarray[Any, Any]
 Cotangents = Sequence[Variable | None]
-
-# ---- what an op becomes --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Pointwise:
-    """One scalar formula for each element of the broadcast inputs; fuses with its neighbours.
-
-    `template` is a C expression of {0}, {1}, ... (operands already cast to `input_dtypes`).
-    """
-
-    template: str
-    input_dtypes: tuple[str, ...]
-    output_dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reduction:
-    """Fold elements along `axes`.
-
-    `accumulate` is a C expression of {a} (the accumulator) and {x} (the element, cast to `dtype`, the
-    accumulator's dtype); `initial` its first value, None where the first element is (then an empty
-    axis is an error); `finish` maps the result {a} given {n}, the number of elements.
-    """
-
-    axes: tuple[int, ...]
-    keepdims: bool
-    dtype: str
-    initial: float | int | bool | None
-    accumulate: str
-    finish: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """A call of the C runtime's `function` over the slots (outputs, then inputs) with int64 `params`.
-
-    `view`: the output only describes the memory of its first input.
-    """
-
-    function: str
-    params: tuple[int, ...] = ()
-    view: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Expand:
-    """Replace the application by a graph of simpler ones: `build` maps its inputs to its outputs."""
-
-    build: Callable[..., Sequence[Variable]]
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """NumPy computes it: there is no C for it (yet); `reason` says why."""
-
-    reason: str = "has no C form"
-
-
-Lowering = Pointwise | Reduction | Runtime | Expand | Host
-
-# ---- the contract --------------------------------------------------------------------------------
 
 
 class Op:
     """An operation. Subclasses are frozen dataclasses: equal fields, equal op."""
 
     name: Any  # a str: a class attribute, or a field where instances differ by it
+    # (input, output) positions: this input is a random stream's state, this output its state afterwards.
+    advances: tuple[tuple[int, int], ...] = ()
+    number: int = 0  # of those that advance a stream, in the order in which they were written
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
@@ -91,6 +34,11 @@ class Op:
     def with_graphs(self, graphs: Sequence[Graph]) -> Op:
         """The same op over other graphs, which have inputs and outputs of the same types."""
         return self
+
+    @property
+    def effects(self) -> bool:
+        """Whether computing it does more than give values, print say: then it is never folded, merged or dropped."""
+        return any(node.op.effects for graph in self.graphs for node in toposort(graph.outputs, graph.inputs))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The types of the outputs; GraphlabError when the inputs do not fit."""
@@ -107,13 +55,28 @@ class Op:
         """
         raise GraphlabError(f"{self.name} has no gradient", origin=caller_origin())
 
-    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
-        """The outputs' derivatives in the direction `tangents` of the inputs."""
-        raise GraphlabError(f"{self.name} has no forward derivative", origin=caller_origin())
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents | None:
+        """The outputs' derivatives in the direction `tangents` of the inputs.
+
+        None: the op has no formula of its own, and the pullback, which is linear, is differentiated instead.
+        """
+        return None
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        """How the op takes a batch: those of `node`'s inputs that are `batched` get one more axis in front."""
+        return OneByOne()
 
     def lowering(self, node: Apply) -> Lowering:
         """How it is computed in a compiled program."""
         return Host()
+
+    def branches(self, node: Apply) -> tuple[tuple[int, ...], ...]:
+        """Groups of inputs (positions) of which a run needs only one group; most ops have none."""
+        return ()
+
+    def chosen(self, *decided: Array) -> int:
+        """Which of `branches` a run needs, given the values of the inputs that are in none of them."""
+        raise NotImplementedError(f"{type(self).__name__}.chosen")
 
     def convert(self, *arguments: Any) -> tuple[Variable, ...]:
         """The arguments of a call as variables."""

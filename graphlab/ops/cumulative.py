@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from graphlab.dtypes import BOOL, COMPLEX, INTEGER, SIGNED, UNSIGNED
+from graphlab.dtypes import ALL, BOOL, COMPLEX, INTEGER
 from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op
-from graphlab.ops.elementwise import cast, equal, logical_and, multiply, not_equal, subtract, true_divide, where
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Shifted
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import add, equal, logical_and, multiply, not_equal, subtract, true_divide, where
 from graphlab.ops.index import index
 from graphlab.ops.join import as_tensor
+from graphlab.ops.lowering import Expand, Host, Lowering, Runtime
 from graphlab.ops.rearrange import along, flip, part
-from graphlab.ops.reduce import sum
+from graphlab.ops.recurrence import LinearRecurrence, after, before
+from graphlab.ops.reduce import accumulated, sum
+from graphlab.ops.shape import ones_like
 
 # ---- running sums and products -------------------------------------------------------------------
 
@@ -27,18 +32,26 @@ class Cumulative(Op):
     """What running sums and products share: the shape of the input, small integers added up in 64 bits."""
 
     axis: int
+    product = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         (x,) = inputs
-        wide = "int64" if x.dtype in BOOL + SIGNED else "uint64" if x.dtype in UNSIGNED else x.dtype
-        return (x.with_dtype(wide),)
+        return (x.with_dtype(accumulated(x.dtype)),)
 
     def backwards(self, g: Variable) -> Variable:
         """For each element the sum of `g` from there to the end."""
         return flip(CumSum(self.axis)(flip(g, self.axis)), self.axis)
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(replace(self, axis=self.axis + 1))
+
     def lowering(self, node: Apply) -> Lowering:
-        return Host("a running fold has no C form yet")
+        (x,), (y,) = node.inputs, node.outputs
+        if x.dtype == "float16":
+            return Host("float16 is not added up in C")
+        if x.dtype != y.dtype:
+            return Expand(lambda v: [self(cast(v, y.dtype))])
+        return Runtime("accumulate", (ALL.index(y.dtype), int(self.product), self.axis))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +74,82 @@ class CumSum(Cumulative):
 
 @dataclass(frozen=True, slots=True)
 class CumProd(Cumulative):
-    """The products of the first 1, 2, ... elements along `axis`.
-
-    With y = cumprod(x) the derivative of y[j] by x[i], i <= j, is y[j] / x[i]. The first zero is left
-    out of the product instead of divided by, and what follows it has no other derivative. Derivatives
-    of that derivative take the places of the zeros as fixed.
-    """
+    """The products of the first 1, 2, ... elements along `axis`; its derivatives are right at zeros too."""
 
     name = "cumprod"
+    product = True
 
     def numpy(self, *values: Array) -> Any:
         return np.cumprod(values[0], axis=self.axis)
 
-    def _around_zeros(self, x: Variable) -> tuple[Variable, Variable, Variable, Variable, Variable]:
-        """Which elements are 0, which is the first such; x without zeros; the product but for the first
-        zero; and where no zero has come yet."""
-        zero = equal(x, 0)
-        met = CumSum(self.axis)(zero)
-        first = logical_and(zero, equal(met, 1))
-        return zero, first, where(zero, 1, x), self(where(first, 1, x)), equal(met, 0)
+    def exclusive(self, x: Variable) -> Variable:
+        """The products of the elements before each."""
+        return before(self(x), self.axis, ones_like(part(x, self.axis, slice(0, 1))))
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
-        (g,), (x,), (y,) = cotangents, node.inputs, node.outputs
+        (g,), (x,) = cotangents, node.inputs
         assert g is not None
-        zero, first, divisor, others, _ = self._around_zeros(x)
-        elsewhere = where(zero, 0, true_divide(self.backwards(multiply(g, y)), divisor))
-        return [where(first, self.backwards(multiply(g, others)), elsewhere)]
+        return [ProductSlope(self.axis)(x, cast(g, x.dtype))]
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
-        (t,), (x,), (y,) = tangents, node.inputs, node.outputs
-        if t is None:
-            return [None]
-        zero, first, divisor, others, before = self._around_zeros(x)
-        running = CumSum(self.axis)
-        plain = multiply(y, running(where(zero, 0, true_divide(t, divisor))))
-        return [where(before, plain, multiply(others, running(where(first, t, 0))))]
+        # y[i] = x[i] y[i-1], so y'[i] = x[i] y'[i-1] + x'[i] y[i-1].
+        (t,), (x,) = tangents, node.inputs
+        return [None if t is None else LinearRecurrence(self.axis)(x, multiply(t, self.exclusive(x)))]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSlope(Op):
+    """The cost's derivative by x, given that by cumprod(x), g: the sum over j >= i of g[j] prod(x[k], k <= j, k != i).
+
+    Divided by x[i] these are running sums of g cumprod(x). The first zero is left out of the product instead,
+    and what follows it has no other derivative.
+    """
+
+    axis: int
+    name = "product_slope"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        x, _ = inputs
+        return (x,)
+
+    def numpy(self, *values: Array) -> Any:
+        x, g = values
+        zero = x == 0
+        first = zero & (np.cumsum(zero, self.axis) == 1)
+        others = np.cumprod(np.where(first, x.dtype.type(1), x), self.axis)
+        with_all, without = (
+            np.flip(np.cumsum(np.flip(g * y, self.axis), self.axis), self.axis)
+            for y in (np.cumprod(x, self.axis), others)
+        )
+        divided = with_all / np.where(zero, x.dtype.type(1), x)
+        return np.where(first, without, np.where(zero, x.dtype.type(0), divided))
+
+    def _divided(self, x: Variable, g: Variable) -> Variable:
+        """What `numpy` computes, as a graph."""
+        running, product, zero = CumSum(self.axis), CumProd(self.axis), equal(x, 0)
+        first = logical_and(zero, equal(running(zero), 1))
+        without = running.backwards(multiply(g, product(where(first, 1, x))))
+        divided = true_divide(running.backwards(multiply(g, product(x))), where(zero, 1, x))
+        result: Variable = where(first, without, where(zero, 0, divided))
+        return result
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        # It is e[i] s[i], with the product e[i] of the elements before i, and s[i] = g[i] + x[i+1] s[i+1].
+        (h,), (x, g) = cotangents, node.inputs
+        assert h is not None
+        recurrence = LinearRecurrence(self.axis)
+        e, s = CumProd(self.axis).exclusive(x), recurrence.backwards(after(x, self.axis), g)
+        # Of s: by g[i] it is r[i] = h[i] e[i] + x[i] r[i-1], by x[i] it is r[i-1] s[i].
+        r = recurrence(x, multiply(h, e))
+        by_s = multiply(before(r, self.axis), s)
+        by_e = self(x, after(multiply(h, s), self.axis))
+        return [add(by_s, by_e), r]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(replace(self, axis=self.axis + 1))
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Expand(lambda x, g: [self._divided(x, g)])
 
 
 def _running(kind: type[Cumulative], x: Any, axis: Any, dtype: Any) -> Variable:

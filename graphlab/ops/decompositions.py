@@ -13,12 +13,14 @@ import numpy as np
 from graphlab.errors import GraphTypeError, GraphValueError, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
 from graphlab.ops.elementwise import add, multiply, subtract
 from graphlab.ops.extents import zeros_like
 from graphlab.ops.index import index
 from graphlab.ops.join import concatenate
 from graphlab.ops.linalg import matmul
+from graphlab.ops.lowering import Lowering
 from graphlab.ops.matrices import (
     LAPACK,
     folded,
@@ -64,6 +66,9 @@ class Cholesky(Op):
             return [None]
         left = SolveTriangular(True)(l, mirrored(t))
         return [matmul(l, _phi(turned(SolveTriangular(True)(l, turned(left)))))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
@@ -140,6 +145,9 @@ class QR(Op):
         if self.mode == "complete":
             hint = "mode='reduced' has one: the further columns of Q are not determined by the matrix"
             raise GraphTypeError(f"{self.name} with mode='complete' has no {what}", hint=hint)
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.dtypes import COMPLEX
 from graphlab.errors import user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op
-from graphlab.ops.elementwise import ZERO, multiply, subtract
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
+from graphlab.ops.elementwise import complex_, imag, multiply, real, subtract
 from graphlab.ops.linalg import matmul
-from graphlab.ops.matrices import LAPACK, each, inexact, inner_product, only_real, real_dtype, square_shape, turned
+from graphlab.ops.lowering import Lowering
+from graphlab.ops.matrices import LAPACK, each, inexact, inner_product, real_dtype, square_shape, turned
 from graphlab.ops.systems import Inv
+from graphlab.ops.ufunc import ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class Det(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (t,) = tangents
         return [None if t is None else inner_product(Cofactors()(*node.inputs), t)]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
@@ -74,6 +81,9 @@ class Cofactors(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [self._derivative(node, tangents[0])]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
+
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
 
@@ -106,15 +116,23 @@ class SLogDet(Op):
         return tuple(np.linalg.slogdet(*values))
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Any:
-        # d log|det A| = <A^-T, dA>, and the sign does not change.
-        (a,), (_, g) = node.inputs, cotangents
-        only_real(node, "gradient")
+        # d log det A = <A^-T, dA>; its real part is d log|det A|, its imaginary part turns the sign.
+        (a,), (sign, _), (by_sign, g) = node.inputs, node.outputs, cotangents
+        if a.dtype in COMPLEX and by_sign is not None:
+            g = complex_(0.0 if g is None else g, imag(multiply(by_sign, sign)))
         return [ZERO if g is None else multiply(each(g), turned(Inv()(a)))]
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
-        (a,), (t,) = node.inputs, tangents
-        only_real(node, "forward derivative")
-        return [None, None if t is None else inner_product(turned(Inv()(a)), t)]
+        (a,), (sign, _), (t,) = node.inputs, node.outputs, tangents
+        if t is None:
+            return [None, None]
+        moved = inner_product(turned(Inv()(a)), t)
+        if a.dtype not in COMPLEX:
+            return [None, moved]
+        return [multiply(sign, complex_(0.0, imag(moved))), real(moved)]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK

@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib import import_module
 from itertools import groupby
 from types import ModuleType
 from typing import Any
@@ -21,10 +22,11 @@ from graphlab.errors import GraphlabError
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.text import INFIX, maths
 from graphlab.graph.walk import rebuild, toposort
-from graphlab.ops import elementwise
-from graphlab.ops.base import Expand, Host, Op, Pointwise, Reduction, Runtime
-from graphlab.ops.elementwise import ZERO, Elementwise
+from graphlab.ops import elementwise, special
+from graphlab.ops.base import Op
 from graphlab.ops.examples import ELEMENTWISE, FAMILIES, call, symbol
+from graphlab.ops.lowering import Choose, Expand, Host, Inline, Pointwise, Reduction, Repeat, Runtime
+from graphlab.ops.ufunc import ZERO, Elementwise, Undefined
 
 LAST = "More of them"  # the elementwise ops that no title above names
 
@@ -44,7 +46,8 @@ How to read the tables:
 - **dtypes**: what it takes, and what it gives for that. "integer -> float" is NumPy's choice of float.
 - **becomes**: `code` is C that fuses with its neighbours into one loop, here for float64; *runtime* a function of
   the C runtime ([csrc](../csrc)); *fold* a generated loop of C that accumulates in `a`; *NumPy* computes the rest
-  inside the compiled program, and it says why. In float16 and complex NumPy computes everything.
+  inside the compiled program, and it says why. float16 is computed in float32, and
+  every result is rounded; complex numbers have C of their own where the reals have it.
 """
 
 COMPOSED = """\
@@ -60,11 +63,11 @@ def document() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION, *(_elementwise(title, ops) for title, ops in _groups()), COMPOSED]
     parts += [_family(title, list(rows)) for title, rows in groupby(FAMILIES, key=lambda family: family[0])]
-    return "\n".join([*parts, _graph_ops()])
+    return "\n".join([*parts, _control(), _graph_ops()])
 
 
 def _groups() -> Iterator[tuple[str, list[Elementwise]]]:
-    named = {op.name: op for op in elementwise.TABLE}
+    named = {op.name: op for op in (*elementwise.TABLE, *special.TABLE)}
     for title, names in ELEMENTWISE:
         yield title, [named.pop(name) for name in names.split()]
     if named:
@@ -81,15 +84,15 @@ def _code(text: str) -> str:
 
 # ---- elementwise ---------------------------------------------------------------------------------
 
-_SYMBOLS = {1: "x", 2: "xy", 3: "cxy"}
-_MEANINGS = {"sigmoid": "1 / (1 + exp(-x))", "softplus": "log(1 + exp(x))"}
+_NAMES = {1: "x", 2: "xy", 3: "xyz"}
+_MEANINGS = {"sigmoid": "1 / (1 + exp(-x))", "softplus": "log(1 + exp(x))", "complex": "x + 1j y"}
 
 
 def _elementwise(title: str, ops: Sequence[Elementwise]) -> str:
     lines = [f"## {title}", "", "| operation | as | gradient | dtypes | becomes |", "|---|---|---|---|---|"]
     for op in ops:
         operands = _symbols(op)
-        applied = f"{op.name}({', '.join(_SYMBOLS[op.arity])})"
+        applied = f"{op.name}({', '.join(_names(op))})"
         written = maths(op(*operands)) if op.name in INFIX or op.name == "negative" else ""
         lines.append(
             _row(
@@ -103,6 +106,10 @@ def _elementwise(title: str, ops: Sequence[Elementwise]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _names(op: Elementwise) -> str:
+    return "cxy" if op is elementwise.where else _NAMES[op.arity]
+
+
 def _for_operand(op: Elementwise, k: int, dtype: str) -> str:
     return "bool" if op is elementwise.where and k == 0 else dtype
 
@@ -112,9 +119,11 @@ def _result(op: Elementwise, dtype: str) -> str:
 
 
 def _symbols(op: Elementwise) -> list[Variable]:
-    """Operands in float64, or in int64 for an op on integers."""
-    dtype = "float64" if _outcome(partial(_result, op), "float64") else "int64"
-    return [symbol(s, _for_operand(op, k, dtype)) for k, s in enumerate(_SYMBOLS[op.arity])]
+    """Operands in float64, in complex128 for their parts, or in int64 for an op on integers."""
+    of_parts = op in (elementwise.conjugate, elementwise.real, elementwise.imag)
+    floats = "complex128" if of_parts else "float64"
+    dtype = floats if _outcome(partial(_result, op), floats) else "int64"
+    return [symbol(s, _for_operand(op, k, dtype)) for k, s in enumerate(_names(op))]
 
 
 def _meaning(op: Elementwise) -> str:
@@ -126,11 +135,11 @@ def _pulls(op: Elementwise, operands: Sequence[Variable]) -> str:
     if op.pull is None:
         return "none"
     g, r = symbol("g"), symbol("r")
-    results = [None if pull is None else pull(g, r, *operands) for pull in op.pull]
+    results = [pull(g, r, *operands) if callable(pull) else pull for pull in op.pull]
     if all(result is ZERO for result in results):
         return "0"
     shown = [
-        f"d{v.name} = {'0' if result is ZERO else maths(result)}"
+        f"d{v.name} = {'0' if result is ZERO else 'undefined' if isinstance(result, Undefined) else maths(result)}"
         for v, result in zip(operands, results, strict=True)
         if result is not None and v.name != "c"
     ]
@@ -141,12 +150,13 @@ def _forms(op: Elementwise) -> str:
     """What it becomes in float64, and for integers and bools where that is another thing."""
     forms: dict[str, str] = {}
     for dtype in ("float64", "int64", "bool"):
-        operands = [symbol(s, _for_operand(op, k, dtype)) for k, s in enumerate(_SYMBOLS[op.arity])]
+        operands = [symbol(s, _for_operand(op, k, dtype)) for k, s in enumerate(_names(op))]
         try:
-            text = _becomes(op.apply(*operands))
+            node = op.apply(*operands)
+            text = _becomes(node)
         except GraphlabError:
             continue
-        if "float16" not in text:  # NumPy's exp(bool) and its like
+        if node.outputs[0].dtype != "float16":  # NumPy's exp(bool) and its like
             forms.setdefault(re.sub(r" of \w+ has", " has", text), dtype)
     first, *others = forms.items()
     return "<br>".join([first[0], *(f"{dtype}: {text}" for text, dtype in others)])
@@ -269,6 +279,24 @@ def _becomes(node: Apply) -> str:
             return _parts(build(*node.inputs), toposort(build(*node.inputs)))
         case Host(reason):
             return f"NumPy: {reason}"
+        case Inline() | Repeat() | Choose():
+            return "the graphs that it holds"
+
+
+# ---- control flow --------------------------------------------------------------------------------
+
+_CONTROL = "scan map reduce foldl foldr while_loop until ifelse symbolic"
+
+
+def _control() -> str:
+    """The functions of graphlab itself, which hold graphs; they stand floors above, so they are asked for by name."""
+    package = import_module("graphlab")
+    lines = ["## Control flow", "", "Names of `graphlab` itself; [control flow](control_flow.md) has their rules.", "",
+             "| function | is |", "|---|---|"]  # fmt: skip
+    for name in _CONTROL.split():
+        function = getattr(package, name)
+        lines.append(_row(_code(f"{name}{_signature(function)}"), _first_sentence(function)))
+    return "\n".join([*lines, ""])
 
 
 # ---- the ops that stand in graphs ----------------------------------------------------------------
@@ -278,11 +306,12 @@ def _graph_ops() -> str:
     """The ops by the names that `debugprint` and the explorer show, module by module."""
     lines = ["## What stands in a graph", "", "The ops by the names that `debugprint` and the explorer show, beside",
              "the elementwise ones.", "", "| op | fields | is | file |", "|---|---|---|---|"]  # fmt: skip
-    modules = dict.fromkeys(module for _, module, _ in FAMILIES)
+    control = [import_module(f"graphlab.control.{name}") for name in ("loop", "ifelse")]
+    modules = dict.fromkeys([*(module for _, module, _ in FAMILIES), *control])
     found = [(op, module) for module in modules for op in _op_classes(module)]
     for op, module in found:
-        name = op.name if isinstance(op.name, str) else "set_subtensor, inc_subtensor"
-        fields = ", ".join(f.name for f in dataclasses.fields(op))
+        name = op.name if isinstance(op.name, str) else _first_sentence(op.name)
+        fields = ", ".join(f.name for f in dataclasses.fields(op) if f.repr and f.name != "name")
         path = f"{module.__name__.replace('.', '/')}.py"
         link = f"[{path.rsplit('/', 1)[-1]}](../{path})"
         lines.append(_row(f"`{name}` {op.__name__}", _code(fields), _first_sentence(op), link))
@@ -293,7 +322,7 @@ def _op_classes(module: ModuleType) -> Iterator[Any]:
     """The ops of `module` that can stand in a graph: those with a name."""
     for thing in vars(module).values():
         if isinstance(thing, type) and issubclass(thing, Op) and thing.__module__ == module.__name__:
-            if "name" in vars(thing) and thing is not Elementwise:
+            if "name" in vars(thing) and thing not in (Elementwise, special.Special):
                 yield thing
 
 

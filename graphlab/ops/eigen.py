@@ -15,12 +15,16 @@ from graphlab.dtypes import promote
 from graphlab.errors import GraphValueError, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op
-from graphlab.ops.elementwise import multiply
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
+from graphlab.ops.elementwise import multiply, real
 from graphlab.ops.linalg import matmul
+from graphlab.ops.lowering import Lowering
 from graphlab.ops.matrices import (
     LAPACK,
+    adjoint,
     columns_by,
+    conj,
     diagonal_matrix,
     folded,
     inexact,
@@ -68,6 +72,9 @@ class Eigh(Op):
         p = matmul(matmul(turned(v), mirrored(t, self.lower)), v)
         return [main_diagonal(p), matmul(v, multiply(inverse_gaps(w), p))]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
+
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
 
@@ -87,19 +94,21 @@ class EigvalsH(Op):
         return np.linalg.eigvalsh(values[0], UPLO="L" if self.lower else "U")
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        # dw[i] = v[i]^H dA v[i].
         (a,), (g,) = node.inputs, cotangents
-        only_real(node, "gradient")
         assert g is not None
         _, v = Eigh(self.lower)(a)
-        return [folded(matmul(multiply(v, columns_by(g)), turned(v)), self.lower)]
+        return [folded(matmul(multiply(conj(v), columns_by(g)), turned(v)), self.lower)]
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (a,), (t,) = node.inputs, tangents
-        only_real(node, "forward derivative")
         if t is None:
             return [None]
         _, v = Eigh(self.lower)(a)
-        return [main_diagonal(matmul(matmul(turned(v), mirrored(t, self.lower)), v))]
+        return [real(main_diagonal(matmul(matmul(adjoint(v), mirrored(t, self.lower)), v)))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
@@ -146,6 +155,9 @@ class Eig(Op):
     def numpy(self, *values: Array) -> Any:
         dtype = promote(values[0].dtype.name, "complex64")
         return tuple(result.astype(dtype, copy=False) for result in np.linalg.eig(values[0]))
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK

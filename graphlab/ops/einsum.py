@@ -12,7 +12,8 @@ from typing import Any
 from graphlab.dtypes import promote
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, user_boundary
 from graphlab.graph.node import Variable
-from graphlab.ops.elementwise import cast, multiply
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import multiply
 from graphlab.ops.extents import reshape
 from graphlab.ops.join import as_tensor
 from graphlab.ops.linalg import matmul

@@ -14,8 +14,10 @@ from graphlab.dtypes import canonical, is_integer
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Constant, Variable, as_data_variable
 from graphlab.graph.types import Shape, TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op, Runtime
-from graphlab.ops.elementwise import cast
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Extents, OneByOne, ToShape
+from graphlab.ops.conversion import cast
+from graphlab.ops.lowering import Lowering, Runtime
 from graphlab.options import options
 
 # ---- axes and shapes as arguments ----------------------------------------------------------------
@@ -133,6 +135,9 @@ class ShapeOf(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Extents()
+
     def lowering(self, node: Apply) -> Lowering:
         return Runtime("shape_of", (node.inputs[0].ndim,))
 
@@ -218,6 +223,9 @@ class BroadcastTo(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None if tangents[0] is None else self(tangents[0], node.inputs[1])]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return OneByOne() if batched[1] else ToShape(lambda n: BroadcastTo((n, *self.extents)), align=True)
+
     def lowering(self, node: Apply) -> Lowering:
         return Runtime(self.name, (len(self.extents), node.inputs[0].ndim), view=True)
 
@@ -259,11 +267,13 @@ def full(shape: Any, value: Any, dtype: Any = None) -> Variable:
     return broadcast_to(filling, shape)
 
 
+@user_boundary
 def zeros(shape: Any, dtype: Any = None) -> Variable:
     """Zeros in `shape`; `dtype` defaults to floatX."""
     return full(shape, 0, dtype or options().floatX)
 
 
+@user_boundary
 def ones(shape: Any, dtype: Any = None) -> Variable:
     """Ones in `shape`; `dtype` defaults to floatX."""
     return full(shape, 1, dtype or options().floatX)
@@ -280,11 +290,13 @@ def full_like(x: Any, value: Any, dtype: Any = None) -> Variable:
     return full(shape_of(variable), value, dtype or variable.dtype)
 
 
+@user_boundary
 def zeros_like(x: Any, dtype: Any = None) -> Variable:
     """Zeros in the shape and dtype of `x`."""
     return full_like(x, 0, dtype)
 
 
+@user_boundary
 def ones_like(x: Any, dtype: Any = None) -> Variable:
     """Ones in the shape and dtype of `x`."""
     return full_like(x, 1, dtype)
@@ -325,6 +337,10 @@ class Reshape(Op):
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None if tangents[0] is None else self(tangents[0], node.inputs[1])]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        extents = node.outputs[0].type.shape  # without the -1, which an empty batch would leave open
+        return OneByOne() if batched[1] else ToShape(lambda n: Reshape((n, *extents)), align=False)
 
     def lowering(self, node: Apply) -> Lowering:
         return Runtime(self.name, (len(self.extents), node.inputs[0].ndim), view=True)

@@ -11,9 +11,9 @@ import numpy as np
 from graphlab.dtypes import canonical, is_integer, promote
 from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Constant, Variable
+from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import (
     add,
-    cast,
     equal,
     floor,
     greater_equal,
@@ -27,7 +27,8 @@ from graphlab.ops.elementwise import (
 )
 from graphlab.ops.extents import broadcast_to
 from graphlab.ops.index import index
-from graphlab.ops.join import arange, as_tensor, eye
+from graphlab.ops.join import as_tensor, eye
+from graphlab.ops.ranges import arange
 from graphlab.ops.rearrange import extent_along, pad
 from graphlab.ops.shape import expand_dims, moveaxis, ravel
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from graphlab.dtypes import ALL
 from graphlab.errors import GraphShapeError, GraphTypeError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Constant, Variable, as_data_variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op, Runtime
-from graphlab.ops.elementwise import cast, where
-from graphlab.ops.extents import known_elements, normalized_axes, reshape, zeros_like
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Keyed, OneByOne
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import add, equal, where
+from graphlab.ops.extents import known_elements, normalized_axes, reshape, shape_of, zeros_like
 from graphlab.ops.key import (
     FULL,
-    Bound,
+    REVERSED,
     Entry,
+    Gathered,
     Key,
     Slice,
     index_array,
@@ -25,29 +30,51 @@ from graphlab.ops.key import (
     is_mask,
     parse_key,
 )
+from graphlab.ops.lowering import Expand, Host, Lowering, Runtime
+from graphlab.ops.ranges import arange
 
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def _runtime_params(key: Key, ndim_in: int, ndim_out: int) -> tuple[int, ...]:
+def _runtime_params(key: Key, ndim_in: int, ndim_out: int, indices: Sequence[Variable]) -> tuple[int, ...]:
     """The key as the C runtime reads it: (ndim in, ndim out, entries), then for each entry 0 for a new
-    axis, 1 and a number, or 2 and the numbers start, stop, step. A number is a flag and a value: 0 absent,
-    1 constant, 2 the next index input (int64 scalar)."""
+    axis, 1 and a number, 2 and the numbers start, stop, step, or 3 and the dtype of an index array. A number
+    is a flag and a value: 0 absent, 1 constant, 2 the next index input (int64 scalar)."""
 
-    def number(bound: Bound) -> tuple[int, int]:
+    def number(bound: Any) -> tuple[int, int]:
         if bound is None:
             return 0, 0
         return (1, bound) if isinstance(bound, int) else (2, 0)
 
-    params = [ndim_in, ndim_out, len(key.entries)]
-    for entry in key.entries:
+    entries = [entry for entry in key.filled(indices) if entry is not ...]
+    params = [ndim_in, ndim_out, len(entries)]
+    for entry in entries:
         if entry is None:
             params += [0]
-        elif isinstance(entry, Slice):
-            params += [2, *(n for bound in entry.bounds for n in number(bound))]
-        elif entry is not ...:
+        elif isinstance(entry, slice):
+            params += [2, *(n for bound in (entry.start, entry.stop, entry.step) for n in number(bound))]
+        elif isinstance(entry, Variable) and entry.ndim:
+            params += [3, ALL.index(entry.dtype)]
+        else:
             params += [1, *number(entry)]
     return tuple(params)
+
+
+def _selection(key: Key, ndim_in: int, ndim_out: int, indices: Sequence[Variable]) -> tuple[int, ...]:
+    """The same behind where the axes of the index arrays stand in the part, and how many these are."""
+    gathered = Gathered.by(key, [v.type for v in indices])
+    return (gathered.at, gathered.rank, *_runtime_params(key, ndim_in, ndim_out, indices))
+
+
+_MASKS = Host("how much a mask selects is known only once its values are")
+
+
+def _batching(key: Key, indices: Sequence[Variable], batched: Sequence[bool]) -> Batching:
+    """How a batch of indices is taken: where each selects another number of elements, one by one."""
+    bounds = [b for entry in key.filled(indices) if isinstance(entry, slice) for b in (entry.start, entry.stop)]
+    steps = [entry.step for entry in key.filled(indices) if isinstance(entry, slice)]
+    ragged = {v for v in (*bounds, *steps) if isinstance(v, Variable)} | {v for v in indices if is_mask(v.type)}
+    return OneByOne() if any(v in ragged for v, b in zip(indices, batched, strict=True) if b) else Keyed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +97,27 @@ class Index(Op):
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (g,), (x, *indices) = cotangents, node.inputs
         assert g is not None
+        if all(entry in (None, FULL, REVERSED) for entry in self.key.entries):
+            # Every element is there once: the axes are turned back, and the new ones dropped.
+            back = Key(tuple(0 if entry is None else entry for entry in self.key.entries))
+            return [Index(back)(g)]
         whole = IndexUpdate("inc", self.key)(zeros_like(x, g.dtype), g, *indices)
         return [whole, *(None for _ in indices)]
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None if tangents[0] is None else self(tangents[0], *node.inputs[1:])]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return _batching(self.key, node.inputs[1:], batched[1:])
+
     def lowering(self, node: Apply) -> Lowering:
         x, *indices = node.inputs
+        rank = node.outputs[0].ndim
+        if any(is_mask(v.type) for v in indices):
+            return _MASKS
         if is_advanced([v.type for v in indices]):
-            return Host("an index array or mask has no C form yet")
-        return Runtime("index", _runtime_params(self.key, x.ndim, node.outputs[0].ndim), view=True)
+            return Runtime("gather", _selection(self.key, x.ndim, rank, indices))
+        return Runtime("index", _runtime_params(self.key, x.ndim, rank, indices), view=True)
 
     def text(self, x: str, *indices: str) -> str:
         return f"{x}[{self.key.text(indices)}]"
@@ -148,7 +185,7 @@ class IndexUpdate(Op):
 
     @property
     def name(self) -> str:
-        """The mode and `_subtensor`."""
+        """set_subtensor or inc_subtensor."""
         return f"{self.mode}_subtensor"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -193,6 +230,26 @@ class IndexUpdate(Op):
         along_y = zeros_like(y) if along_y is None else cast(along_y, x.dtype)
         return [self(along_x, along_y, *indices)]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return _batching(self.key, node.inputs[2:], batched[2:])
+
+    def lowering(self, node: Apply) -> Lowering:
+        x, _, *indices = node.inputs
+        if any(is_mask(v.type) for v in indices):
+            return _MASKS
+        if self.mode == "inc" and x.dtype == "float16":
+            return self._in_halves(indices)
+        rank = len(indexed_shape(self.key, x.type.shape, [v.type for v in indices]))
+        inc = int(self.mode == "inc")
+        return Runtime("scatter", (inc, ALL.index(x.dtype), *_selection(self.key, x.ndim, rank, indices)))
+
+    def _in_halves(self, indices: Sequence[Variable]) -> Lowering:
+        """The runtime does not add float16; where no element is named twice, the part is added to and put back."""
+        if is_advanced([v.type for v in indices]):
+            return Host("float16 is not added up in C")
+        read, write = Index(self.key), IndexUpdate("set", self.key)
+        return Expand(lambda x, y, *indices: [write(x, add(read(x, *indices), y), *indices)])
+
     def text(self, x: str, y: str, *indices: str) -> str:
         return f"{self.name}({x}[{self.key.text(indices)}], {y})"
 
@@ -221,6 +278,22 @@ class Survives(Op):
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return _batching(self.key, node.inputs[1:], batched[1:])
+
+    def lowering(self, node: Apply) -> Lowering:
+        if any(is_mask(v.type) for v in node.inputs[1:]):
+            return _MASKS
+        return Expand(self._by_writing)
+
+    def _by_writing(self, x: Variable, *indices: Variable) -> Sequence[Variable]:
+        """Each element writes its number; those that can still be read have survived."""
+        read, blank = Index(self.key), zeros_like(x, "int64")
+        part = read(blank, *indices)
+        count = index(shape_of(reshape(part, (-1,))), 0)
+        number = reshape(arange(count), shape_of(part))
+        return [equal(read(IndexUpdate("set", self.key)(blank, number, *indices), *indices), number)]
 
 
 def _update(mode: str, target: Any, values: Any) -> Variable:

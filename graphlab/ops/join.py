@@ -1,4 +1,4 @@
-"""Arrays put together and taken apart: concatenate, stack, split, repeat, and ranges."""
+"""Arrays put together and taken apart: concatenate, stack, split, repeat, and the identity."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.dtypes import is_float, promote
+from graphlab.dtypes import BOOL, INTEGER, promote
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Constant, Variable, as_data_variable
 from graphlab.graph.types import Extent, TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op, Runtime
-from graphlab.ops.elementwise import add, cast, equal
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Shifted
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import add, equal
 from graphlab.ops.extents import broadcast_to, normalized_axes, reshape, zeros_like
 from graphlab.ops.index import index
+from graphlab.ops.lowering import Host, Lowering, Runtime
+from graphlab.ops.ranges import arange
 from graphlab.ops.shape import expand_dims, extent, ravel, size
 from graphlab.options import options
 
@@ -36,6 +40,8 @@ class Concatenate(Op):
             raise GraphTypeError(
                 f"{self.name}: expected arrays of one rank and dtype, got {', '.join(map(str, inputs))}"
             )
+        if not 0 <= self.axis < first.ndim:
+            raise GraphTypeError(f"{self.name}: axis {self.axis} is out of range for {first}")
         shape = [self._agreed([t.shape[a] for t in inputs], a, inputs) for a in range(first.ndim)]
         return (first.with_shape(tuple(shape)),)
 
@@ -61,6 +67,9 @@ class Concatenate(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         pairs = zip(node.inputs, tangents, strict=True)
         return [self(*(zeros_like(v) if t is None else cast(t, v.dtype) for v, t in pairs))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(Concatenate(self.axis + 1))
 
     def lowering(self, node: Apply) -> Lowering:
         return Runtime(self.name, (self.axis, len(node.inputs), node.inputs[0].ndim))
@@ -105,6 +114,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Variable:
     return joined
 
 
+@user_boundary
 def join(axis: int, *arrays: Any) -> Variable:
     """`arrays` one after the other along `axis`: Theano's spelling of `concatenate`."""
     return concatenate(arrays, axis)
@@ -173,21 +183,62 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> tuple[Variable, ..
     return tuple(index(variable, (*before, slice(start, stop))) for start, stop in edges)
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated(Op):
+    """Each of a vector of positions as often as the second vector says, which may have one element for all."""
+
+    name = "repeat"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        positions, times = inputs
+        n, m = positions.shape[0], times.shape[0]
+        if None not in (n, m) and m not in (1, n):
+            raise GraphShapeError(f"{self.name}: {n} elements, but {m} numbers of how often")
+        return (positions.with_shape((None,)),)
+
+    def numpy(self, *values: Array) -> Any:
+        positions, times = values
+        return np.repeat(positions, times.astype("int64"))
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        return [None, None]
+
+    def lowering(self, node: Apply) -> Lowering:
+        return Host("its length is known only once the numbers are")
+
+
 @user_boundary
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Variable:
-    """Each element (or slice along `axis`) `repeats` times, an integer or symbolic integer, as numpy.repeat.
+    """Each element (or slice along `axis`) `repeats` times, as numpy.repeat: an integer, or a vector with one for each.
+
+    They may be symbolic. GraphTypeError: they are no integers. A negative number is a ValueError as it runs.
 
     >>> repeat(Constant([1, 2]), 3).type.shape
     (6,)
+    >>> repeat([1, 2, 3], [0, 2, 1]).eval()
+    array([2, 2, 3])
     """
-    variable = as_data_variable(x)
+    variable, times = as_data_variable(x), as_tensor(repeats)
     if axis is None:
         variable, axis = ravel(variable), 0
     (along,) = normalized_axes(axis, variable.ndim, "repeat")
+    if times.dtype not in BOOL + INTEGER or times.ndim > 1:
+        raise GraphTypeError(f"repeat: expected an integer or a vector of integers, got {times.type}",
+                             origin=caller_origin())  # fmt: skip
     extents: list[Any] = [extent(variable, a) for a in range(variable.ndim)]
     before, after = extents[: along + 1], extents[along + 1 :]
+    if times.ndim == 1:
+        return index(variable, (*(slice(None),) * along, _repeated(arange(before[along]), times)))
     spread = broadcast_to(expand_dims(variable, along + 1), [*before, repeats, *after])
     return reshape(spread, [*before[:-1], size(spread, (along, along + 1)), *after])
+
+
+def _repeated(positions: Variable, times: Variable) -> Variable:
+    op = Repeated()
+    if isinstance(positions, Constant) and isinstance(times, Constant):
+        return Constant(op.numpy(positions.data, times.data))
+    result: Variable = op(positions, times)
+    return result
 
 
 @user_boundary
@@ -208,60 +259,7 @@ def tile(x: Any, reps: Any) -> Variable:
     return reshape(copied, [size(copied, (2 * a, 2 * a + 1)) for a in range(rank)])
 
 
-# ---- ranges --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ARange(Op):
-    """start, start + step, ... before stop: three scalars to a vector of `dtype`."""
-
-    dtype: str
-    name = "arange"
-
-    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        if any(t.ndim for t in inputs):
-            raise GraphTypeError(f"{self.name}: expected scalars, got {', '.join(map(str, inputs))}")
-        return (TensorType(self.dtype, (None,)),)
-
-    def numpy(self, *values: Array) -> Any:
-        start, stop, step = (v.item() for v in values)
-        return np.arange(start, stop, step, dtype=self.dtype)
-
-    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
-        if any(is_float(v.dtype) for v in node.inputs):
-            hint = "write start + step * arange(n)"
-            raise GraphTypeError(f"{self.name} of floats has no gradient", hint=hint)
-        return [None] * len(node.inputs)
-
-    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
-        return [None]
-
-    def lowering(self, node: Apply) -> Lowering:
-        return Host("its length is known only once its inputs are")
-
-    def text(self, start: str, stop: str, step: str) -> str:
-        shown = [start, stop, step] if step != "1" else [start, stop] if start != "0" else [stop]
-        return f"{self.name}({', '.join(shown)})"
-
-
-@user_boundary
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Variable:
-    """start, start + step, ... before stop (only one given: 0, 1, ... before it), as numpy.arange.
-
-    int64 for integers, float64 if any of them is a float; a constant if all are numbers.
-
-    >>> arange(2, 8, 3).data
-    array([2, 5])
-    """
-    first, last = (0, start) if stop is None else (start, stop)
-    scalars = [as_data_variable(v) for v in (first, last, step)]
-    chosen = promote("int64", *(v.dtype for v in scalars)) if dtype is None else dtype
-    op = ARange(np.dtype(chosen).name)
-    op.infer(*(v.type for v in scalars))
-    if all(isinstance(v, Constant) for v in scalars):
-        return Constant(op.numpy(*(v.data for v in scalars if isinstance(v, Constant))))
-    made: Variable = op(*scalars)
-    return made
+# ---- the identity --------------------------------------------------------------------------------
 
 
 @user_boundary

@@ -16,7 +16,7 @@ from graphlab.errors import GraphIndexError, GraphTypeError, GraphValueError, ca
 from graphlab.graph.node import Constant, Variable, as_data_variable
 from graphlab.graph.types import Extent, Shape, TensorType, broadcast_shape
 from graphlab.ops.base import Array
-from graphlab.ops.elementwise import cast
+from graphlab.ops.conversion import cast
 from graphlab.ops.extents import shape_vector
 
 # ---- the key -------------------------------------------------------------------------------------
@@ -107,6 +107,33 @@ def is_mask(t: TensorType) -> bool:
 def is_advanced(types: Sequence[TensorType]) -> bool:
     """Whether any index input is an array or a mask: NumPy then gathers, instead of giving a view."""
     return any(t.ndim or is_mask(t) for t in types)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Where NumPy puts the axes of the index arrays of a key: `rank` axes from axis `at` of the part on.
+
+    That is where they stand in the key if they are `together`, else in front.
+    """
+
+    rank: int
+    at: int
+    together: bool
+
+    @staticmethod
+    def by(key: Key, types: Sequence[TensorType]) -> Gathered:
+        """Those of `key`, whose slots are filled by inputs of `types`; integers count as arrays beside arrays."""
+        kept, first, rank, places = 0, 0, 0, list[int]()
+        for position, entry in enumerate(key.filled(types)):
+            if entry is None or isinstance(entry, slice):
+                kept += 1
+            elif entry is not ...:
+                first = first if places else kept
+                places.append(position)
+                if isinstance(entry, TensorType):
+                    rank = max(rank, 1 if is_mask(entry) else entry.ndim)
+        together = not places or places[-1] - places[0] == len(places) - 1
+        return Gathered(rank, first if together else 0, together)
 
 
 # ---- from what the user wrote --------------------------------------------------------------------

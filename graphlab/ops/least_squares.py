@@ -10,9 +10,11 @@ import numpy as np
 from graphlab.errors import user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
 from graphlab.ops.elementwise import add, subtract
 from graphlab.ops.linalg import matmul
+from graphlab.ops.lowering import Lowering
 from graphlab.ops.matrices import LAPACK, fitting_batch, inexact, matrix_shape, only_real, total, turned
 from graphlab.ops.systems import solved
 
@@ -41,6 +43,9 @@ class Pinv(Op):
         (a,), (p,), (t,) = node.inputs, node.outputs, tangents
         only_real(node, "forward derivative")
         return [None if t is None else _along_inverted(a, p, t)]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
@@ -116,6 +121,9 @@ class LeastSquares(Op):
         p = Pinv(self.rcond)(a)
         by_matrix = None if along_a is None else matmul(_along_inverted(a, p, along_a), b)
         return [total(by_matrix, None if along_b is None else matmul(p, along_b))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2, 2))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK

@@ -12,11 +12,14 @@ from graphlab.dtypes import promote
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType, broadcast_shape
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op, Runtime
-from graphlab.ops.elementwise import add, cast, multiply
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching, Built
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import add, multiply
 from graphlab.ops.extents import normalized_axes, reshape
 from graphlab.ops.join import as_tensor
-from graphlab.ops.shape import expand_dims, extent, flatten, size, squeeze, swapaxes, transpose
+from graphlab.ops.lowering import Host, Lowering, Runtime
+from graphlab.ops.shape import aligned, expand_dims, extent, flatten, size, squeeze, swapaxes, transpose
 
 BLAS_DTYPES = ("float32", "float64")
 
@@ -88,12 +91,29 @@ class MatMul(Op):
             moving.append(matmul(a, along_b))
         return [add(*moving) if len(moving) == 2 else moving[0] if moving else None]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        ranks = tuple(v.ndim for v in node.inputs)
+        if min(ranks) > 1:
+            return Along((2, 2))
+
+        def build(a: Variable, b: Variable) -> tuple[Variable]:
+            if batched == (True, False) and (ranks[1] == 1 or ranks == (1, 2)):
+                return (self(a, b),)  # vectors are the rows of one matrix
+            if batched == (False, True) and ranks[1] == 1 and ranks[0] <= 2:
+                return (self(b, swapaxes(a, 0, 1) if ranks[0] == 2 else a),)
+            # Vectors as matrices of one row or column, with as many axes before the last two as the other.
+            left = expand_dims(a, -2) if ranks[0] == 1 else a
+            right = expand_dims(b, -1) if ranks[1] == 1 else b
+            made = self(*aligned((left, right), [max(rank, 2) - 2 for rank in ranks], batched))
+            gone = tuple(axis for axis, rank in zip((-2, -1), ranks, strict=True) if rank == 1)
+            return (squeeze(made, gone),)
+
+        return Built(build)
+
     def lowering(self, node: Apply) -> Lowering:
         a, b = node.inputs
         if a.dtype not in BLAS_DTYPES:
             return Host(f"BLAS has no {a.dtype}")
-        if a.ndim > 2 or b.ndim > 2:
-            return Host("a batch of products has no C form yet")
         return Runtime(self.name, (a.ndim, b.ndim))
 
 
@@ -136,6 +156,7 @@ def outer(a: Any, b: Any) -> Variable:
     return product
 
 
+@user_boundary
 def inner(a: Any, b: Any) -> Variable:
     """The sum over the last axes of `a` and `b`, as numpy.inner; scalars multiply."""
     left, right = as_tensor(a), as_tensor(b)

@@ -9,10 +9,12 @@ from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphShapeError, GraphTypeError
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import Extent, Shape, TensorType, broadcast_shape
-from graphlab.ops.base import Host
-from graphlab.ops.elementwise import add, cast, equal, multiply, reciprocal, subtract, where
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import add, conjugate, equal, multiply, reciprocal, subtract, where
 from graphlab.ops.grids import tril, triu
-from graphlab.ops.join import arange, as_tensor
+from graphlab.ops.join import as_tensor
+from graphlab.ops.lowering import Host
+from graphlab.ops.ranges import arange
 from graphlab.ops.reduce import sum as sum_over
 from graphlab.ops.shape import expand_dims, extent, swapaxes
 
@@ -69,6 +71,17 @@ def turned(a: Variable) -> Variable:
     return swapaxes(a, -1, -2)
 
 
+def conj(a: Variable) -> Variable:
+    """The conjugates of complex numbers; real ones as they are."""
+    result: Variable = conjugate(a) if a.dtype in COMPLEX else a
+    return result
+
+
+def adjoint(a: Variable) -> Variable:
+    """Each matrix transposed, and conjugated if it is complex."""
+    return conj(turned(a))
+
+
 def total(*terms: Variable | None) -> Variable | None:
     """The sum of those terms that there are."""
     present = [t for t in terms if t is not None]
@@ -81,14 +94,14 @@ def triangle(x: Variable, lower: bool = True, strict: bool = False) -> Variable:
 
 
 def mirrored(x: Variable, lower: bool = True) -> Variable:
-    """The symmetric matrices of which `x` holds the lower (or upper) triangle."""
-    whole: Variable = add(triangle(x, lower), turned(triangle(x, lower, strict=True)))
+    """The symmetric (Hermitian) matrices of which `x` holds the lower (or upper) triangle."""
+    whole: Variable = add(triangle(x, lower), adjoint(triangle(x, lower, strict=True)))
     return whole
 
 
 def folded(x: Variable, lower: bool = True) -> Variable:
     """The adjoint of `mirrored`: the other triangle added to the lower (or upper) one."""
-    half: Variable = add(triangle(x, lower), triangle(turned(x), lower, strict=True))
+    half: Variable = add(triangle(x, lower), triangle(adjoint(x), lower, strict=True))
     return half
 
 

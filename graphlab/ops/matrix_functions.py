@@ -11,13 +11,16 @@ from scipy import linalg as scipy_linalg
 from graphlab.errors import GraphTypeError, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
 from graphlab.ops.elementwise import add, equal, multiply, where
 from graphlab.ops.extents import broadcast_to, normalized_axes, reshape, shape_of, zeros_like
 from graphlab.ops.index import index
-from graphlab.ops.join import arange, as_tensor, concatenate, eye
+from graphlab.ops.join import as_tensor, concatenate, eye
 from graphlab.ops.linalg import matmul
+from graphlab.ops.lowering import Host, Lowering
 from graphlab.ops.matrices import inexact, matrix_shape, square_shape, turned
+from graphlab.ops.ranges import arange
 from graphlab.ops.reduce import sum as sum_over
 from graphlab.ops.shape import expand_dims, extent, moveaxis, shape_padleft, size
 from graphlab.ops.systems import inv
@@ -53,6 +56,9 @@ class Expm(Op):
         n = extent(a, -1)
         whole = self(concatenate([upper, concatenate([zeros_like(a), a], -1)], -2))
         return index(whole, (..., slice(None, n), slice(n, None)))
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return Host("SciPy computes it, by scaling and squaring")

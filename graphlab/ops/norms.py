@@ -10,7 +10,8 @@ import numpy as np
 from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphValueError, user_boundary
 from graphlab.graph.node import Variable
-from graphlab.ops.elementwise import absolute, cast, equal, not_equal, power, sqrt, square, where
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import absolute, add, equal, imag, not_equal, power, real, sqrt, square, where
 from graphlab.ops.extents import normalized_axes
 from graphlab.ops.join import as_tensor
 from graphlab.ops.reduce import max as max_over
@@ -49,7 +50,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> V
 
 
 def _modulus_squared(x: Variable) -> Variable:
-    squared: Variable = square(absolute(x) if x.dtype in COMPLEX else x)
+    squared: Variable = add(square(real(x)), square(imag(x))) if x.dtype in COMPLEX else square(x)
     return squared
 
 

@@ -11,14 +11,17 @@ from graphlab.dtypes import BOOL, INTEGER
 from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op
-from graphlab.ops.elementwise import ZERO, isnan, subtract, true_divide, where
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching, OneByOne, Shifted
+from graphlab.ops.elementwise import isnan, subtract, true_divide, where
 from graphlab.ops.extents import zeros_like
 from graphlab.ops.index import inc_subtensor, index
 from graphlab.ops.join import as_tensor
+from graphlab.ops.lowering import Host, Lowering
 from graphlab.ops.rearrange import along, extent_along, flip, part, take_along_axis
 from graphlab.ops.reduce import any, max, mean, min
 from graphlab.ops.shape import expand_dims, ravel
+from graphlab.ops.ufunc import ZERO
 
 # ---- order ---------------------------------------------------------------------------------------
 
@@ -45,6 +48,9 @@ class Sort(Op):
         (t,), (x,) = tangents, node.inputs
         return [None if t is None else take_along_axis(t, ArgSort(self.axis)(x), self.axis)]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(Sort(self.axis + 1))
+
     def lowering(self, node: Apply) -> Lowering:
         return Host("sorting has no C form yet")
 
@@ -67,6 +73,9 @@ class ArgSort(Op):
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(ArgSort(self.axis + 1))
 
     def lowering(self, node: Apply) -> Lowering:
         return Host("sorting has no C form yet")
@@ -115,11 +124,13 @@ def topk_and_argtopk(x: Any, k: Any, axis: int | None = -1) -> tuple[Variable, V
     return take_along_axis(variable, positions, a), positions
 
 
+@user_boundary
 def topk(x: Any, k: Any, axis: int | None = -1) -> Variable:
     """The `k` largest elements along `axis` (None: of all), largest first; see topk_and_argtopk."""
     return topk_and_argtopk(x, k, axis)[0]
 
 
+@user_boundary
 def argtopk(x: Any, k: Any, axis: int | None = -1) -> Variable:
     """The positions of the `k` largest elements along `axis` (None: of all); see topk_and_argtopk."""
     return topk_and_argtopk(x, k, axis)[1]
@@ -178,6 +189,9 @@ class SearchSorted(Op):
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return OneByOne() if batched[0] else Along((1, 0))
 
     def lowering(self, node: Apply) -> Lowering:
         return Host("a binary search has no C form yet")
@@ -288,6 +302,7 @@ def nonzero(x: Any) -> tuple[Variable, ...]:
     return NonZero().apply(as_tensor(x)).outputs
 
 
+@user_boundary
 def flatnonzero(x: Any) -> Variable:
     """Where the elements that are not zero stand among all in a row, as numpy.flatnonzero."""
     return nonzero(ravel(as_tensor(x)))[0]

@@ -13,8 +13,9 @@ from graphlab.graph.node import Variable
 from graphlab.ops.elementwise import maximum, minimum, remainder
 from graphlab.ops.extents import full, normalized_axes, reshape, shape_of
 from graphlab.ops.index import index, take
-from graphlab.ops.join import arange, as_tensor, concatenate
+from graphlab.ops.join import as_tensor, concatenate
 from graphlab.ops.key import index_array
+from graphlab.ops.ranges import arange
 from graphlab.ops.shape import extent, ravel
 
 ALL = slice(None)

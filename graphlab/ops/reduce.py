@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import builtins  # whose any and max mean reductions below
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from graphlab.dtypes import BOOL, COMPLEX, INTEGER, SIGNED, UNSIGNED
+from graphlab.dtypes import ALL, BOOL, COMPLEX, INTEGER, SIGNED, UNSIGNED
 from graphlab.errors import GraphShapeError, GraphTypeError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.types import Extent, TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op, Reduction, Runtime
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Built, Shifted
+from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import (
-    ZERO,
-    absolute,
-    cast,
+    add,
     equal,
+    imag,
     maximum,
     multiply,
+    real,
     sqrt,
     square,
     subtract,
     true_divide,
-    where,
 )
-from graphlab.ops.extents import broadcast_to, normalized_axes, shape_of
+from graphlab.ops.extents import broadcast_to, full, normalized_axes, reshape, shape_of
 from graphlab.ops.join import as_tensor
-from graphlab.ops.shape import expand_dims, size
-
-C_DTYPES = (*BOOL, *INTEGER, "float32", "float64")
+from graphlab.ops.lowering import Expand, Host, Lowering, Reduction, Runtime
+from graphlab.ops.shape import expand_dims, extent, flatten, size
+from graphlab.ops.ufunc import ZERO
 
 # ---- the family ----------------------------------------------------------------------------------
 
@@ -63,14 +64,17 @@ class Reduce(Op):
         """`reduced`, of the result's shape, so that it broadcasts against `x`."""
         return reduced if self.keepdims else expand_dims(reduced, self.over(x.ndim))
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(replace(self, axes=tuple(a + 1 for a in self.over(node.inputs[0].ndim))))
+
     def folded(self, x: Variable, initial: float | None, accumulate: str) -> Lowering:
         """The lowering as a fold that starts with `initial` and goes on by `accumulate`."""
-        if x.dtype not in C_DTYPES:
-            return Host(f"{self.name} of {x.dtype} has no C form")
-        return Reduction(self.over(x.ndim), self.keepdims, self.dtype(x.dtype), initial, accumulate)
+        dtype = self.dtype(x.dtype)
+        inside = "float32" if dtype == "float16" else dtype  # halves are rounded once, at the end
+        return Reduction(self.over(x.ndim), self.keepdims, inside, initial, accumulate)
 
 
-def _accumulated(dtype: str) -> str:
+def accumulated(dtype: str) -> str:
     """NumPy's dtype for sums and products: small integers are added up in 64 bits."""
     return "int64" if dtype in BOOL + SIGNED else "uint64" if dtype in UNSIGNED else dtype
 
@@ -82,7 +86,7 @@ class Sum(Reduce):
     name = "sum"
 
     def dtype(self, dtype: str) -> str:
-        return _accumulated(dtype)
+        return accumulated(dtype)
 
     def numpy(self, *values: Array) -> Any:
         return np.sum(values[0], axis=self.axes, keepdims=self.keepdims)
@@ -97,45 +101,6 @@ class Sum(Reduce):
 
     def lowering(self, node: Apply) -> Lowering:
         return self.folded(node.inputs[0], 0, "{a} + {x}")
-
-
-@dataclass(frozen=True, slots=True)
-class Prod(Reduce):
-    """The product along `axes`; 1 where there is nothing to multiply.
-
-    The derivative by an element is the product of the others, right with zeros too: [2, 0, 3] has the
-    gradient [0, 6, 0]. Derivatives of that derivative take the places of the zeros as fixed.
-    """
-
-    name = "prod"
-
-    def dtype(self, dtype: str) -> str:
-        return _accumulated(dtype)
-
-    def numpy(self, *values: Array) -> Any:
-        return np.prod(values[0], axis=self.axes, keepdims=self.keepdims)
-
-    def _others(self, x: Variable) -> Variable:
-        """For each element the product of the others along the axes."""
-        zero = equal(x, 0)
-        zeros = self.back(Sum(self.axes, self.keepdims)(zero), x)
-        without = where(zero, 1, x)
-        product = self.back(self(without), x)
-        none, one = equal(zeros, 0), equal(zeros, 1)
-        result: Variable = where(zero, where(one, product, 0), where(none, true_divide(product, without), 0))
-        return result
-
-    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
-        (g,), (x,) = cotangents, node.inputs
-        assert g is not None
-        return [multiply(self.back(g, x), self._others(x))]
-
-    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
-        (t,), (x,) = tangents, node.inputs
-        return [None if t is None else Sum(self.axes, self.keepdims)(multiply(t, self._others(x)))]
-
-    def lowering(self, node: Apply) -> Lowering:
-        return self.folded(node.inputs[0], 1, "{a} * {x}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +137,8 @@ class Extreme(Reduce):
 
 def _extreme(compare: str, bits: str, dtype: str) -> str:
     """C that keeps {a} if it wins or is NaN; a NaN in {x} makes the comparison false and is taken."""
+    if dtype in COMPLEX:
+        return f"gl_{'maximum' if compare == '>=' else 'minimum'}_{dtype}({{a}}, {{x}})"
     return f"{{a}} {bits} {{x}}" if dtype in BOOL else f"({{a}} {compare} {{x}} || {{a}} != {{a}}) ? {{a}} : {{x}}"
 
 
@@ -245,35 +212,59 @@ class All_(Flat):
 
 
 @dataclass(frozen=True, slots=True)
-class ArgMax(Flat):
-    """The position of the first largest element, or first NaN, along one axis or among all in a row."""
+class Position(Flat):
+    """What argmax and argmin share: NumPy looks along one axis, or among all elements in a row."""
 
-    name = "argmax"
+    largest = False
 
     def dtype(self, dtype: str) -> str:
         return "int64"
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        rank = node.inputs[0].ndim
+        if self.axes:
+            return Shifted(replace(self, axes=tuple(a + 1 for a in self.axes)))
+
+        def build(x: Variable) -> tuple[Variable]:
+            rows = flatten(x, 2) if rank else expand_dims(x, 1)
+            found = replace(self, axes=(1,), keepdims=False)(rows)
+            return (expand_dims(found, tuple(range(1, rank + 1))) if self.keepdims else found,)
+
+        return Built(build)
+
+    def lowering(self, node: Apply) -> Lowering:
+        (x,) = node.inputs
+        if x.dtype == "float16":
+            return Expand(lambda v: [self(cast(v, "float32"))])
+        if self.axes is None and x.ndim != 1:
+            return Expand(self._in_a_row)
+        (axis,) = self.over(x.ndim)
+        return Runtime("arg_extreme", (ALL.index(x.dtype), int(self.largest), axis, int(self.keepdims)))
+
+    def _in_a_row(self, x: Variable) -> Sequence[Variable]:
+        found = replace(self, keepdims=False)(reshape(x, (-1,)))
+        return [expand_dims(found, tuple(range(x.ndim))) if self.keepdims and x.ndim else found]
+
+
+@dataclass(frozen=True, slots=True)
+class ArgMax(Position):
+    """The position of the first largest element, or first NaN, along one axis or among all in a row."""
+
+    name = "argmax"
+    largest = True
 
     def numpy(self, *values: Array) -> Any:
         return np.argmax(values[0], axis=self.axes[0] if self.axes else None, keepdims=self.keepdims)
 
-    def lowering(self, node: Apply) -> Lowering:
-        return Host("a fold that carries a position has no C form yet")
-
 
 @dataclass(frozen=True, slots=True)
-class ArgMin(Flat):
+class ArgMin(Position):
     """The position of the first smallest element, or first NaN, along one axis or among all in a row."""
 
     name = "argmin"
 
-    def dtype(self, dtype: str) -> str:
-        return "int64"
-
     def numpy(self, *values: Array) -> Any:
         return np.argmin(values[0], axis=self.axes[0] if self.axes else None, keepdims=self.keepdims)
-
-    def lowering(self, node: Apply) -> Lowering:
-        return Host("a fold that carries a position has no C form yet")
 
 
 # ---- undoing a broadcast -------------------------------------------------------------------------
@@ -312,11 +303,38 @@ class SumTo(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None if tangents[0] is None else sum_to(tangents[0], node.inputs[1])]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        rank = node.inputs[1].ndim
+
+        def build(g: Variable, like: Variable) -> tuple[Variable]:
+            if not batched[0]:
+                return (sum_to(g, full(_inner_extents(like), 0, like.dtype)),)
+            lead = tuple(range(1, g.ndim - rank))  # what has no counterpart is summed first, so that the axes meet
+            summed = Sum(lead)(g) if lead else g
+            each = like if batched[1] else broadcast_to(like, [extent(g, 0), *(extent(like, a) for a in range(rank))])
+            return (sum_to(summed, each),)
+
+        return Built(build)
+
     def lowering(self, node: Apply) -> Lowering:
         g, like = node.inputs
         if g.dtype not in ("float32", "float64"):
             return Host(f"{self.name} of {g.dtype} has no C form")
         return Runtime(self.name, (g.ndim, like.ndim), view=True)
+
+
+def conform(g: Variable, like: Variable) -> Variable:
+    """`g` summed to the run-time shape of `like`, in its dtype: what broadcasting spread is gathered again.
+
+    Of a real operand that met complex ones only the real part can move.
+    """
+    flowing = real(g) if g.dtype in COMPLEX and like.dtype not in COMPLEX else g
+    return cast(sum_to(flowing, like), like.dtype)
+
+
+def _inner_extents(x: Variable) -> list[Variable]:
+    """The extents behind the first."""
+    return [extent(x, a) for a in range(1, x.ndim)]
 
 
 def _summed_extent(n: Extent, m: Extent) -> Extent:
@@ -355,14 +373,14 @@ def _canonical_axes(axes: tuple[int, ...], ndim: int) -> tuple[int, ...] | None:
     return None if len(axes) == ndim else axes
 
 
-def _reduced(kind: type[Reduce], x: Any, axis: Any, keepdims: bool) -> Variable:
+def reduced(kind: type[Reduce], x: Any, axis: Any, keepdims: bool) -> Variable:
     variable = as_tensor(x)
     axes = normalized_axes(axis, variable.ndim, kind.name)
     result: Variable = kind(_canonical_axes(axes, variable.ndim), bool(keepdims))(variable)
     return result
 
 
-def _as(x: Any, dtype: Any) -> Variable:
+def as_dtype(x: Any, dtype: Any) -> Variable:
     return as_tensor(x) if dtype is None else cast(as_tensor(x), dtype)
 
 
@@ -373,14 +391,7 @@ def sum(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> 
     >>> sum(Constant(np.ones((2, 3), "int8")), axis=0).type.dtype
     'int64'
     """
-    total = _reduced(Sum, _as(x, dtype), axis, keepdims)
-    return total if dtype is None else cast(total, dtype)
-
-
-@user_boundary
-def prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Variable:
-    """The product over `axis`, as numpy.prod."""
-    total = _reduced(Prod, _as(x, dtype), axis, keepdims)
+    total = reduced(Sum, as_dtype(x, dtype), axis, keepdims)
     return total if dtype is None else cast(total, dtype)
 
 
@@ -390,25 +401,25 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
 
     Elements that tie share the gradient: [1, 3, 3] has [0, 1/2, 1/2].
     """
-    return _reduced(Max, x, axis, keepdims)
+    return reduced(Max, x, axis, keepdims)
 
 
 @user_boundary
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """The smallest element over `axis`, as numpy.min; elements that tie share the gradient."""
-    return _reduced(Min, x, axis, keepdims)
+    return reduced(Min, x, axis, keepdims)
 
 
 @user_boundary
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """Whether any element over `axis` is true."""
-    return _reduced(Any_, x, axis, keepdims)
+    return reduced(Any_, x, axis, keepdims)
 
 
 @user_boundary
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """Whether all elements over `axis` are true."""
-    return _reduced(All_, x, axis, keepdims)
+    return reduced(All_, x, axis, keepdims)
 
 
 def _position(kind: type[Reduce], x: Any, axis: Any, keepdims: bool) -> Variable:
@@ -419,7 +430,7 @@ def _position(kind: type[Reduce], x: Any, axis: Any, keepdims: bool) -> Variable
             origin=caller_origin(),
             hint="None gives the position among all elements in a row",
         )
-    return _reduced(kind, variable, axis, keepdims)
+    return reduced(kind, variable, axis, keepdims)
 
 
 @user_boundary
@@ -441,9 +452,9 @@ def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
     >>> mean(Constant([1, 2])).type.dtype
     'float64'
     """
-    variable = _as(x, dtype)
+    variable = as_dtype(x, dtype)
     inside, outside = _mean_dtypes(variable.dtype)
-    total = _reduced(Sum, cast(variable, inside), axis, keepdims)
+    total = reduced(Sum, cast(variable, inside), axis, keepdims)
     count = _count(variable, axis, total.dtype, "mean")
     return cast(true_divide(total, count), outside)
 
@@ -455,8 +466,8 @@ def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Vari
     inside, outside = _mean_dtypes(variable.dtype)
     wide = cast(variable, inside)
     away = subtract(wide, mean(wide, axis, keepdims=True))
-    squares = square(absolute(away)) if inside in COMPLEX else multiply(away, away)
-    total = _reduced(Sum, squares, axis, keepdims)
+    squares = add(square(real(away)), square(imag(away))) if inside in COMPLEX else multiply(away, away)
+    total = reduced(Sum, squares, axis, keepdims)
     count = maximum(subtract(_count(variable, axis, total.dtype, "var"), ddof), 0)
     result = true_divide(total, count)
     return result if outside in COMPLEX else cast(result, outside)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Constant, Variable, as_data_variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op, Runtime
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Batching, Shifted
 from graphlab.ops.elementwise import multiply
 from graphlab.ops.extents import (
     broadcast_to,
@@ -25,12 +27,13 @@ from graphlab.ops.extents import (
     zeros_like,
 )
 from graphlab.ops.index import index
+from graphlab.ops.lowering import Lowering, Runtime
 
 __all__ = [
-    "Dimshuffle", "atleast_1d", "atleast_2d", "broadcast_to", "dimshuffle", "expand_dims", "extent", "flatten",
-    "full", "full_like", "moveaxis", "ones", "ones_like", "ravel", "reshape", "shape_of", "shape_padaxis",
-    "shape_padleft", "shape_padright", "shape_vector", "size", "squeeze", "swapaxes", "transpose", "zeros",
-    "zeros_like",
+    "Dimshuffle", "aligned", "atleast_1d", "atleast_2d", "batch_extent", "broadcast_to", "dimshuffle",
+    "expand_dims", "extent", "flatten", "full", "full_like", "moveaxis", "ones", "ones_like", "over_batch",
+    "ravel", "reshape", "shape_of", "shape_padaxis", "shape_padleft", "shape_padright", "shape_vector", "size",
+    "squeeze", "swapaxes", "transpose", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Pattern = tuple[int | str, ...]
@@ -85,6 +88,9 @@ class Dimshuffle(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         return [None if tangents[0] is None else self(tangents[0])]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(Dimshuffle((0, *(a + 1 if isinstance(a, int) else a for a in self.pattern))))
+
     def lowering(self, node: Apply) -> Lowering:
         axes = [a if isinstance(a, int) else -1 for a in self.pattern]
         return Runtime("transpose", (len(axes), *axes), view=True)
@@ -128,6 +134,7 @@ def transpose(x: Any, *axes: Any) -> Variable:
     return dimshuffle(variable, order)
 
 
+@user_boundary
 def swapaxes(x: Any, axis1: int, axis2: int) -> Variable:
     """Two axes exchanged, as numpy.swapaxes."""
     variable = as_data_variable(x)
@@ -234,24 +241,48 @@ def flatten(x: Any, ndim: int = 1) -> Variable:
     return reshape(variable, [*(extent(variable, a) for a in range(ndim - 1)), rest])
 
 
+@user_boundary
 def ravel(x: Any) -> Variable:
     """All elements in a row, as numpy.ravel."""
     return flatten(x, 1)
 
 
+@user_boundary
 def shape_padleft(x: Any, n_ones: int = 1) -> Variable:
     """`n_ones` new axes of extent 1 before the others."""
     return expand_dims(x, tuple(range(n_ones)))
 
 
+@user_boundary
 def shape_padright(x: Any, n_ones: int = 1) -> Variable:
     """`n_ones` new axes of extent 1 after the others."""
     return expand_dims(x, tuple(range(-n_ones, 0)))
 
 
+@user_boundary
 def shape_padaxis(x: Any, axis: int) -> Variable:
     """A new axis of extent 1 at `axis`."""
     return expand_dims(x, axis)
+
+
+def batch_extent(inputs: Sequence[Variable], batched: Sequence[bool]) -> Variable:
+    """How many examples the `batched` inputs hold along their first axis: a constant if any of them tells."""
+    found = [extent(x, 0) for x, b in zip(inputs, batched, strict=True) if b]
+    return next((n for n in found if isinstance(n, Constant)), found[0])
+
+
+def over_batch(x: Variable, n: Any) -> Variable:
+    """`x`, the same for each of `n` examples."""
+    return broadcast_to(x, [n, *(extent(x, a) for a in range(x.ndim))])
+
+
+def aligned(inputs: Sequence[Variable], before: Sequence[int], batched: Sequence[bool]) -> list[Variable]:
+    """`inputs`, those `batched` with one axis in front of the `before` that broadcast, so that these still meet."""
+    most = max(before)
+    return [
+        expand_dims(x, tuple(range(1, 1 + most - count))) if first else x
+        for x, count, first in zip(inputs, before, batched, strict=True)
+    ]
 
 
 def _at_least(x: Any, ndim: int) -> Variable:
@@ -259,11 +290,13 @@ def _at_least(x: Any, ndim: int) -> Variable:
     return shape_padleft(variable, max(ndim - variable.ndim, 0))
 
 
+@user_boundary
 def atleast_1d(x: Any) -> Variable:
     """`x` with rank 1 at least, as numpy.atleast_1d."""
     return _at_least(x, 1)
 
 
+@user_boundary
 def atleast_2d(x: Any) -> Variable:
     """`x` with rank 2 at least, new axes in front, as numpy.atleast_2d."""
     return _at_least(x, 2)

@@ -13,12 +13,16 @@ import numpy as np
 from graphlab.errors import GraphTypeError, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Lowering, Op
-from graphlab.ops.elementwise import add, multiply, subtract, true_divide
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
+from graphlab.ops.elementwise import add, multiply, real, subtract, true_divide
 from graphlab.ops.linalg import matmul
+from graphlab.ops.lowering import Lowering
 from graphlab.ops.matrices import (
     LAPACK,
+    adjoint,
     columns_by,
+    conj,
     diagonal_matrix,
     inexact,
     inverse_gaps,
@@ -108,6 +112,9 @@ class SVD(Op):
             hint = "full_matrices=False has one: the further columns are not determined by the matrix"
             raise GraphTypeError(f"{self.name} with full_matrices=True has no {what}", hint=hint)
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
+
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
 
@@ -126,20 +133,21 @@ class SingularValues(Op):
         return np.linalg.svd(values[0], compute_uv=False)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
-        # by_A = U diag(by_s) V^T (Giles 2008, 3.2), also where values coincide or are 0.
+        # by_A = U diag(by_s) V^T (Giles 2008, 3.2), conjugated; also where values coincide or are 0.
         (a,), (g,) = node.inputs, cotangents
-        only_real(node, "gradient")
         assert g is not None
         u, _, vh = SVD(False)(a)
-        return [matmul(multiply(u, columns_by(g)), vh)]
+        return [matmul(multiply(conj(u), columns_by(g)), conj(vh))]
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (a,), (t,) = node.inputs, tangents
-        only_real(node, "forward derivative")
         if t is None:
             return [None]
         u, _, vh = SVD(False)(a)
-        return [main_diagonal(matmul(matmul(turned(u), t), turned(vh)))]
+        return [real(main_diagonal(matmul(matmul(adjoint(u), t), adjoint(vh))))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK

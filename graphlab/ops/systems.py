@@ -12,17 +12,20 @@ from typing import Any, Literal
 import numpy as np
 from scipy import linalg as scipy_linalg
 
-from graphlab.dtypes import COMPLEX, promote
-from graphlab.errors import GraphTypeError, GraphValueError, user_boundary
+from graphlab.dtypes import promote
+from graphlab.errors import GraphValueError, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.base import Array, Cotangents, Host, Lowering, Op
-from graphlab.ops.elementwise import cast, negative
+from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.batching import Along, Batching
+from graphlab.ops.conversion import cast
+from graphlab.ops.elementwise import negative
 from graphlab.ops.linalg import matmul
-from graphlab.ops.matrices import LAPACK, fitting_batch, inexact, square_shape, total, triangle, turned
+from graphlab.ops.lowering import Host, Lowering
+from graphlab.ops.matrices import LAPACK, conj, fitting_batch, inexact, square_shape, total, triangle, turned
 from graphlab.ops.shape import expand_dims, squeeze
 
-Trans = Literal["N", "T", "C"]
+Trans = Literal["N", "T"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class Solve(Op):
         right = total(along_b, moved)
         return [None if right is None else self(a, right)]
 
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2, 2))
+
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK
 
@@ -61,8 +67,7 @@ class Solve(Op):
 class SolveTriangular(Op):
     """X of op(A) X = B for triangular A, of which only the `lower` (or upper) triangle is read.
 
-    `trans`: "N", "T" or "C" for A, its transpose or its conjugate transpose; `unit_diagonal`: ones stand
-    on the diagonal, whatever A says.
+    `trans`: "N" or "T" for A or its transpose; `unit_diagonal`: ones stand on the diagonal, whatever A says.
     """
 
     lower: bool
@@ -84,8 +89,6 @@ class SolveTriangular(Op):
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # As `Solve`, in the triangle that is read; for A^T X = B it is by_A = -X by_B^T.
         (a, _), (x,), (g,) = node.inputs, node.outputs, cotangents
-        if self.trans == "C":
-            raise GraphTypeError(f"{self.name} of the conjugate transpose has no gradient")
         other = SolveTriangular(self.lower, "T" if self.trans == "N" else "N", self.unit_diagonal)
         by_b = other(a, g)
         product = matmul(by_b, turned(x)) if self.trans == "N" else matmul(x, turned(by_b))
@@ -93,8 +96,6 @@ class SolveTriangular(Op):
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (a, _), (x,), (along_a, along_b) = node.inputs, node.outputs, tangents
-        if self.trans == "C":
-            raise GraphTypeError(f"{self.name} of the conjugate transpose has no forward derivative")
         moved = None
         if along_a is not None:
             read = self._read(along_a)
@@ -104,6 +105,9 @@ class SolveTriangular(Op):
 
     def _read(self, x: Variable) -> Variable:
         return triangle(x, self.lower, strict=self.unit_diagonal)
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2, 2))
 
     def lowering(self, node: Apply) -> Lowering:
         return Host("LAPACK computes it, through SciPy")
@@ -132,7 +136,7 @@ def solve(a: Any, b: Any) -> Variable:
     return solved(Solve(), a, b)
 
 
-_TRANS: dict[int | str, Trans] = {0: "N", 1: "T", 2: "C", "N": "N", "T": "T", "C": "C"}
+_TRANS: dict[int | str, Trans] = {0: "N", 1: "T", 2: "T", "N": "N", "T": "T", "C": "T"}
 
 
 @user_boundary
@@ -146,11 +150,9 @@ def solve_triangular(
     """
     if trans not in _TRANS:
         raise GraphValueError(f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', got {trans!r}")
-    left, right = inexact(a, "solve_triangular"), inexact(b, "solve_triangular")
-    how = _TRANS[trans]
-    if how == "C" and promote(left.dtype, right.dtype) not in COMPLEX:
-        how = "T"
-    return solved(SolveTriangular(bool(lower), how, bool(unit_diagonal)), left, right)
+    left = inexact(a, "solve_triangular")
+    left = conj(left) if trans in (2, "C") else left
+    return solved(SolveTriangular(bool(lower), _TRANS[trans], bool(unit_diagonal)), left, b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,9 @@ class Inv(Op):
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (c,), (t,) = node.outputs, tangents
         return [None if t is None else negative(matmul(matmul(c, t), c))]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Along((2,))
 
     def lowering(self, node: Apply) -> Lowering:
         return LAPACK

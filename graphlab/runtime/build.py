@@ -50,9 +50,7 @@ def build(source: str, chosen: Options | None = None) -> Built:
         try:
             built = _find_or_compile(fallback, key, compiler, source, chosen)
         except OSError as second:
-            raise CompilerError(
-                f"there is no room for built code, neither in {folder} nor in {fallback}"
-            ) from second
+            raise CompilerError(f"there is no room for built code, neither in {folder} nor in {fallback}") from second
     command = arguments(compiler, Path(f"{key}.so"))
     emit(ProgramBuilt(key, built.cached, time.perf_counter() - start, command, built.remarks))
     return built
@@ -63,9 +61,7 @@ def _find_or_compile(folder: Path, key: str, compiler: Compiler, source: str, ch
     if entry is not None:
         return Built(entry.path, key, cached=True)
     with lock(folder, key, patience=chosen.cc_timeout) as held:
-        entry = (
-            lookup(folder, key, repair=True) if held else None
-        )  # another process may have built it meanwhile
+        entry = lookup(folder, key, repair=True) if held else None  # another process may have built it meanwhile
         if entry is not None:
             return Built(entry.path, key, cached=True)
         entry, remarks = _compile(folder, key, compiler, source, chosen)

@@ -74,9 +74,7 @@ def _identity(program: str) -> str:
 @cache
 def _version(program: str, changed: int) -> str:
     try:
-        answer = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=10, check=False
-        )
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout

@@ -8,7 +8,7 @@ import re
 from types import ModuleType
 from typing import Any
 
-from graphlab.codegen.paste import csrc
+from graphlab.codegen.paste import csrc, library
 
 # What StepFailed.detail holds, kind by kind.
 DETAILS = {
@@ -26,6 +26,12 @@ DETAILS = {
     "matmul": "the inner extents {} and {} differ",
     "host": "host function {} raised",
     "assumption": "the program takes extents to be equal that are not",
+    "window": "windows of {} elements, {} apart, do not lie along axis {}, whose extent is {}",
+    "turns": "sequence {} has {} elements, and the loop makes {} turns",
+    "starts": "carried value {} starts from {} past values where {} are needed",
+    "carried": "carried value {} changes its extent along axis {} to {} from {}",
+    "stacked": "collected value {} changes its extent along axis {} to {} from {}",
+    "parameter": "the distribution is not defined for a value of its parameter {}",
 }
 
 
@@ -84,13 +90,13 @@ def load_blas() -> None:
 
 
 def special_function(name: str) -> int:
-    """The address of SciPy's special function `name` of one double."""
-    module = importlib.import_module("scipy.special.cython_special")
-    capsules = module.__pyx_capi__
+    """The address of SciPy's special function `name`, of as many doubles as gl_math.h declares it with."""
+    declared = library().get(f"gl_extern_{name}", "").partition(f"gl_extern_{name})")[2].strip(";\n")
+    capsules = importlib.import_module("scipy.special.cython_special").__pyx_capi__
     for spelled in (name, *(f"__pyx_fuse_{i}{name}" for i in range(3))):
-        if spelled in capsules and _read(capsules[spelled])[0] == "double (double)":
+        if spelled in capsules and _read(capsules[spelled])[0] == f"double {declared}":
             return _read(capsules[spelled])[1]
-    raise ImportError(f"scipy.special.cython_special has no {name} of one double")
+    raise ImportError(f"scipy.special.cython_special has no {name} of {declared or 'doubles'}")
 
 
 def _pointer(module: ModuleType, name: str, expected: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphlab.errors import CompilerError
 from graphlab.loops.ir import Program, RuntimeCall
+from graphlab.loops.walk import every_step
 from graphlab.options import options
 from graphlab.runtime import native
 from graphlab.runtime.build import Built, build
@@ -20,6 +21,7 @@ from graphlab.runtime.native import StepFailed
 
 Array = np.ndarray[Any, Any]
 Cell = list[Array]
+Keys = tuple[Any, ...]
 
 # From so many bytes of operands on, a run gives up the GIL: about 100 us of work. Products do more per byte.
 RELEASE_BYTES, RELEASE_BYTES_PRODUCTS = 1 << 19, 1 << 16
@@ -69,7 +71,7 @@ class Machine:
     `constants`, `hosts` and `cells` (one-element lists) belong to program.constants, to the numbers of
     its HostCalls and to program.shared; `updates` pairs an output position with the cell that it is the
     next value of. The first `visible` outputs are a call's results (default: those that are no update).
-    `externs` names the special functions of one double whose addresses go to its `gl_extern_` pointers.
+    `externs` names the special functions of doubles whose addresses go to its `gl_extern_` pointers.
     CompilerError: it could not be built or loaded.
     """
 
@@ -99,9 +101,7 @@ class Machine:
             shared=program.shared,
             constant_slots=program.constants,
             outputs=program.outputs,
-            constants=tuple(
-                _plain(a, program, slot) for a, slot in zip(constants, program.constants, strict=True)
-            ),
+            constants=tuple(_plain(a, program, slot) for a, slot in zip(constants, program.constants, strict=True)),
             hosts=tuple(hosts),
             cells=tuple(all_cells),
             update_outputs=tuple(position for position, _ in updates),
@@ -126,13 +126,16 @@ class Machine:
         """A run that stops after every step."""
         return Frame(self._code, arrays)
 
-    def bind(self, callable: Any, slow: Function[..., Any], single: bool) -> None:
+    def bind(
+        self, callable: Any, slow: Function[..., Any], single: bool, form: type[tuple[Any, ...]] | Keys | None = None
+    ) -> None:
         """Let `callable`, a Callable, run this program.
 
-        `single`: its result is the one visible output, else the list of them. `slow(*args, **kwargs)`
-        answers every call whose arguments are not arrays of just the right kind, or that fails.
+        `single`: its result is the one visible output, else the list of them; with `form` the type tuple
+        they come as a tuple, with a tuple of keys as a dict. `slow(*args, **kwargs)` answers every call
+        whose arguments are not arrays of just the right kind, or that fails.
         """
-        callable._bind(self._code, slow, single)
+        callable._bind(self._code, slow, single, form)
 
 
 def _position(cells: list[Cell], cell: Cell | int) -> int:
@@ -152,7 +155,7 @@ def _plain(array: Array, program: Program, slot: int) -> Array:
 
 
 def _uses(program: Program, function: str) -> bool:
-    actions = (step.action for step in program.steps)
+    actions = (step.action for step in every_step(program.steps))
     return any(isinstance(action, RuntimeCall) and action.function == function for action in actions)
 
 

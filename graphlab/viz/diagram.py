@@ -10,6 +10,7 @@ from typing import Any
 
 from graphlab.dtypes import itemsize
 from graphlab.viz.escape import clip
+from graphlab.viz.groups import Group, Path, nested
 
 Trace = Mapping[str, Any]
 SAME, ADDED, REMOVED, EDGE = "same", "added", "removed", "edge"  # EDGE: where a close-up ends
@@ -74,15 +75,6 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Cards that belong together: a fused kernel."""
-
-    key: str
-    label: str
-    members: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Diagram:
     """Everything on one picture; `name` is unique in a page, `about` describes it in a sentence."""
 
@@ -105,12 +97,12 @@ def columns(text: str) -> int:
 
 
 def before(trace: Trace) -> Diagram:
-    """The graph as the user wrote it."""
+    """The graph as the user wrote it; what was made in one name scope is a group."""
     return _whole(trace, "before", "before: as written")
 
 
 def after(trace: Trace) -> Diagram:
-    """The optimised graph; nodes fused into one kernel are a group."""
+    """The optimised graph; nodes fused into one kernel are a group, and those of a name scope."""
     return _whole(trace, "after", "after: optimised")
 
 
@@ -159,9 +151,11 @@ def _whole(trace: Trace, side: str, title: str) -> Diagram:
     for name in graph["nodes"]:
         draw.links(name)
     draw.outputs(graph["outputs"])
-    groups = trace["kernels"] if side == "after" else ()
+    kernels = trace["kernels"] if side == "after" else ()
+    fused = [group for group in map(draw.kernel, kernels) if len(group.members) > 1]
+    groups = nested(fused, draw.scopes(), {key for key, card in draw.cards.items() if card.computed})
     made = draw.diagram(side, title, f"{len(graph['nodes'])} nodes: {trace['function']['expression']}")
-    return replace(made, groups=tuple(g for g in map(draw.group, groups) if len(g.members) > 1))
+    return replace(made, groups=groups)
 
 
 def _by_id(trace: Trace) -> dict[str, Any]:
@@ -206,9 +200,7 @@ class _Drawing:
     def _constant(self, source: str, target: str, position: int, mark: str) -> str:
         key = f"{source}.{target}.{position}"
         known = self.cards.get(key)
-        self.cards[key] = replace(
-            self.constants[source], key=key, mark=_merged(known.mark, mark) if known else mark
-        )
+        self.cards[key] = replace(self.constants[source], key=key, mark=_merged(known.mark, mark) if known else mark)
         return key
 
     def outputs(self, ends: Iterable[Any]) -> None:
@@ -221,12 +213,24 @@ class _Drawing:
             if "output" not in card.tags:
                 self.cards[key] = replace(card, tags=(*card.tags, "output"), label=f"{card.label}, output")
 
-    def group(self, kernel: Mapping[str, Any]) -> Group:
-        """A kernel's group; constants that only it reads belong to it."""
-        inside = set(kernel["nodes"]) & self.cards.keys()
-        uses = [e.source for e in self.edges.values() if e.target in inside and e.source.count(".") == 2]
-        members = [k for k in self.cards if k in inside or k in uses]
-        return Group(kernel["name"], kernel["name"], tuple(members))
+    def kernel(self, kernel: Mapping[str, Any]) -> Group:
+        """A kernel's group."""
+        return Group(kernel["name"], kernel["name"], tuple(self._with_numbers(kernel["nodes"])))
+
+    def scopes(self) -> dict[Path, list[str]]:
+        """The cards of every name scope, outer scopes first; the gradient's part of a scope is another one."""
+        inside: dict[Path, list[str]] = {}
+        for key, node in ((k, self.nodes[k]) for k in self.cards if k in self.nodes):
+            for depth in range(1, len(node["scope"]) + 1):
+                inside.setdefault((node["gradient"], tuple(node["scope"][:depth])), []).append(key)
+        outer_first = sorted(inside.items(), key=lambda item: len(item[0][1]))
+        return {path: self._with_numbers(cards) for path, cards in outer_first}
+
+    def _with_numbers(self, names: Iterable[str]) -> list[str]:
+        """The cards `names` and those of the scalar constants that they read."""
+        inside = self.cards.keys() & set(names)
+        uses = {e.source for e in self.edges.values() if e.target in inside and e.source.count(".") == 2}
+        return [k for k in self.cards if k in inside or k in uses]
 
     def diagram(self, name: str, title: str, about: str) -> Diagram:
         """The finished picture."""
@@ -242,11 +246,7 @@ def _card(node: Mapping[str, Any], ids: tuple[str, ...], mark: str, sources: lis
         title = " ".join([node["op"], *(f"{name}={value}" for name, value in node["parameters"].items())])
         title = f"{node['name']} = {title}" if node["name"] else title
     small = node["kind"] == "constant" and node["outputs"][0]["shape"] == []
-    detail = (
-        ""
-        if small
-        else " ".join([clip(", ".join(types), LINE_LIMIT), *(f"· {clip(x, 16)}" for x in lines[:1])])
-    )
+    detail = "" if small else " ".join([clip(", ".join(types), LINE_LIMIT), *(f"· {clip(x, 16)}" for x in lines[:1])])
     words = [
         title,
         ", ".join(types),
@@ -255,9 +255,7 @@ def _card(node: Mapping[str, Any], ids: tuple[str, ...], mark: str, sources: lis
     words += ["gradient"] * node["gradient"] + ([f"line {', '.join(lines)}"] if lines else [])
     words += {ADDED: ["added"], REMOVED: ["removed"]}.get(mark, [])
     glyph = "#" if small else node["glyph"]
-    return Card(
-        ids[0], ids, node["family"], glyph, clip(title, NAME_LIMIT), detail, mark, tags, ", ".join(words)
-    )
+    return Card(ids[0], ids, node["family"], glyph, clip(title, NAME_LIMIT), detail, mark, tags, ", ".join(words))
 
 
 def _link_label(made: Mapping[str, Any], user: Mapping[str, Any], output: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import graphviz
@@ -12,6 +13,7 @@ import graphviz
 from graphlab.viz.diagram import REMOVED, Diagram
 from graphlab.viz.escape import clip
 from graphlab.viz.geometry import Box, Layout, Point
+from graphlab.viz.groups import parents
 
 INCH = 72.0
 TIMEOUT = 10.0  # seconds
@@ -36,17 +38,27 @@ def digraph(diagram: Diagram, *, labels: bool = False) -> graphviz.Digraph:
         style = {"style": "dashed"} if card.mark == REMOVED else {}
         text = {"label": _label(f"{card.title}\n{card.detail}".rstrip())} if labels else {}
         graph.node(names[card.key], width=_inches(width), height=_inches(height), **text, **style)
-    for number, group in enumerate(diagram.groups):
-        with graph.subgraph(name=f"cluster_{number}") as cluster:
-            cluster.attr(
-                margin="14", label=_label(group.label) if labels else " ", fontsize="11", labeljust="l"
-            )
-            for member in group.members:
-                cluster.node(names[member])
+    for cluster in _clusters(diagram, names, labels):
+        graph.subgraph(cluster)
     for number, link in enumerate(diagram.links):
         label = {"label": _label(link.label)} if link.label else {}
         graph.edge(names[link.source], names[link.target], id=str(number), **label)
     return graph
+
+
+def _clusters(diagram: Diagram, names: Mapping[str, str], labels: bool) -> list[graphviz.Digraph]:
+    """The groups as clusters: the outermost, which hold the others."""
+    clusters: dict[str, graphviz.Digraph] = {}
+    for number, group in enumerate(diagram.groups):
+        cluster = clusters[group.key] = graphviz.Digraph(f"cluster_{number}")
+        cluster.attr(margin="14", label=_label(group.label) if labels else " ", fontsize="11", labeljust="l")
+        for member in group.members:
+            cluster.node(names[member])
+    around = parents(diagram.groups)
+    for key in reversed(clusters):  # smaller first, so that each is whole when it is put into another
+        if (outer := around[key]) is not None:
+            clusters[outer].subgraph(clusters[key])
+    return [cluster for key, cluster in clusters.items() if around[key] is None]
 
 
 def _inches(points: float) -> str:
@@ -54,9 +66,7 @@ def _inches(points: float) -> str:
 
 
 def _label(text: str) -> str:
-    printable = "".join(
-        c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in clip(text, 200)
-    )
+    printable = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in clip(text, 200))
     return str(graphviz.escape(printable))
 
 
@@ -99,9 +109,7 @@ def _spline(text: str) -> list[Point]:
 def _run(source: str) -> Any:
     command = [os.fspath(graphviz.backend.DOT_BINARY), "-Tjson"]
     try:
-        done = subprocess.run(
-            command, input=source.encode(), capture_output=True, timeout=TIMEOUT, check=True
-        )
+        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=TIMEOUT, check=True)
         return json.loads(done.stdout)
     except (FileNotFoundError, NotADirectoryError):
         raise DotFailed("Graphviz's dot was not found") from None

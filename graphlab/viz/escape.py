@@ -18,9 +18,9 @@ def _visible(character: str) -> str:
         return chr(0x2400 + code)  # the Unicode control pictures: ␀ ␊ ␛
     # Controls, bidirectional overrides, lone surrogates and noncharacters are spelled out: XML refuses
     # some of them, and others would reorder the text around them. Joiners stay: scripts and emoji need them.
-    if (
-        unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and code not in (0x200C, 0x200D)
-    ) or (code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF):
+    if (unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and code not in (0x200C, 0x200D)) or (
+        code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    ):
         return f"\\u{code:04x}"
     return character
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from graphlab.viz.diagram import Diagram
 from graphlab.viz.geometry import Box, Layout, Point
+from graphlab.viz.groups import heights
 
 GAP, RANK_GAP, MARGIN, BEND = 18.0, 36.0, 12.0, 10.0  # BEND: the room of a link that passes a rank
 PASS = 18.0  # half the height over which a passing link stays upright
@@ -47,15 +48,11 @@ def place(diagram: Diagram, why: str = "") -> Layout:
         cards[key] = Box(round(cx - w / 2, 2), round(cy - h / 2, 2), w, h)
     ports = _ports(diagram, cards)
     links = tuple(_curve(way, port, centres, cards) for way, port in zip(net.ways, ports, strict=True))
-    labels = tuple(
-        _middle(p[-4:]) if link.label else None for p, link in zip(links, diagram.links, strict=True)
-    )
+    labels = tuple(_middle(p[-4:]) if link.label else None for p, link in zip(links, diagram.links, strict=True))
     width = max((cx for cx, _ in centres.values()), default=0.0)
     width = max([width, *(b.x + b.width for b in cards.values())]) + MARGIN
     height = max(y - RANK_GAP + MARGIN, 2 * MARGIN)
-    return Layout(
-        "linear", round(width, 2), round(height, 2), cards, links, labels, _groups(diagram, cards), why
-    )
+    return Layout("linear", round(width, 2), round(height, 2), cards, links, labels, _groups(diagram, cards), why)
 
 
 def ranks(diagram: Diagram) -> dict[str, int]:
@@ -192,19 +189,23 @@ def _middle(curve: Sequence[Point]) -> Point:
 def _groups(diagram: Diagram, cards: Mapping[str, Box]) -> dict[str, Box]:
     """A frame for each group whose frame would hold no stranger, without its constants if need be."""
     computed = {card.key for card in diagram.cards if card.computed}
-    frames = {}
+    frames: dict[str, Box] = {}
+    height = heights(diagram.groups)
     for group in diagram.groups:
         members = set(group.members)
         strangers = [box for key, box in cards.items() if key not in members]
+        strangers += [frames[g.key] for g in diagram.groups if g.key in frames and not members & set(g.members)]
         for inside in (members, members & computed):
-            frame = _frame([cards[key] for key in inside])
+            frame = _frame([cards[key] for key in inside], height[group.key])
             if not any(frame.overlaps(box) for box in strangers):
                 frames[group.key] = frame
                 break
     return frames
 
 
-def _frame(boxes: Sequence[Box]) -> Box:
-    left, top = min(b.x for b in boxes) - 8, min(b.y for b in boxes) - 20
-    right, bottom = max(b.x + b.width for b in boxes) + 8, max(b.y + b.height for b in boxes) + 8
+def _frame(boxes: Sequence[Box], height: int) -> Box:
+    """A box around `boxes`, with room for the frames of `height` groups within it."""
+    room, above = 8 + 6 * height, 20 + 17 * height
+    left, top = min(b.x for b in boxes) - room, min(b.y for b in boxes) - above
+    right, bottom = max(b.x + b.width for b in boxes) + room, max(b.y + b.height for b in boxes) + room
     return Box(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2))

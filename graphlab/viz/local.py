@@ -46,9 +46,7 @@ def _near(root: Variable) -> dict[Variable, None]:
     return found
 
 
-def _side(
-    root: Variable, near: Mapping[Variable, None], shared: set[Variable], names: dict[Variable, str]
-) -> Close:
+def _side(root: Variable, near: Mapping[Variable, None], shared: set[Variable], names: dict[Variable, str]) -> Close:
     stop = {v for v in near if v in shared or v.owner is None or any(i not in near for i in v.owner.inputs)}
     nodes = toposort([root], stop)
     inner = {v for n in nodes for v in n.outputs}
@@ -56,9 +54,7 @@ def _side(
     return Close(root, tuple(nodes), tuple(leaves), _text(root, nodes, leaves, names))
 
 
-def _text(
-    root: Variable, nodes: list[Apply], leaves: Mapping[Variable, None], names: dict[Variable, str]
-) -> str:
+def _text(root: Variable, nodes: list[Apply], leaves: Mapping[Variable, None], names: dict[Variable, str]) -> str:
     """Mathematics over named leaves: a part that both sides share is only called a, b, c, ..."""
     stand_ins: dict[Variable, Variable] = {}
     for leaf in leaves:

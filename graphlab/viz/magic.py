@@ -179,9 +179,7 @@ class Symgraph:
         missing, unknown = [n for n in names if n not in given], [n for n in given if n not in names]
         if missing or unknown:
             wrong = "no value for" if missing else "there is no input"
-            raise UsageError(
-                f"--with: {wrong} {', '.join(missing or unknown)}; the inputs are {', '.join(names)}"
-            )
+            raise UsageError(f"--with: {wrong} {', '.join(missing or unknown)}; the inputs are {', '.join(names)}")
         return [given[name] for name in names]
 
     def _value(self, pair: str) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ from graphlab.errors import Origin
 from graphlab.graph.events import PassApplied, RewriteApplied
 from graphlab.graph.events import Trace as Events
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
-from graphlab.graph.text import constant_text, maths, op_text, parameters
+from graphlab.graph.text import constant_text, debugprint, maths, op_text, parameters
 from graphlab.viz import symbols
 from graphlab.viz.escape import clip
 from graphlab.viz.local import Close, close_up
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "graphlab-trace", 1
 VERDICTS = {"exact": "=", "rounding": "≈", "domain": "!"}
+INSIDE = 20_000  # characters of the text of a graph that an op holds
 VALUED = 2000  # values of at most so many nodes are embedded
 Trace = dict[str, Any]
 
@@ -152,9 +153,7 @@ class Recorder:
         facts = {
             "id": self.ids[node],
             "name": next((v.name for v in outputs if v.name), None),
-            "outputs": [
-                {"dtype": v.dtype, "shape": list(v.type.shape), "type": str(v.type)} for v in outputs
-            ],
+            "outputs": [{"dtype": v.dtype, "shape": list(v.type.shape), "type": str(v.type)} for v in outputs],
         }
         return {**facts, **(self._applied(node) if isinstance(node, Apply) else self._leaf(node))}
 
@@ -166,23 +165,19 @@ class Recorder:
             "text": op_text(node.op),
             "parameters": {name: clip(str(value), 80) for name, value in parameters(node.op)},
             "family": symbols.family(node.op),
-            "glyph": symbols.glyph(node.op.name),
+            "glyph": symbols.glyph(node.op),
             "inputs": [self.end(v) for v in node.inputs if node_of(v) in self.ids],
             "origins": [self.source(o) for o in why.origins],
             "grad_of": self.ids.get(why.grad_of) if why.grad_of else None,
             "gradient": why.grad_of is not None,
             "rule": why.rule,
             "replaced": self.ids.get(why.replaced) if why.replaced else None,
+            "scope": list(why.scope),
+            "inside": [clip(debugprint(graph), INSIDE) for graph in node.op.graphs],
         }
 
     def _leaf(self, variable: Variable) -> dict[str, Any]:
-        kind = (
-            "constant"
-            if isinstance(variable, Constant)
-            else "shared"
-            if isinstance(variable, Shared)
-            else "input"
-        )
+        kind = "constant" if isinstance(variable, Constant) else "shared" if isinstance(variable, Shared) else "input"
         return {
             "kind": kind,
             "op": None,
@@ -196,6 +191,8 @@ class Recorder:
             "gradient": False,
             "rule": None,
             "replaced": None,
+            "scope": list(variable.scope),
+            "inside": [],
         }
 
     def graph(self, graph: Graph, nodes: list[Node]) -> dict[str, Any]:

@@ -62,9 +62,7 @@ def contents(trace: dict[str, Any], suffix: str, show: str = "side-by-side") -> 
     if suffix == ".svg":
         return views.document(show)
     if suffix == ".dot":
-        return str(
-            dot.digraph(VIEWS["difference" if show == "side-by-side" else show](trace), labels=True).source
-        )
+        return str(dot.digraph(VIEWS["difference" if show == "side-by-side" else show](trace), labels=True).source)
     if suffix == ".json":
         return json.dumps(trace, indent=1, allow_nan=False) + "\n"
     return html(trace, views)

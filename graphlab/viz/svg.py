@@ -10,6 +10,7 @@ from pathlib import Path
 from graphlab.viz.diagram import ADDED, REMOVED, Card, Diagram, Link
 from graphlab.viz.escape import clip, escape
 from graphlab.viz.geometry import Box, Layout, Point
+from graphlab.viz.groups import SCOPE, Group, parents, shown
 
 STATIC = Path(__file__).parent / "static"
 XMLNS = "http://www.w3.org/2000/svg"
@@ -54,6 +55,8 @@ def graph(diagram: Diagram, placed: Layout, *, x: float | None = None, y: float 
     """The diagram as an `<svg>` for a page that has the stylesheet, or at (x, y) in another `<svg>`."""
     spot = "" if x is None or y is None else f' x="{n(x)}" y="{n(y)}"'
     low, width, height = -8.0, placed.width + 16, placed.height + 16
+    drawn = [group for group in diagram.groups if group.key in placed.groups]
+    around, by_key = parents(drawn), {group.key: group for group in drawn}
     return "\n".join(
         [
             f'<svg class="gl-graph" xmlns="{XMLNS}" role="graphics-document document" '
@@ -62,22 +65,39 @@ def graph(diagram: Diagram, placed: Layout, *, x: float | None = None, y: float 
             f'viewBox="{n(low)} {n(low)} {n(width)} {n(height)}">',
             f"<title>{escape(diagram.title)}</title><desc>{escape(diagram.about)}</desc>",
             *(
-                _group(group.label, placed.groups[group.key])
-                for group in diagram.groups
-                if group.key in placed.groups
+                _group(group, shown(group, by_key.get(around[group.key] or "")), placed.groups[group.key])
+                for group in drawn
             ),
             *(_link(*parts) for parts in zip(diagram.links, placed.links, placed.labels, strict=True)),
             *(_card(card, placed.cards[card.key]) for card in diagram.cards),
+            *(_scope(label, placed.cards[key]) for key, label in _unframed(diagram, placed)),
             "</svg>",
         ]
     )
 
 
-def _group(label: str, box: Box) -> str:
+def _group(group: Group, label: str, box: Box) -> str:
+    label = escape(clip(label, max(8, int(box.width / 6.2))))
     place = f'x="{n(box.x)}" y="{n(box.y)}" width="{n(box.width)}" height="{n(box.height)}"'
     return (
-        f'<g class="gl-kernel" data-kernel="{escape(label)}"><rect {place} rx="10"/>'
-        f'<text x="{n(box.x + 10)}" y="{n(box.y + 13)}">{escape(label)}</text></g>'
+        f'<g class="gl-{group.kind}" data-{group.kind}="{escape(group.label)}"><rect {place} rx="10"/>'
+        f'<text x="{n(box.x + 10)}" y="{n(box.y + 13)}">{label}</text></g>'
+    )
+
+
+def _unframed(diagram: Diagram, placed: Layout) -> list[tuple[str, str]]:
+    """The cards of scopes for which the layout has no box, with the names of these."""
+    innermost = {key: group for group in diagram.groups if group.kind == SCOPE for key in group.members}
+    found = ((card.key, innermost.get(card.key)) for card in diagram.cards if card.computed)
+    return [(key, group.label) for key, group in found if group is not None and group.key not in placed.groups]
+
+
+def _scope(label: str, box: Box) -> str:
+    """A scope named above one of its cards."""
+    text = clip(label, max(8, int(box.width / 7)))
+    return (
+        f'<g class="gl-scope" data-scope="{escape(label)}">'
+        f'<text x="{n(box.x + 2)}" y="{n(box.y - 4)}">{escape(text)}</text></g>'
     )
 
 
@@ -92,9 +112,7 @@ def _link(link: Link, points: Sequence[Point], spot: Point | None) -> str:
     width = 1.1 + 0.2 * math.log10(max(link.bytes, 1))
     label = ""
     if spot and link.label:
-        label = (
-            f'<text class="gl-edge-label" x="{n(spot[0])}" y="{n(spot[1] + 3)}">{escape(link.label)}</text>'
-        )
+        label = f'<text class="gl-edge-label" x="{n(spot[0])}" y="{n(spot[1] + 3)}">{escape(link.label)}</text>'
     source, target = link.source.partition(".")[0], link.target
     return (
         f'<g class="gl-link gl-{link.mark}" data-from="{escape(source)}" data-to="{escape(target)}">'
@@ -162,9 +180,7 @@ def _tile(family: str, t: float, h: float) -> str:
     r, tl, bl, _, _ = SHAPES.get(family, SHAPES["other"])
     r = min(r, h / 2)
     arc = f"A{n(r)} {n(r)} 0 0 1 " if r else "L"
-    return (
-        f"M{n(t)} 0L{n(t)} {n(h)}L{n(bl + r)} {n(h)}{arc}{n(bl)} {n(h - r)}L{n(tl)} {n(r)}{arc}{n(tl + r)} 0Z"
-    )
+    return f"M{n(t)} 0L{n(t)} {n(h)}L{n(bl + r)} {n(h)}{arc}{n(bl)} {n(h - r)}L{n(tl)} {n(r)}{arc}{n(tl + r)} 0Z"
 
 
 def _small(card: Card, box: Box) -> str:

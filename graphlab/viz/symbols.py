@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 FAMILIES = {
     "elementwise": "elementwise",
     "nnet": "elementwise",
+    "pooling": "reduction",
+    "convolution": "linear algebra",
+    "windows": "shape",
     "reduce": "reduction",
     "linalg": "linear algebra",
     "shape": "shape",
@@ -32,7 +35,7 @@ GLYPHS = {
     "gammaln": "lnΓ", "maximum": "max", "minimum": "min", "cast": "→", "sum": "Σ", "prod": "∏",
     "mean": "x̄", "any": "∃", "all": "∀", "dot": "·", "matmul": "@", "transpose": "ᵀ", "dimshuffle": "ᵀ",
     "reshape": "▭", "broadcast_to": "⇉", "concatenate": "⧺", "join": "⧺", "stack": "☰", "subtensor": "[ ]",
-    "index": "[ ]", "arctan2": "atan",
+    "index": "[ ]", "arctan2": "atan", "conv1d": "∗", "conv2d": "∗", "conv3d": "∗", "windows": "⊞", "fold_windows": "⊟",
 }  # fmt: skip
 
 
@@ -41,6 +44,6 @@ def family(op: Op) -> str:
     return FAMILIES.get(type(op).__module__.rpartition(".")[2], "other")
 
 
-def glyph(name: str) -> str:
-    """A short mathematical sign for the op called `name`; the beginning of its name if it has none."""
-    return GLYPHS.get(name) or name[:5]
+def glyph(op: Op) -> str:
+    """A short mathematical sign for `op`: ƒ for what holds a graph; the beginning of its name if it has none."""
+    return GLYPHS.get(op.name) or ("ƒ" if op.graphs else op.name[:5])

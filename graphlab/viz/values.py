@@ -78,13 +78,7 @@ def _short(x: float) -> str:
 
 def listed(array: Array) -> tuple[list[list[str]], int]:
     """The leading corner of `array` as rows of texts, and how many elements that is."""
-    grid = (
-        array.reshape(1, -1)
-        if array.ndim < 2
-        else array.reshape(-1, array.shape[-1])
-        if array.size
-        else array
-    )
+    grid = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1]) if array.size else array
     if not array.size:
         return [], 0
     corner = grid[: 1 if array.ndim < 2 else ROWS, :COLUMNS]
@@ -160,17 +154,11 @@ def sparkline(numbers: Array) -> str:
             pen = "L"
         else:
             pen = "M"
-            marks.append(
-                _marker(x, height - bottom if value < 0 else top if value > 0 else height / 2, value)
-            )
+            marks.append(_marker(x, height - bottom if value < 0 else top if value > 0 else height / 2, value))
     body = [f'<path class="gl-line" d="{"".join(pieces)}"/>'] if pieces else []
     if len(drawn) <= 40:
         points = zip(xs, ys, drawn, strict=True)
-        body += [
-            f'<circle class="gl-dot" cx="{_n(x)}" cy="{_n(y)}" r="2"/>'
-            for x, y, v in points
-            if math.isfinite(v)
-        ]
+        body += [f'<circle class="gl-dot" cx="{_n(x)}" cy="{_n(y)}" r="2"/>' for x, y, v in points if math.isfinite(v)]
     texts = [
         _text(left, 10, f"max {_short(high)}"), _text(left, height - 4, f"min {_short(low)}"),
         _text(width - left, height - 4, _showing(len(drawn), len(numbers)), "end"),

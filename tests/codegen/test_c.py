@@ -14,12 +14,14 @@ import pytest
 from graphlab.codegen.c import emit
 from graphlab.codegen.expressions import C_TYPES, c_expr, c_operand
 from graphlab.codegen.paste import header
+from graphlab.dtypes import COMPLEX
 from graphlab.errors import GraphTypeError
 from graphlab.graph.node import Graph, Shared, Variable
 from graphlab.loops.ir import Cast, Formula, Literal, Name
 from graphlab.lower import lower
 from graphlab.ops import elementwise as e
-from graphlab.ops import linalg, reduce, shape
+from graphlab.ops import linalg, products, reduce, shape, special
+from graphlab.ops.conversion import cast
 from graphlab.options import options
 from graphlab.runtime.compiler import FLAGS
 from tests.lower.programs import built, var
@@ -66,27 +68,33 @@ def test_the_c_is_the_golden(make: type) -> None:
 def test_the_c_of_every_elementwise_op_has_no_warnings(dtype: str) -> None:
     x, y, condition = var(dtype, None, None), var(dtype, 1, None), var("bool", None, None)
     outputs: list[Variable] = []
-    for op in e.TABLE:
+    for op in (*e.TABLE, *special.TABLE):
         operands = (x, y, x)[: op.arity] if op is not e.where else (condition, x, y)
         try:
             outputs.append(op(*operands))
         except GraphTypeError:
             continue
-    outputs += [e.equal(x, x), e.less(x, 0 if dtype != "bool" else False), *(e.cast(x, d) for d in C_TYPES)]
+    targets = [d for d in C_TYPES if dtype not in COMPLEX or d in (*COMPLEX, "bool")]
+    outputs += [e.equal(x, x), e.less(x, 0 if dtype != "bool" else False), *(cast(x, d) for d in targets)]
     compiles_cleanly(emit(lower(Graph((x, y, condition), tuple(outputs))).program).text)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float32", "float64", "complex64"])
 def test_the_c_of_every_reduction_has_no_warnings(dtype: str) -> None:
     x = var(dtype, None, None)
-    kinds = (reduce.Sum, reduce.Prod, reduce.Max, reduce.Min, reduce.Any_, reduce.All_)
-    outputs = [k(axes)(o) for k in kinds for axes in ((0,), (1,), (0, 1)) for o in (x, e.cast(x, "float64"))]
+    kinds = (reduce.Sum, products.Prod, reduce.Max, reduce.Min, reduce.Any_, reduce.All_)
+    outputs = [
+        k(axes)(o)
+        for k in kinds
+        for axes in ((0,), (1,), (0, 1))
+        for o in (x, cast(x, "complex128" if dtype in COMPLEX else "float64"))
+    ]
     compiles_cleanly(emit(lower(Graph((x,), tuple(outputs))).program).text)
 
 
 def test_the_c_of_calls_copies_and_nothing_at_all_has_no_warnings() -> None:
     x, y, w = var("float64", None, None), var("float64", 1, 1), Shared(np.ones((2, 2)))
-    outputs = (linalg.dot(shape.transpose(x), w), x, e.polygamma(1, x), e.exp(y))
+    outputs = (linalg.dot(shape.transpose(x), w), x, special.polygamma(1, x), e.exp(y))
     compiles_cleanly(emit(lower(Graph((x, y), outputs)).program).text)
     compiles_cleanly(emit(lower(Graph((), ())).program).text)
 

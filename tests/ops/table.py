@@ -6,20 +6,24 @@ gradients. A new op needs a line here, or a test fails.
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.exceptions import ComplexWarning
 from scipy import linalg as scipy_linalg
 from scipy import special
 
 import graphlab.tensor as T
-from graphlab.dtypes import BOOL, COMPLEX, FLOAT, INTEGER
+from graphlab.dtypes import ALL, BOOL, COMPLEX, FLOAT, INTEGER
 from graphlab.graph.node import Variable
+from graphlab.ops import check, extents, index, reduce
 from graphlab.ops import elementwise as e
-from graphlab.ops import extents, index, reduce
+from graphlab.ops import special as sp
+from graphlab.ops.ufunc import Elementwise, Undefined
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -28,7 +32,7 @@ Rng = np.random.Generator
 REAL = ("float64", "float32")
 NUMERIC = (*REAL, "int64", "int8", "uint8")
 MOST = (*NUMERIC, "bool")
-EVERY = (*BOOL, *INTEGER, "float32", "float64")  # what the C back end computes
+WIDE = (*MOST, "float16", *COMPLEX)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Case:
     reference: Callable[..., Any]
     operands: tuple[Operand, ...] = (Operand(),)
     shapes: tuple[tuple[Shape, ...], ...] = (((2, 3),),)
-    dtypes: tuple[str, ...] = MOST
+    dtypes: tuple[str, ...] = WIDE
     ulps: float = 0.0
     scale: float = 0.0
     differentiable: bool = True
@@ -97,28 +101,43 @@ class Case:
 # ---- elementwise: generated from the ops' own table -----------------------------------------------
 
 
-def _numpy_meaning(op: e.Elementwise) -> Callable[..., Any]:
+def _numpy_meaning(op: Elementwise) -> Callable[..., Any]:
     """What the name of `op` means in NumPy or SciPy, found by the name."""
+    if op.name == "complex":
+        return _with_parts
     if op.name == "sigmoid":
-        return lambda x: special.expit(_at_least_single(x))
+        return lambda x: special.expit(_at_least_single(x)).astype(_at_least_single(x).dtype)
     if op.name == "polygamma":  # always in float64: SciPy loses digits that it could keep
         return lambda n, x: special.polygamma(np.asarray(n, "float64"), np.asarray(x, "float64"))
+    if op.name == "sinc":  # NumPy's is a function that takes complex too
+        return lambda x: np.sinc(_at_least_single(x))
     if op.name == "softplus":
         return lambda x: np.logaddexp(_at_least_single(x), np.zeros((), _at_least_single(x).dtype))
-    found: Callable[..., Any] = getattr(np, op.name, None) or getattr(special, op.name)
+    found: Callable[..., Any] = getattr(special if isinstance(op, sp.Special) else np, op.name)
     return found
 
 
+def _with_parts(re: Array, im: Array) -> Array:
+    if np.iscomplexobj(re) or np.iscomplexobj(im):
+        raise TypeError
+    made = np.empty(np.broadcast_shapes(re.shape, im.shape), np.result_type(re, im, "complex64"))
+    made.real, made.imag = re, im
+    return made
+
+
 def _at_least_single(x: Array) -> Array:
+    if np.iscomplexobj(x):
+        raise TypeError
     return x if x.dtype.name in FLOAT else x.astype("float64")
 
 
 def takes(function: Callable[..., Any], dtypes: Sequence[str]) -> bool:
     """Whether NumPy computes `function` of operands of `dtypes`."""
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", ComplexWarning)  # what drops imaginary parts does not take them
             function(*(np.ones((1,), d) for d in dtypes))
-    except TypeError:
+    except (TypeError, ComplexWarning):
         return False
     return True
 
@@ -131,9 +150,13 @@ _BROADCASTS: dict[int, tuple[tuple[Shape, ...], ...]] = {
 }
 
 
+# SciPy's gammaln is infinite for subnormal numbers, its kv in float32 nan where that in float64 is 0.
+_EDGES = {"polygamma": "none", **dict.fromkeys(("power", "gammaln", "sinc", "kv"), "floats")}
+
+
 def elementwise_cases() -> Iterator[Case]:
     """One case for each elementwise op, in every dtype that NumPy takes."""
-    for op in e.TABLE:
+    for op in (*e.TABLE, *sp.TABLE):
         meaning = _numpy_meaning(op)
         low, high = op.domain
         operands = tuple(Operand(low, high) for _ in range(op.arity))
@@ -141,7 +164,7 @@ def elementwise_cases() -> Iterator[Case]:
         if op.name == "where":
             operands = (Operand(dtype="bool"), *operands[1:])
         first = operands[0].dtype
-        dtypes = tuple(d for d in EVERY if takes(meaning, [first or d, *(d,) * (op.arity - 1)]))
+        dtypes = tuple(d for d in ALL if takes(meaning, [first or d, *(d,) * (op.arity - 1)]))
         yield Case(
             op.name,
             op,
@@ -150,18 +173,19 @@ def elementwise_cases() -> Iterator[Case]:
             shapes,
             dtypes,
             ulps=op.ulps,
-            differentiable=op.pull is not None and op.name != "polygamma",
-            scale=1.0 if op.name in ("gammaln", "digamma") else 0.0,  # they cross 0 where they are not exact
+            # Where a derivative is undefined, that by the other operands has a test of its own.
+            differentiable=op.pull is not None and not any(isinstance(p, Undefined) for p in op.pull),
+            # These cross 0 where they are not exact.
+            scale=1.0 if op.name in ("gammaln", "digamma", "logit", "sinc") else 0.0,
             # Which zero is the larger one depends on the vector instructions that NumPy was built for.
             signed_zeros=op.name not in ("maximum", "minimum", "fmax", "fmin"),
-            # SciPy's gammaln is infinite for subnormal numbers, where that of C is right.
-            edges={"polygamma": "none", "power": "floats", "gammaln": "floats"}.get(op.name, "all"),
+            edges=_EDGES.get(op.name, "all"),
         )
 
 
 def conversion_cases() -> Iterator[Case]:
     """Casts between dtypes, and what is composed of elementwise ops."""
-    for target in ("bool", "int8", "uint8", "int32", "int64", "uint64", "float32", "float64"):
+    for target in ("bool", "int8", "uint8", "int32", "int64", "uint64", *FLOAT, *COMPLEX):
         # Out of range, float to int is undefined in C and in NumPy: the domain stays inside.
         low = 0.0 if target.startswith("u") else -3.0
         yield Case(
@@ -169,7 +193,7 @@ def conversion_cases() -> Iterator[Case]:
             lambda x, t=target: T.cast(x, t),
             lambda x, t=target: x.astype(t),
             (Operand(low),),
-            dtypes=EVERY,
+            dtypes=ALL if target in (*COMPLEX, *BOOL) else (*BOOL, *INTEGER, *FLOAT),
             edges="none",
             differentiable=target == "float64",
         )
@@ -193,7 +217,7 @@ def reduction_cases() -> Iterator[Case]:
     """Every reduction over several axes, with and without keepdims."""
     kinds: tuple[tuple[str, Any, Any, dict[str, Any]], ...] = (
         ("sum", T.sum, np.sum, {"ulps": 8, "scale": 8.0, "signed_zeros": False, "edges": "order"}),
-        ("prod", T.prod, np.prod, {"ulps": 32, "dtypes": NUMERIC, "edges": "order"}),
+        ("prod", T.prod, np.prod, {"ulps": 32, "dtypes": (*NUMERIC, *COMPLEX), "edges": "order"}),
         ("max", T.max, np.max, {"signed_zeros": False}),
         ("min", T.min, np.min, {"signed_zeros": False}),
         ("mean", T.mean, np.mean, {"ulps": 16, "scale": 4.0, "signed_zeros": False, "edges": "floats"}),
@@ -203,7 +227,7 @@ def reduction_cases() -> Iterator[Case]:
         ("all", T.all, np.all, {}),
     )
     for name, build, meaning, more in kinds:
-        settings: dict[str, Any] = {"dtypes": MOST, "differentiable": name not in ("any", "all"), **more}
+        settings: dict[str, Any] = {"dtypes": WIDE, "differentiable": name not in ("any", "all"), **more}
         # An empty max or min is an error, and that of var and std is NaN by way of a warning.
         shapes = _THREE if name in ("max", "min") else (*_THREE, *_EMPTY)
         for label, axis in _AXES:
@@ -240,6 +264,7 @@ def reduction_cases() -> Iterator[Case]:
         "sum as float32",
         lambda x: T.sum(x, 0, dtype="float32"),
         lambda x: np.sum(x, 0, dtype="float32"),
+        dtypes=MOST,
         edges="floats",
         ulps=8,
         scale=8.0,
@@ -276,7 +301,7 @@ def shape_cases() -> Iterator[Case]:
         lambda x: np.array([x.shape[1], 3]),
         differentiable=False,
     )
-    three = {"shapes": (((2, 3, 4),), ((0, 3, 1),)), "dtypes": MOST}
+    three = {"shapes": (((2, 3, 4),), ((0, 3, 1),))}
     views: tuple[tuple[str, Any, Any], ...] = (
         ("transpose", T.transpose, np.transpose),
         ("transpose axes", lambda x: T.transpose(x, (1, 2, 0)), lambda x: np.transpose(x, (1, 2, 0))),
@@ -533,6 +558,8 @@ def network_cases() -> Iterator[Case]:
         ("grad_clip", lambda x: T.grad_clip(x, -1, 1)),
     ):
         yield Case(name, steer, lambda x: x, dtypes=NUMERIC, differentiable=False)  # the gradient is not the value's
+    yield Case("print", check.Print("", ()), lambda x: x, dtypes=ALL)
+    yield Case("check", lambda x: check.check(x, x.size >= 0), lambda x: x, dtypes=ALL)
     yield Case("relu", T.nnet.relu, lambda x: np.maximum(x, x.dtype.type(0)), dtypes=NUMERIC, signed_zeros=False)
     yield Case(
         "leaky relu", lambda x: T.nnet.relu(x, 0.25), lambda x: np.where(x > 0, x, x * x.dtype.type(0.25)), dtypes=REAL
@@ -666,6 +693,7 @@ def cumulative_cases() -> Iterator[Case]:
             f"{name} as float32",
             lambda x, b=build: b(x, 0, "float32"),
             lambda x, m=meaning: m(x, 0, "float32"),
+            dtypes=MOST,
             shapes=some,
             differentiable=False,
         )
@@ -687,6 +715,7 @@ def cumulative_cases() -> Iterator[Case]:
         lambda x, w: np.bincount(x, w, 8),
         (numbers, Operand()),
         (((4,), (4,)),),
+        dtypes=MOST,
         exact_shape=False,
     )
     for label, axis, kept in (("all", None, False), ("first", 0, True)):
@@ -958,7 +987,7 @@ def norm_cases() -> Iterator[Case]:
                     lambda x, o=order, a=axis, k=keepdims: T.norm(x, o, a, k),
                     lambda x, o=order, a=axis, k=keepdims: np.linalg.norm(x, o, a, k),
                     shapes=((shape,),),
-                    dtypes=NUMERIC if axis is None else REAL,
+                    dtypes=(*(NUMERIC if axis is None else REAL), *COMPLEX),
                     ulps=64,
                     scale=4.0,
                     edges="none",
@@ -990,7 +1019,7 @@ def contraction_cases() -> Iterator[Case]:
         (",i", ((), (3,))),
     )
     close: dict[str, Any] = {"ulps": 64, "scale": 32.0, "signed_zeros": False, "edges": "none"}
-    close["dtypes"] = (*REAL, "int8")
+    close["dtypes"] = (*REAL, *COMPLEX, "int8")
     for form, shapes in forms:
         yield Case(
             f"einsum {form}",
@@ -1001,7 +1030,7 @@ def contraction_cases() -> Iterator[Case]:
             **close,
         )
     for label, shapes in (("matrices", ((2, 3), (3, 2))), ("vector", ((2,), (3, 2))), ("empty", ((0, 2), (2, 1)))):
-        yield Case(f"kron {label}", T.kron, np.kron, (Operand(), Operand()), (shapes,), MOST)
+        yield Case(f"kron {label}", T.kron, np.kron, (Operand(), Operand()), (shapes,), ulps=2)
     for axes in ((0, 1), (2, 0)):
         yield Case(
             f"trace {axes}",
@@ -1013,6 +1042,62 @@ def contraction_cases() -> Iterator[Case]:
             ulps=4,
             scale=8.0,
         )
+
+
+def comparison_cases() -> Iterator[Case]:
+    """Whole arrays compared."""
+    two = (Operand(), Operand())
+    for label, shapes in (("alike", ((2, 3), (2, 3))), ("unlike", ((2, 3), (3, 3)))):
+        yield Case(f"array_equal, {label}", T.array_equal, np.array_equal, two, (shapes,), differentiable=False)
+    yield Case("array_equal to itself", lambda x: T.array_equal(x, x), lambda x: np.array_equal(x, x),
+               differentiable=False)  # fmt: skip
+
+
+def window_cases() -> Iterator[Case]:
+    """Windows over the last axes, and what is made of them."""
+    seen = np.lib.stride_tricks.sliding_window_view
+    yield Case(
+        "windows",
+        lambda x: T.nnet.windows(x, (2, 2), (1, 2)),
+        lambda x: seen(x, (2, 2), (-2, -1))[..., ::2, :, :],
+        shapes=(((2, 3, 4),), ((0, 4, 5),)),
+    )
+    yield Case(
+        "fold_windows",
+        lambda g: T.nnet.fold_windows(g, (4,), 2),
+        lambda g: g.reshape(-1, 4),
+        shapes=(((3, 2, 2),), ((0, 2, 2),)),
+        dtypes=NUMERIC,
+        signed_zeros=False,
+    )
+    yield Case(
+        "conv2d",
+        T.nnet.conv2d,
+        lambda x, w: np.einsum("ncijkl,fckl->nfij", seen(x, w.shape[2:], (2, 3)), w[:, :, ::-1, ::-1]),
+        (Operand(), Operand()),
+        (((2, 2, 4, 4), (3, 2, 2, 3)), ((0, 2, 3, 3), (1, 2, 3, 3))),
+        REAL,
+        ulps=32,
+        scale=32.0,
+        edges="none",
+        signed_zeros=False,
+    )
+    pooled = {"shapes": (((2, 4, 6),), ((0, 4, 6),)), "dtypes": NUMERIC, "signed_zeros": False}
+    yield Case(
+        "max_pool",
+        lambda x: T.nnet.max_pool(x, (2, 3)),
+        lambda x: x.reshape(-1, 2, 2, 2, 3).max((-3, -1)),
+        **pooled,  # type: ignore[arg-type]
+    )
+    yield Case(
+        "sum_pool",
+        lambda x: T.nnet.pool_2d(x, (2, 3), mode="sum"),
+        lambda x: x.reshape(-1, 2, 2, 2, 3).sum((-3, -1), dtype=x.dtype),
+        ulps=8,
+        scale=8.0,
+        edges="order",
+        **pooled,  # type: ignore[arg-type]
+    )
 
 
 def _table() -> tuple[Case, ...]:
@@ -1033,6 +1118,8 @@ def _table() -> tuple[Case, ...]:
         equation_cases,
         norm_cases,
         contraction_cases,
+        comparison_cases,
+        window_cases,
     )
     return tuple(case for family in families for case in family())
 

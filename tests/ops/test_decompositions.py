@@ -14,7 +14,7 @@ from graphlab.autodiff import grad, verify_grad
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, NullGradientError
 from graphlab.graph.node import Variable
 from graphlab.graph.walk import toposort
-from graphlab.ops.base import Host
+from graphlab.ops.lowering import Host
 from tests.ops.values import value
 
 Array = np.ndarray[Any, Any]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import graphlab
 import graphlab.tensor as T
-from graphlab.errors import GraphShapeError, GraphTypeError
-from graphlab.ops.base import Host, Runtime
+from graphlab.errors import GraphlabError, GraphShapeError, GraphTypeError
+from graphlab.ops.lowering import Host, Runtime
 from tests.ops.values import value
 
 
@@ -36,6 +37,34 @@ def test_dtypes_promote_and_blas_takes_only_its_own() -> None:
     integers = T.lmatrix("a") @ T.lmatrix("b")
     assert integers.owner is not None
     assert isinstance(integers.owner.op.lowering(integers.owner), Host)
+
+
+BATCHES = [
+    ((2, 3, 4), (2, 4, 5)), ((3, 4), (5, 4, 2)), ((1, 2, 3, 4), (5, 1, 4, 2)), ((4,), (3, 4, 2)), ((2, 3, 4), (4,)),
+    ((2, 1, 4), (2, 4, 1)), ((2, 1, 4), (2, 4, 3)), ((0, 3, 4), (4, 2)), ((2, 3, 0), (2, 0, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_batch_of_products_is_computed_in_c_as_numpy_does(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    by_rank = {}
+    for left, right in BATCHES:
+        a, b = (rng.normal(size=shape).astype(dtype) for shape in (left, right))
+        ranks = a.ndim, b.ndim
+        if ranks not in by_rank:
+            x, y = (T.tensor(dtype, (None,) * n) for n in ranks)
+            by_rank[ranks] = graphlab.function([x, y], x @ y)
+            assert "api->matmul" in by_rank[ranks].c_source
+        for given in (a, a[..., ::-1], a[::-1], np.asfortranarray(a)):
+            want = np.matmul(given, b)
+            got = by_rank[ranks](given, b)
+            assert (got.shape, got.dtype) == (want.shape, want.dtype)
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    wide = np.broadcast_to(rng.normal(size=(3, 4)).astype(dtype), (6, 3, 4))
+    np.testing.assert_allclose(by_rank[3, 3](wide, wide.swapaxes(1, 2)), wide @ wide.swapaxes(1, 2), rtol=1e-5)
+    with pytest.raises(GraphlabError, match="matmul"):
+        by_rank[3, 3](np.ones((2, 3, 4), dtype), np.ones((3, 4, 5), dtype))
 
 
 def test_tensordot_refuses_axes_that_do_not_pair() -> None:

@@ -11,7 +11,8 @@ import pytest
 import graphlab.tensor as T
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.types import TensorType
-from graphlab.ops.elementwise import Cast, log, log1p, negative
+from graphlab.ops.conversion import Cast
+from graphlab.ops.elementwise import log, log1p, negative
 from graphlab.ops.reduce import Sum
 from graphlab.rewrite.rule import ANY, BOOL, EXACT, INTEGER, REAL, ROUNDING, NodeRule, Rule
 

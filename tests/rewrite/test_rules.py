@@ -14,7 +14,8 @@ from graphlab.graph.node import Constant, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
-from graphlab.ops.elementwise import Cast, exp, log, log1p, sigmoid, sqrt, square
+from graphlab.ops.conversion import Cast
+from graphlab.ops.elementwise import exp, log, log1p, sigmoid, sqrt, square
 from graphlab.ops.nnet import LogSumExp, Softmax
 from graphlab.ops.reduce import Sum, sum_to
 from graphlab.rewrite.check import check
@@ -290,5 +291,3 @@ def test_guards_of_scaling() -> None:
         node = (x * c * d).owner
         assert node is not None
         assert (rule.match(node) is not None) == fires, (c, d)
-
-

@@ -304,9 +304,7 @@ def test_a_failing_compiler_is_quoted_and_the_c_is_kept(folder: Path) -> None:
         ("echo some error >&2; exit 1", "some error"),
     ],
 )
-def test_a_broken_compiler_is_an_error_and_leaves_no_entry(
-    folder: Path, fake: Any, script: str, message: str
-) -> None:
+def test_a_broken_compiler_is_an_error_and_leaves_no_entry(folder: Path, fake: Any, script: str, message: str) -> None:
     with using(cc=fake(script)), pytest.raises(CompilerError, match=message):
         build(PROGRAM)
     assert not list(folder.glob("*.so"))
@@ -390,9 +388,7 @@ def test_no_compiler_outlives_us(folder: Path, fake: Any, number: signal.Signals
         assert not build(PROGRAM).cached  # neither a lock nor half an entry is left
 
 
-def test_processes_that_want_the_same_program_compile_it_once(
-    folder: Path, fake: Any, tmp_path: Path
-) -> None:
+def test_processes_that_want_the_same_program_compile_it_once(folder: Path, fake: Any, tmp_path: Path) -> None:
     log = tmp_path / "log"
     cc = fake(f'echo compiled >> {log}; sleep 0.2; exec gcc "$@"')[0]
     processes = [in_new_process(BUILD_ONE, folder, GRAPHLAB_CC=cc) for _ in range(4)]
@@ -428,9 +424,7 @@ def test_threads_share_one_compilation(folder: Path, fake: Any, tmp_path: Path) 
 # ---- loading -------------------------------------------------------------------------------------
 
 
-def test_a_folder_where_nothing_may_be_executed_is_worked_around(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_where_nothing_may_be_executed_is_worked_around(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = program._opened
 
     def noexec(built: Built, facts: dict[str, Any]) -> Any:

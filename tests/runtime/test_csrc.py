@@ -53,10 +53,7 @@ def test_an_extension_that_is_older_than_its_header_is_not_used(
 
 
 def test_a_failure_says_what_happened() -> None:
-    assert (
-        str(StepFailed(2, "index", (0, 5, 3)))
-        == "step 2: on axis 0 the index 5 is out of range for the extent 3"
-    )
+    assert str(StepFailed(2, "index", (0, 5, 3))) == "step 2: on axis 0 the index 5 is out of range for the extent 3"
     assert str(StepFailed(2, "unknown", ())) == "step 2: unknown"
 
 
@@ -80,9 +77,7 @@ except CompilerError as error:
 
 def test_without_the_extension_programs_are_refused_and_callables_work() -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT], env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", WITHOUT], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "C runtime was not built when graphlab was installed" in done.stdout
 

@@ -67,9 +67,7 @@ def test_matmul_takes_every_layout(left: tuple[int, ...], right: tuple[int, ...]
     ids=str,
 )
 def test_products_of_nothing_are_zeros(left: tuple[int, ...], right: tuple[int, ...]) -> None:
-    np.testing.assert_array_equal(
-        product(np.ones(left), np.ones(right)), np.ones(left) @ np.ones(right), strict=True
-    )
+    np.testing.assert_array_equal(product(np.ones(left), np.ones(right)), np.ones(left) @ np.ones(right), strict=True)
 
 
 def test_a_broadcast_operand_is_packed() -> None:

@@ -77,9 +77,7 @@ def test_reshape_to_and_from_scalars() -> None:
     [((5, 5), "reshape", (24, 25)), ((-1, 7), "reshape", (24, 7)), ((-1, 0), "reshape", (24, 0)),
      ((-1, -1), "negative", (1, -1)), ((-3,), "negative", (0, -3)), ((2**40, 2**40), "size", (0,))],
 )  # fmt: skip
-def test_a_bad_reshape_says_what_does_not_fit(
-    shape: tuple[int, ...], kind: str, detail: tuple[int, ...]
-) -> None:
+def test_a_bad_reshape_says_what_does_not_fit(shape: tuple[int, ...], kind: str, detail: tuple[int, ...]) -> None:
     with pytest.raises(StepFailed) as info:
         run_one("reshape", ("float64", len(shape)), [A, np.array(shape, "int64")], (len(shape), 3))
     assert (info.value.kind, info.value.detail) == (kind, detail)

@@ -30,9 +30,7 @@ def test_bidirectional_overrides_are_spelled_out() -> None:
     assert escape("a\u202eb") == "a\\u202eb"
 
 
-@given(
-    st.recursive(st.text() | st.integers(), lambda part: st.lists(part) | st.dictionaries(st.text(), part))
-)
+@given(st.recursive(st.text() | st.integers(), lambda part: st.lists(part) | st.dictionaries(st.text(), part)))
 def test_script_json_reads_back_and_never_closes_its_element(data: object) -> None:
     text = script_json(data)
     assert json.loads(text) == data

@@ -57,9 +57,7 @@ def lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {
-        f"JUPYTER_{name}": str(folder / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
-    }
+    own = {f"JUPYTER_{name}": str(folder / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
     environment = {
         **os.environ, **own, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PLATFORM_DIRS": "1",
         "PYTHONPATH": str(ROOT), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
@@ -101,9 +99,7 @@ class Notebook:
 
     def __init__(self, visit: Visit, address: str) -> None:
         self.visit, self.page = visit, visit.page
-        self.page.goto(
-            f"{address}/doc/tree/explorer.ipynb?reset&token={TOKEN}", wait_until="domcontentloaded"
-        )
+        self.page.goto(f"{address}/doc/tree/explorer.ipynb?reset&token={TOKEN}", wait_until="domcontentloaded")
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
         # The notebook's own indicator reads "idle" before there is a kernel; the session knows better.
         self.page.wait_for_function(
@@ -122,9 +118,7 @@ class Notebook:
         return cell.locator(".jp-Cell-outputArea")
 
     def theme(self, name: str) -> None:
-        self.page.evaluate(
-            "name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", name
-        )
+        self.page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", name)
         dark = "false" if "Dark" in name else "true"
         self.page.locator(f'body[data-jp-theme-light="{dark}"]').wait_for(state="attached")
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")

@@ -26,9 +26,7 @@ def made(edges: Sequence[tuple[int, int]], groups: tuple[Group, ...] = ()) -> Di
 
 def near(box: Box, point: tuple[float, float], slack: float = 9.0) -> bool:
     x, y = point
-    return (
-        box.x - slack <= x <= box.x + box.width + slack and box.y - slack <= y <= box.y + box.height + slack
-    )
+    return box.x - slack <= x <= box.x + box.width + slack and box.y - slack <= y <= box.y + box.height + slack
 
 
 def check(drawn: Diagram, placed: Layout) -> None:

@@ -203,9 +203,7 @@ def test_a_syntax_error_names_the_cells_line(shell: InteractiveShell, capsys: py
         ("%%symgraph\nn = 1", "no symbolic variable"),
     ],
 )
-def test_other_mistakes(
-    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], cell: str, message: str
-) -> None:
+def test_other_mistakes(shell: InteractiveShell, capsys: pytest.CaptureFixture[str], cell: str, message: str) -> None:
     _, shown = failure(shell, cell, capsys)
     assert message in shown
     assert len(shown.strip().splitlines()) <= 4

@@ -79,9 +79,7 @@ def test_a_line_of_c_lights_its_node_and_the_users_line(visit, cubic, tmp_path) 
     nodes = set(str(line.get_attribute("data-nodes")).split())
     line.click()
     expect(line).to_have_class("is-focus")
-    lit = page.locator(".gl-canvas .is-focus").evaluate_all(
-        "all => all.flatMap(g => g.dataset.nodes.split(' '))"
-    )
+    lit = page.locator(".gl-canvas .is-focus").evaluate_all("all => all.flatMap(g => g.dataset.nodes.split(' '))")
     assert nodes & set(lit)
     expect(page.get_by_test_id("gl-python").locator("li.is-focus")).to_contain_text("2 * x + x**3")
     page.get_by_test_id("gl-python").locator("li", has_text="dvector").click()

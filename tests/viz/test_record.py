@@ -30,9 +30,7 @@ def test_nodes_are_stored_once_and_inputs_come_first(training: graphlab.Function
         place = {name: k for k, name in enumerate(graph["nodes"])}
         for name in graph["nodes"]:
             assert all(place[source] < place[name] for source, _ in nodes[name]["inputs"])
-    assert all(
-        source in nodes for graph in trace["graphs"] for group in ends(trace, graph) for source, _ in group
-    )
+    assert all(source in nodes for graph in trace["graphs"] for group in ends(trace, graph) for source, _ in group)
 
 
 def test_it_is_json_and_the_same_every_time(training: graphlab.Function) -> None:
@@ -93,9 +91,7 @@ def test_values_of_all_nodes_are_those_of_numpy(cubic: graphlab.Function) -> Non
     for name, (value,) in trace["values"].items():
         if nodes[name]["op"] in expected:
             seen.add(nodes[name]["op"])
-            np.testing.assert_allclose(
-                np.array(value["elements"][0], float), expected[nodes[name]["op"]], rtol=1e-15
-            )
+            np.testing.assert_allclose(np.array(value["elements"][0], float), expected[nodes[name]["op"]], rtol=1e-15)
     assert seen >= {"power", "add"}  # the power was optimised away; its value is shown all the same
 
 

@@ -17,9 +17,7 @@ def test_the_ending_chooses_the_format(cubic: graphlab.Function, tmp_path) -> No
         assert cubic.report(tmp_path / f"f{suffix}").read_text().startswith(start)
 
 
-def test_an_unknown_ending_or_view_is_an_error_that_names_the_choices(
-    cubic: graphlab.Function, tmp_path
-) -> None:
+def test_an_unknown_ending_or_view_is_an_error_that_names_the_choices(cubic: graphlab.Function, tmp_path) -> None:
     with pytest.raises(GraphValueError, match=r"f\.pdf.*\n.*\n?.*\.svg, \.html"):
         cubic.report(tmp_path / "f.pdf")
     with pytest.raises(GraphValueError, match="side-by-side"):
@@ -54,9 +52,7 @@ def test_the_page_allows_nothing_but_its_own_script_and_style(
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", text)
 
 
-def test_a_report_does_not_change_shared_variables(
-    training: graphlab.Function, batch: list[Any], tmp_path
-) -> None:
+def test_a_report_does_not_change_shared_variables(training: graphlab.Function, batch: list[Any], tmp_path) -> None:
     before = [v.get_value() for v in training.updated]
     training.report(tmp_path / "t.html", args=batch)
     for old, shared in zip(before, training.updated, strict=True):

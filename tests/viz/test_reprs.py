@@ -67,10 +67,6 @@ def test_hostile_names_cannot_leave_the_alternative_text() -> None:
 
 
 def test_importing_graphlab_imports_nothing_that_draws() -> None:
-    program = (
-        "import sys, graphlab; print({'anywidget', 'IPython', 'graphviz', 'pygments'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    program = "import sys, graphlab; print({'anywidget', 'IPython', 'graphviz', 'pygments'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

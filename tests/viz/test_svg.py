@@ -93,9 +93,7 @@ def test_hostile_names_leave_dot_valid(tmp_path) -> None:
     f = graphlab.function(xs, sum(xs[1:], xs[0]), mode="interpret")
     path = tmp_path / "x.dot"
     f.report(path, show="before")
-    plain = subprocess.run(
-        ["dot", "-Tplain"], input=path.read_bytes(), capture_output=True, check=True
-    ).stdout
+    plain = subprocess.run(["dot", "-Tplain"], input=path.read_bytes(), capture_output=True, check=True).stdout
     assert sum(line.startswith(b"node ") for line in plain.splitlines()) == 2 * len(xs) - 1
 
 
