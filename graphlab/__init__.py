@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphlab.arguments import In, Out
+from graphlab.control.body import until
 from graphlab.control.folds import foldl, foldr, map, reduce, while_loop
 from graphlab.control.ifelse import ifelse
-from graphlab.control.scan import scan, until
+from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError

@@ -45,6 +45,9 @@ class Out:
     borrow: bool = False
 
 
+_MAKERS = ("T.scalar", "T.vector", "T.matrix", "T.tensor3", "T.tensor4")  # by rank
+
+
 def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype}{list(value.shape)}"
@@ -81,8 +84,9 @@ def as_argument(value: Any, spec: In, position: int, downcast: bool | None) -> A
         raise _refuse(GraphTypeError, spec, position, value, f"{array.dtype} is no numeric dtype")
     if array.ndim != spec.variable.ndim:
         raise _refuse(
-            GraphTypeError, spec, position, value, f"{spec.variable.ndim} dimensions are needed, it has {array.ndim}"
-        )
+            GraphTypeError, spec, position, value, f"the rank must be {spec.variable.ndim}, it is {array.ndim}",
+            f"reshape it, or make the input with {_MAKERS[array.ndim]}" if array.ndim < len(_MAKERS) else "reshape it",
+        )  # fmt: skip
     if array.dtype != want:
         exact = not isinstance(value, np.ndarray | np.generic)
         array = _converted(array, want, spec, position, value, downcast, from_python=exact)

@@ -202,8 +202,7 @@ class Function(CallableBase):  # type: ignore[misc]
         self._general: tuple[Lowered, Machine | None] | None = None
         self._assumes = True
         self.profile: Profile | None = None
-        # the runtime looks at dtypes and ranks alone; what else is declared of an input is looked at here
-        checked = mode.name == "debug" or any(s.value is not None or s.strict or _knows_extents(s) for s in specs)
+        checked = mode.name == "debug" or any(s.value is not None or s.strict for s in specs)
         if compiled.machine is not None and not checked:
             compiled.machine.bind(self, self._slow, structure.kind == "single", structure.form)
         else:
@@ -438,10 +437,6 @@ class Function(CallableBase):  # type: ignore[misc]
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _knows_extents(spec: In) -> bool:
-    return any(n is not None for n in spec.variable.type.shape)
 
 
 def _excerpt(lines: Sequence[str], span: tuple[int, int]) -> str:

@@ -174,7 +174,7 @@ def len_of_a_variable() -> int:
     return len(x)  # here
 
 
-@mistake(GraphTypeError, rX)
+@mistake(GraphTypeError, r"s: float64 is a scalar", "has no len", r"T\.vector")
 def len_of_a_scalar() -> int:
     return len(s)  # here
 
@@ -467,7 +467,12 @@ product = graphlab.function([x, y], x * y, name="product")
 doubled = graphlab.function([k], k * 2, name="doubled")
 
 
-@mistake(GraphTypeError, r"input 0 \(x\) expects float64\[\?\], got list \[\[1\.0, 2\.0\]\]", "1 dimension.*it has 2")
+@mistake(
+    GraphTypeError,
+    r"input 0 \(x\) expects float64\[\?\], got list \[\[1\.0, 2\.0\]\]",
+    "rank must be 1, it is 2",
+    r"T\.matrix",
+)
 def an_argument_of_another_rank() -> Any:
     return double([[1.0, 2.0]])  # here
 
@@ -773,7 +778,7 @@ def a_text_for_a_seed() -> Any:
     return graphlab.RandomStream("a")  # here
 
 
-@mistake(GraphTypeError, r"scale takes \(a.*factor.*: too many positional", "the operands are x")
+@mistake(GraphTypeError, r"scale takes \(a.*factor.*: too many positional", "call it like")
 def a_symbolic_function_with_too_many_arguments() -> Any:
     @graphlab.symbolic
     def scale(a: Any, factor: int = 2) -> Any:
@@ -835,7 +840,7 @@ PLAIN = [
     (lambda: double[0], TypeError, "'Function' object is not subscriptable"),
     (lambda: np.zeros(n), TypeError, "got '<n: int64>'"),
     (lambda: x.length, AttributeError, "'Variable' object has no attribute 'length'"),
-    (lambda: w.value, AttributeError, r"<w: shared float64\[\?\]> has no \.value: .* get_value\(\), .* set_value\(new\)"),
+    (lambda: w.value, AttributeError, r"<w: shared .*> has no \.value: .* get_value\(\), .* set_value\(new\)"),
     (lambda: setattr(w, "value", 3), AttributeError, r"change it with set_value\(new\)"),
     (lambda: setattr(x, "shape", 3), AttributeError, r"a Variable is immutable; build a new one"),
     (lambda: graphlab.scan(lambda a: a, x) + 1, TypeError, "tuple"),
@@ -872,7 +877,7 @@ class TestNothingIsRaised:
         [
             (np.ones(2) + x, [2.0, 3.0]), (np.float64(3) * x, [3.0, 6.0]), (np.ones(2) @ x, 3.0),
             (np.ones(2) < x, [False, True]), (np.int64(2) ** x, [2.0, 4.0]), (np.float32(1) - x, [0.0, -1.0]),
-            ([1, 2] + x, [2.0, 4.0]),
+            ([1, 2] * x, [1.0, 4.0]),
         ],
     )  # fmt: skip
     def test_numpys_operators_make_variables(self, made: Any, want: Any) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.control.body import Turn, Updates, until
 from graphlab.control.recurrent import Info, Read, listed, turns_of
-from graphlab.control.scan import Turn, Updates, apply, scan, until
+from graphlab.control.scan import apply, scan
 from graphlab.dtypes import is_float
 from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
 from graphlab.graph.node import Constant, Variable

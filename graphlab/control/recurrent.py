@@ -89,7 +89,11 @@ class Read:
 def turns_of(reads: Sequence[Read], n_steps: Any) -> tuple[Variable, bool]:
     """The number of turns, and whether every sequence has just as many elements."""
     if n_steps is None and not reads:
-        raise GraphValueError("scan needs sequences or n_steps to know how many turns to make", origin=caller_origin())
+        raise GraphValueError(
+            "scan needs sequences or n_steps to know how many turns to make",
+            origin=caller_origin(),
+            hint="scan(f, x) makes a turn for each element of x, scan(f, n_steps=10) ten",
+        )
     if n_steps is None:
         extents = [r.available for r in reads]
         static = {r.sequence.type.shape[0] for r in reads if r.taps == (0,)}

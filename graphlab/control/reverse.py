@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from graphlab.autodiff import pulled
 from graphlab.control.invariants import hoisted
-from graphlab.control.turns import Turns
+from graphlab.control.rewind import Turns
 from graphlab.dtypes import is_float
 from graphlab.graph.node import Apply, Graph, Variable
+from graphlab.graph.types import TensorType
 from graphlab.graph.walk import leaves, rebuild
 from graphlab.ops.base import Cotangents
 from graphlab.ops.elementwise import add, equal, where
@@ -172,7 +173,8 @@ def _run(turns: Turns, parts: _Parts, seeds: dict[int, Variable], outside: _Outs
     ]
 
 
-def _value_type(op: Scan, link: Link):  # type: ignore[no-untyped-def]
+def _value_type(op: Scan, link: Link) -> TensorType:
+    """The type of what a link sends."""
     return op.body.inputs[op.taps[link[0]].start].type
 
 

@@ -73,7 +73,8 @@ class SymbolicFunction:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise GraphTypeError(f"{self.name} takes {signature}: {error}", origin=caller_origin()) from None
+            raise GraphTypeError(f"{self.name} takes {signature}: {error}", origin=caller_origin(),
+                                 hint="call it like the function that it was") from None  # fmt: skip
 
     def _labels(self, args: Sequence[Any]) -> list[str]:
         """The names of the parameters that `args` are for."""

@@ -74,6 +74,11 @@ class _Classes:
             (self.number[roots[0]],) = numbers
 
 
+def declared(inputs: Sequence[Variable]) -> tuple[Equal, ...]:
+    """What the types of `inputs` say of extents, which a program is compiled for: the caller refuses other arrays."""
+    return tuple(Equal(((v, d),), n) for v in inputs for d, n in enumerate(v.type.shape) if n is not None)
+
+
 def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
     """`graph` (expanded) without the sums to a shape that are plain sums, or none, if the returned equalities hold.
 

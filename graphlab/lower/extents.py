@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graphlab.graph.node import Apply, Variable
-from graphlab.ops.lowering import Lowering, Pointwise, Reduction, Runtime
+from graphlab.ops.lowering import Lowering, Pointwise, Reduction, Repeat, Runtime
 
 # A known extent is its number. An unknown one is a set of atoms, each an extent that a leaf or an
 # opaque op brings in: the broadcast of several unknown extents is the union of their sets, because the
@@ -87,7 +87,26 @@ class SymbolicShapes:
             case Runtime("windows", (rank, *_)):
                 fresh = self._fresh(variable)
                 return self._typed(variable, [*self[node.inputs[0]][:-rank], *fresh[-2 * rank :]])
+            case Repeat():
+                return self._typed(variable, self._of_loop(node, variable, lowering))
         return self._fresh(variable)
+
+    def _of_loop(self, node: Apply, variable: Variable, loop: Repeat) -> Sequence[Extent]:
+        """What a value is carried on from has its extents; a whole stack has a row for each element of a sequence."""
+        starts = node.inputs[1 + loop.sequences :]
+        traced = [k for k, r in enumerate(loop.recurrences) if r.traced]
+        finals = [k for k, r in enumerate(loop.recurrences) if r.final]
+        at, fresh = variable.index, self._fresh(variable)
+        if len(traced) <= at < len(traced) + len(finals):
+            return self[starts[finals[at - len(traced)]]]
+        if loop.until or at >= len(traced) + len(finals) + loop.maps:
+            return fresh
+        whole = loop.sequences and loop.keep[at if at < len(traced) else at - len(finals)] is None
+        first = self[node.inputs[1]][0] if whole else fresh[0]
+        if at >= len(traced):
+            return [first, *fresh[1:]]
+        start, depth = self[starts[traced[at]]], loop.recurrences[traced[at]].depth
+        return [first, *(start if depth == 1 else start[1:])]
 
     def _product(self, a: Extents, b: Extents) -> Extents:
         depth = max(len(a), len(b)) - 2

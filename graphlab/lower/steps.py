@@ -25,7 +25,7 @@ from graphlab.loops.ir import (
     Step,
 )
 from graphlab.loops.walk import without_unused
-from graphlab.lower.assume import Equal, assume, relied_on
+from graphlab.lower.assume import Equal, assume, declared, relied_on
 from graphlab.lower.expand import lowerings
 from graphlab.lower.frame import frame_of
 from graphlab.lower.fuse import Unit, fuse
@@ -90,6 +90,8 @@ class Steps:
         memory = plan(graph, units, meanings, self.table, given, owned=whole)
         steps = _Block(self, meanings, memory)
         self.whole = self.whole or steps
+        if whole and not self.general:
+            assumed = (*declared(graph.inputs), *assumed)
         if assumed:
             steps.check(assumed)
         for unit in units:

@@ -26,6 +26,7 @@ SHAPES: dict[str, tuple[float, float, float, float, float]] = {
     "reduction": (0, 0, 10, 0, 10),
     "linear algebra": (0, 0, 0, 0, 0),
     "shape": (0, 8, 0, 0, 8),
+    "control": (12, 0, 0, 0, 0),
     "other": (4, 0, 0, 0, 0),
     "reference": (6, 0, 0, 0, 0),
 }

@@ -9,18 +9,14 @@ if TYPE_CHECKING:
 
 # Ops live in one module per family, so the module says what family an op is of.
 FAMILIES = {
-    "elementwise": "elementwise",
-    "nnet": "elementwise",
-    "pooling": "reduction",
-    "convolution": "linear algebra",
-    "windows": "shape",
-    "reduce": "reduction",
-    "linalg": "linear algebra",
-    "shape": "shape",
-    "index": "shape",
-    "extents": "shape",
-    "join": "shape",
-}
+    **dict.fromkeys(("elementwise", "ufunc", "special", "conversion", "complex", "nnet"), "elementwise"),
+    **dict.fromkeys(("reduce", "products", "cumulative", "recurrence", "pooling"), "reduction"),
+    **dict.fromkeys(
+        ("linalg", "convolution", "systems", "determinants", "decompositions", "singular", "eigen", "least_squares",
+         "matrix_functions"), "linear algebra"),
+    **dict.fromkeys(("shape", "index", "extents", "join", "windows", "ranges"), "shape"),
+    **dict.fromkeys(("loop", "ifelse", "call"), "control"),
+}  # fmt: skip
 
 GLYPHS = {
     "shape": "n×m", "sum_to": "Σ",
@@ -35,15 +31,18 @@ GLYPHS = {
     "gammaln": "lnΓ", "maximum": "max", "minimum": "min", "cast": "→", "sum": "Σ", "prod": "∏",
     "mean": "x̄", "any": "∃", "all": "∀", "dot": "·", "matmul": "@", "transpose": "ᵀ", "dimshuffle": "ᵀ",
     "reshape": "▭", "broadcast_to": "⇉", "concatenate": "⧺", "join": "⧺", "stack": "☰", "subtensor": "[ ]",
-    "index": "[ ]", "arctan2": "atan", "conv1d": "∗", "conv2d": "∗", "conv3d": "∗", "windows": "⊞", "fold_windows": "⊟",
+    "ifelse": "?:", "index": "[ ]", "arctan2": "atan", "conv1d": "∗", "conv2d": "∗", "conv3d": "∗", "windows": "⊞", "fold_windows": "⊟",
 }  # fmt: skip
 
 
 def family(op: Op) -> str:
-    """The family of `op`: "elementwise", "reduction", "linear algebra", "shape" or "other"."""
+    """The family of `op`: "elementwise", "reduction", "linear algebra", "shape", "control" or "other"."""
     return FAMILIES.get(type(op).__module__.rpartition(".")[2], "other")
 
 
 def glyph(op: Op) -> str:
-    """A short mathematical sign for `op`: ƒ for what holds a graph; the beginning of its name if it has none."""
-    return GLYPHS.get(op.name) or ("ƒ" if op.graphs else op.name[:5])
+    """A short mathematical sign for `op`: ↻ for loops, ƒ for calls; the beginning of its name if it has none."""
+    if op.name in GLYPHS:
+        return GLYPHS[op.name]
+    loops = type(op).__module__.endswith(".loop")
+    return "↻" if loops else "ƒ" if op.graphs else op.name[:5]

@@ -335,3 +335,15 @@ def test_only_what_is_read_is_kept() -> None:
     np.testing.assert_array_equal(f(a[:1], np.zeros(3))[1], 2 * a[:1])
     with pytest.raises(GraphlabError, match="out of"):
         f(a[:0], np.zeros(3))  # as s[-1] of no turns
+
+
+def test_what_is_carried_keeps_its_extents() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    s, _ = graphlab.scan(lambda x_t, s: T.tanh(T.dot(w, s) + x_t), x, T.zeros(3))
+    f = graphlab.function([x, w], T.grad((s**2).sum(), w))
+    assert "sum_to" not in [step.name.rsplit("_", 1)[0] for step in f.lowered.program.steps]
+    np.testing.assert_allclose(
+        f(np.ones((4, 3)), np.eye(3)),
+        graphlab.function([x, w], T.grad((s**2).sum(), w), mode="interpret")(np.ones((4, 3)), np.eye(3)),
+        rtol=1e-12,
+    )
