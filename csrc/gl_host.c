@@ -47,7 +47,22 @@ static void drop(gl_call *call, void *object)
   leave(run, released);
 }
 
-const gl_hooks gl_python_hooks = {.new_output = new_output, .drop = drop};
+static int interrupted(gl_call *call)
+{
+  gl_activation *run = (gl_activation *)call;
+  int released = enter(run);
+  if (!released) { /* other threads get their turn */
+    PyThreadState *thread = PyEval_SaveThread();
+    PyEval_RestoreThread(thread);
+  }
+  int stop = PyErr_CheckSignals();
+  if (stop)
+    PyErr_Fetch(&run->raised[0], &run->raised[1], &run->raised[2]);
+  leave(run, released);
+  return stop;
+}
+
+const gl_hooks gl_python_hooks = {.new_output = new_output, .drop = drop, .interrupted = interrupted};
 
 /* ---- what a host function sees ----------------------------------------------------------------- */
 

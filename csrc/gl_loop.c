@@ -3,6 +3,9 @@
 #include "gl_runtime.h"
 
 #include <string.h>
+#include <time.h>
+
+#define POLL_MS 50
 
 static const _Alignas(16) char zeros[16]; /* an element of any type */
 
@@ -62,8 +65,23 @@ int gl_loop_begin(gl_frame *frame, const gl_loop *loop, int64_t *turns)
   return failed ? failed : *turns == 0 ? gl_loop_turn(frame, loop, -1) : 0;
 }
 
+/* A loop may take long, or never end: from time to time the user is asked. */
+static int stopped(gl_call *call)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  const int64_t ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  if (ms - call->asked < POLL_MS)
+    return 0;
+  const int first = call->asked == 0;
+  call->asked = ms;
+  return !first && call->hooks->interrupted(call);
+}
+
 int gl_loop_turn(gl_frame *frame, const gl_loop *loop, int64_t t)
 {
+  if (stopped(gl_call_of(frame)))
+    return gl_fail(frame, GL_ERROR_HOST, -1);
   for (int32_t k = 0; k < loop->n_elements; k++)
     row(frame, loop->elements[2 * k + 1], loop->elements[2 * k], t);
   return 0;

@@ -32,6 +32,8 @@ typedef struct gl_hooks {
   int (*new_output)(gl_call *call, int32_t slot, const int64_t *shape);
   /* Give up one reference to a block's object. */
   void (*drop)(gl_call *call, void *object);
+  /* Whether the run is to stop, since the user pressed Ctrl-C or a signal's handler raised. */
+  int (*interrupted)(gl_call *call);
 } gl_hooks;
 
 typedef struct gl_error {
@@ -46,7 +48,8 @@ struct gl_call {
   const gl_slot *slots;
   const gl_hooks *hooks;
   gl_error error;
-  int32_t keep; /* a debugger's frame: release does nothing */
+  int64_t asked; /* when `interrupted` was asked last, in ms */
+  int32_t keep;  /* a debugger's frame: release does nothing */
   int32_t n_pooled;
   gl_block pool[GL_POOL]; /* headers for the first objects, to spare a malloc */
 };

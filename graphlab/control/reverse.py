@@ -175,7 +175,8 @@ def _run(turns: Turns, parts: _Parts, seeds: dict[int, Variable], outside: _Outs
 
 def _value_type(op: Scan, link: Link) -> TensorType:
     """The type of what a link sends."""
-    return op.body.inputs[op.taps[link[0]].start].type
+    first: Variable = op.body.inputs[op.taps[link[0]].start]
+    return first.type
 
 
 def _sum(parts: Sequence[Variable], like: Variable) -> Variable:

@@ -3,7 +3,8 @@
 A gradient is summed back to the run-time shape of what it is the gradient of (`sum_to`), for an
 operand of extent 1 may have been stretched. In nearly every call none was. So a program is lowered as
 if none ever were, which lets gradients fuse; its first step checks that this holds for the arrays at
-hand. Where it does not, the caller runs the general program, lowered without assumptions.
+hand. Where it does not, the caller runs the general program, lowered without assumptions. The same
+step checks what the types of inputs declare, which arguments must meet in any case.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
-from graphlab.graph.node import Apply, Variable
+from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.ops.lowering import Lowering, Pointwise, Reduction, Repeat, Runtime
 
 # A known extent is its number. An unknown one is a set of atoms, each an extent that a leaf or an
@@ -13,6 +14,7 @@ from graphlab.ops.lowering import Lowering, Pointwise, Reduction, Repeat, Runtim
 Extent = int | frozenset[int]
 Extents = tuple[Extent, ...]
 Axis = tuple[Variable, int]
+_WHOLE = ((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 1, 1), (0, 0, 0, 0, 1, -1))  # the slices of all elements
 _MOST_ATOMS = 16  # beyond it a broadcast gets an atom of its own, so that sets stay small
 
 
@@ -73,13 +75,17 @@ class SymbolicShapes:
                     return self._typed(variable, self[like])
             case Runtime("sum_to"):
                 return self._typed(variable, self[node.inputs[1]])
-            case Runtime("scatter"):
+            case Runtime("scatter" | "accumulate"):
                 return self._typed(variable, self[node.inputs[0]])
-            case Runtime("gather", (at, rank, *_)):
-                arrays = [padded(self[v], rank) for v in node.inputs[1:] if v.ndim]
-                gathered = [self._joined([a[d] for a in arrays]) for d in range(rank)]
-                fresh = self._fresh(variable)
-                return self._typed(variable, [*fresh[:at], *gathered, *fresh[at + rank :]])
+            case Runtime("arg_extreme", (_, _, axis, keepdims)):
+                source = self[node.inputs[0]]
+                return self._typed(variable, (*source[:axis], *(1,) * keepdims, *source[axis + 1 :]))
+            case Runtime("index", (_, _, entries, *words)):
+                return self._typed(variable, self._selected(node, variable, entries, iter(words)))
+            case Runtime("gather", (at, rank, _, _, entries, *words)):
+                return self._typed(variable, self._selected(node, variable, entries, iter(words), at, rank))
+            case Runtime("arange") if [_scalar(v) for v in node.inputs[::2]] == [0, 1]:
+                return (self._counted(node.inputs[1]) or self._fresh(variable)[0],)
             case Runtime("transpose", (_, *axes)):
                 return self._typed(variable, [1 if a < 0 else self[node.inputs[0]][a] for a in axes])
             case Runtime("matmul"):
@@ -90,6 +96,32 @@ class SymbolicShapes:
             case Repeat():
                 return self._typed(variable, self._of_loop(node, variable, lowering))
         return self._fresh(variable)
+
+    def _selected(
+        self, node: Apply, variable: Variable, entries: int, words: Iterator[int], at: int = 0, rank: int = 0
+    ) -> Sequence[Extent]:
+        """The part that a key (ops/index.py, _runtime_params) selects: axes that stay whole keep their extents."""
+        source, fresh = iter(self[node.inputs[0]]), self._fresh(variable)
+        own, kept = [*fresh[:at], *fresh[at + rank :]], list[Extent]()
+        for _ in range(entries):
+            entry = next(words)
+            if entry == 0:
+                kept.append(1)
+                continue
+            extent, numbers = next(source), tuple(islice(words, (0, 2, 6, 1)[entry]))
+            if entry == 2:
+                kept.append(extent if numbers in _WHOLE else own[len(kept)])
+        arrays = [padded(self[v], rank) for v in node.inputs[1:] if v.ndim]
+        kept += source
+        return [*kept[:at], *(self._joined([a[d] for a in arrays]) for d in range(rank)), *kept[at:]]
+
+    def _counted(self, scalar: Variable) -> Extent | None:
+        """The extent that `scalar` is, if it is one of an array's."""
+        match scalar.owner and self._lowerings.get(scalar.owner):
+            case Runtime("index", (1, 0, 1, 1, 1, axis)) if scalar.owner is not None:
+                like = self._shape_source(scalar.owner.inputs[0])
+                return None if like is None else self[like][axis]
+        return None
 
     def _of_loop(self, node: Apply, variable: Variable, loop: Repeat) -> Sequence[Extent]:
         """What a value is carried on from has its extents; a whole stack has a row for each element of a sequence."""
@@ -135,6 +167,10 @@ class SymbolicShapes:
         if not atoms:
             return 1
         return atoms if len(atoms) <= _MOST_ATOMS else self._atom()
+
+
+def _scalar(variable: Variable) -> float | None:
+    return variable.data.item() if isinstance(variable, Constant) else None
 
 
 def padded(extents: Extents, ndim: int) -> Extents:

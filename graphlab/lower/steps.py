@@ -40,7 +40,7 @@ HostFunction = Callable[..., tuple[Array, ...]]
 
 @dataclass(frozen=True, slots=True)
 class KernelInfo:
-    """A fused kernel: its name in C, the program's step that runs it, its applications and arrays, and why it is one."""
+    """A fused kernel: its name in C, the step that runs it, its applications and arrays, and why it is one."""
 
     name: str
     step: int

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+
 import numpy as np
 import pytest
 
@@ -347,3 +351,21 @@ def test_what_is_carried_keeps_its_extents() -> None:
         graphlab.function([x, w], T.grad((s**2).sum(), w), mode="interpret")(np.ones((4, 3)), np.eye(3)),
         rtol=1e-12,
     )
+
+
+def test_a_loop_that_never_ends_can_be_interrupted() -> None:
+    x, calls = T.dscalar("x"), graphlab.shared(np.int64(0), "calls")
+    y = graphlab.while_loop(lambda v: v > 0, lambda v: v + 1.0, x)
+    f = graphlab.function([x], y, updates={calls: calls + 1})
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            f(1.0)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert calls.get_value() == 0
+    assert f(-1.0) == -1.0
+    assert calls.get_value() == 1

@@ -10,7 +10,7 @@ import pytest
 
 from graphlab.graph.node import Constant, Graph
 from graphlab.interpret import interpret
-from graphlab.loops.ir import For, If, LoopCall, Stmt
+from graphlab.loops.ir import For, If, LoopCall, SameExtents, Stmt
 from graphlab.loops.walk import walk
 from graphlab.lower import lower
 from graphlab.ops import elementwise as e
@@ -89,7 +89,8 @@ def loops(statements: tuple[Stmt, ...]) -> list[For]:
 
 def test_the_contiguous_branch_is_simd_and_the_other_is_not() -> None:
     x, c = var("float64", None, None), var("float64", None, 1)
-    (step,) = lower(Graph((x, c), (e.add(x, c),))).program.steps
+    check, step = lower(Graph((x, c), (e.add(x, c),))).program.steps
+    assert check.action == SameExtents((((1, 1),),), (1,))  # what is declared of c
     assert isinstance(step.action, LoopCall)
     (branch,) = step.action.kernel.body
     assert isinstance(branch, If)
