@@ -322,6 +322,6 @@ int gl_arange(gl_frame *frame, const int32_t *slots, const int64_t *params)
   else if (is_real)
     fill_reals(out, count, from_real, from_real + by_real, params[0] == GL_DTYPE_FLOAT32);
   else
-    fill_reals(out, count, (double)from, (double)(from + by), params[0] == GL_DTYPE_FLOAT32);
+    fill_reals(out, count, (double)from, (double)from + (double)by, params[0] == GL_DTYPE_FLOAT32);
   return 0;
 }

@@ -320,38 +320,46 @@ static void lay_out_gathered(transfer *t, selection *part, const int64_t *stride
   }
 }
 
-#define ADD_OFFSETS(type)                                                      \
-  for (int64_t i = 0; i < n; i++) {                                            \
-    int64_t position = (int64_t)*(const type *)(numbers + i * step);           \
-    position += position < 0 ? extent : 0;                                     \
-    outside |= (uint64_t)position | ((uint64_t)extent - 1 - (uint64_t)position); \
-    offset[i] = (first ? 0 : offset[i]) + position * stride;                   \
-  }                                                                            \
+#define ADD_OFFSETS(type)                                                          \
+  for (int64_t i = 0; i < n; i++) {                                                \
+    int64_t position = (int64_t)*(const type *)(numbers + i * step);               \
+    position += position < 0 ? extent : 0;                                         \
+    outside |= (uint64_t)position | ((uint64_t)extent - 1 - (uint64_t)position);   \
+    offset[i] = (first ? 0 : offset[i]) + (int64_t)((uint64_t)position * stride);  \
+  }                                                                                \
   break;
-#define FIND_OUTSIDE(type)                                                     \
-  for (int64_t i = 0; i < n; i++) {                                            \
-    int64_t position = (int64_t)*(const type *)(numbers + i * step);           \
-    if (position < -extent || position >= extent)                              \
-      return gl_fail(frame, GL_ERROR_INDEX, index->axis, position, extent);    \
-  }                                                                            \
+#define FIND_OUTSIDE(type)                                                         \
+  for (int64_t i = 0; i < n; i++) {                                                \
+    int64_t position = (int64_t)*(const type *)(numbers + i * step);               \
+    if (position < -extent || position >= extent)                                  \
+      return gl_fail(frame, GL_ERROR_INDEX, index->axis, position, extent);        \
+  }                                                                                \
   break;
-#define EACH_INTEGER(dtype, DO)                                                \
-  switch (dtype) {                                                             \
-  case GL_DTYPE_INT8: DO(int8_t)                                               \
-  case GL_DTYPE_INT16: DO(int16_t)                                             \
-  case GL_DTYPE_INT32: DO(int32_t)                                             \
-  case GL_DTYPE_UINT8: DO(uint8_t)                                             \
-  case GL_DTYPE_UINT16: DO(uint16_t)                                           \
-  case GL_DTYPE_UINT32: DO(uint32_t)                                           \
-  default: DO(int64_t)                                                         \
+#define EACH_INTEGER(dtype, DO)  \
+  switch (dtype) {               \
+  case GL_DTYPE_INT8:            \
+    DO(int8_t)                   \
+  case GL_DTYPE_INT16:           \
+    DO(int16_t)                  \
+  case GL_DTYPE_INT32:           \
+    DO(int32_t)                  \
+  case GL_DTYPE_UINT8:           \
+    DO(uint8_t)                  \
+  case GL_DTYPE_UINT16:          \
+    DO(uint16_t)                 \
+  case GL_DTYPE_UINT32:          \
+    DO(uint32_t)                 \
+  default:                       \
+    DO(int64_t)                  \
   }
 
 /* Add to each of `n` offsets, which start from 0 if it is the `first`, where the numbers of an index array lead. */
 static int add_offsets(gl_frame *frame, const index_array *index, const char *numbers, int64_t step, int64_t n,
                        int first, int64_t *offset)
 {
-  int64_t extent = index->extent, stride = index->stride;
-  uint64_t outside = 0; /* its sign bit tells; which number it is, is looked for only then */
+  int64_t extent = index->extent;
+  uint64_t stride = (uint64_t)index->stride; /* unsigned: a number out of range may overflow */
+  uint64_t outside = 0;                      /* its sign bit tells; which number it is, is looked for only then */
   EACH_INTEGER(index->dtype, ADD_OFFSETS)
   if (outside >> 63)
     EACH_INTEGER(index->dtype, FIND_OUTSIDE)

@@ -108,16 +108,16 @@ def interpret(graph: Graph, values: Sequence[Array]) -> list[Array]:
     environment: Environment = dict(zip(graph.inputs, values, strict=True))
     nodes = toposort(graph.outputs, graph.inputs)
     if any(node.op.branches(node) for node in nodes):
-        _run_on_demand(graph, environment)
+        demand(graph.outputs, environment)
     else:
         for node in nodes:
             run_node(node, environment)
     return [leaf_value(v, environment) for v in graph.outputs]
 
 
-def _run_on_demand(graph: Graph, environment: Environment) -> None:
-    """Compute the outputs, and of choices only the branches that are wanted."""
-    stack = list(reversed(graph.outputs))
+def demand(outputs: Sequence[Variable], environment: Environment) -> None:
+    """Compute `outputs` into `environment`, and of choices only the branches that are wanted."""
+    stack = list(reversed(outputs))
     while stack:
         node = stack[-1].owner
         if node is None or stack[-1] in environment:

@@ -24,9 +24,9 @@ from graphlab.ops.elementwise import floor_divide, multiply
 from graphlab.ops.extents import StackScalars, shape_vector
 from graphlab.ops.index import index
 from graphlab.ops.lowering import Expand, Host, Inline, Lowering
-from graphlab.ops.reduce import conform
 from graphlab.ops.shape import aligned, batch_extent, extent, over_batch, size
 from graphlab.ops.ufunc import Undefined, Zero
+from graphlab.ops.unbroadcast import conform
 
 Flags = tuple[bool, ...]
 

@@ -93,7 +93,7 @@ class TestStructures:
         x = T.dscalar("x")
         f = graphlab.function([x], [x, x + 1])
         assert f.machine is not None
-        with pytest.raises(ValueError, match="form is None|one visible output"):
+        with pytest.raises(ValueError, match=r"form is None|one visible output"):
             f.machine.bind(f, f._slow, single, form)
         assert f(np.array(1.0)) == [1.0, 2.0]
 

@@ -891,6 +891,15 @@ class TestNothingIsRaised:
     def test_a_class_that_is_not_there_has_a_row_of_zeros(self) -> None:
         np.testing.assert_array_equal(T.extra_ops.to_one_hot(k, 2).eval({k: [1, 2]}), [[0.0, 1.0], [0.0, 0.0]])
 
+    def test_a_symbolic_function_takes_what_cant_be_hashed_and_other_types(self) -> None:
+        @graphlab.symbolic
+        def scaled(a: Any, options: dict[str, int]) -> Any:
+            return a * options["by"]
+
+        np.testing.assert_array_equal(scaled(x, {"by": 2}).eval({x: [1.0]}), [2.0])
+        np.testing.assert_array_equal(scaled(k, {"by": 3}).eval({k: [1]}), [3])
+        assert scaled(A, {"by": 3}).type == A.type
+
     def test_the_origin_of_a_nan_can_be_found(self) -> None:
         z = T.log(x)
         f = graphlab.function([x], T.sum(z * y), givens={y: T.ones_like(x)})

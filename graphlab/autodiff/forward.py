@@ -13,9 +13,9 @@ from graphlab.graph.node import Apply, Variable, as_data_variable
 from graphlab.graph.walk import rebuild, toposort
 from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import add
-from graphlab.ops.reduce import conform
 from graphlab.ops.shape import zeros_like
 from graphlab.ops.ufunc import Undefined
+from graphlab.ops.unbroadcast import conform
 
 
 @user_boundary

@@ -19,9 +19,9 @@ from graphlab.graph.enclose import enclosed
 from graphlab.graph.node import Apply, Constant, Graph, Provenance, Variable, as_data_variable, provenance
 from graphlab.graph.walk import toposort
 from graphlab.ops.elementwise import add, conjugate
-from graphlab.ops.reduce import conform
 from graphlab.ops.shape import zeros_like
 from graphlab.ops.ufunc import ZERO, Undefined, Zero
+from graphlab.ops.unbroadcast import conform
 
 Cotangent = Variable | Zero | Undefined
 

@@ -26,7 +26,7 @@ from graphlab.ops.random import numbers
 
 @dataclass(frozen=True, eq=False)
 class Scan(Op):
-    """A loop, as `ops.base.Repeat` describes its inputs, its body and its outputs.
+    """A loop, as `ops.lowering.Repeat` describes its inputs, its body and its outputs.
 
     `truncate`: how many turns, counted from the last, a gradient goes back (None: all). `keep`: for each
     stack (of a recurrence, then of a map) how many of its last values it keeps (None: all); empty: all of

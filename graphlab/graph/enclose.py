@@ -45,7 +45,10 @@ def enclosed(graph: Graph, keep: Collection[Variable], pass_name: str = "enclose
         new.update(changed)
         if node in forms and events.listening():
             before, after = node.outputs[0], changed[node.outputs[0]]
-            events.emit(events.RewriteApplied(pass_name, RULE, "exact", before, after, 0.0, "enclose.py"))
+            event = events.RewriteApplied(
+                pass_name, RULE, "exact", before, after, 0.0, "enclose.py", exchanged=tuple(changed.items())
+            )
+            events.emit(event)
     return new
 
 

@@ -7,21 +7,59 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from graphlab.graph.cost import traffic
 from graphlab.graph.node import Apply, Graph, Variable
+from graphlab.graph.walk import toposort
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """The rewriting of `graph` begins, with `start`: the same with a plain input for each that something computes.
+
+    `depth` is 0 for the user's graph, 1 for a graph that an operation of it holds, and so on.
+    """
+
+    graph: Graph
+    start: Graph
+    depth: int = 0
+
+    def __str__(self) -> str:
+        return f"{_indent(self.depth)}{_size(self.graph)} nodes as written"
 
 
 @dataclass(frozen=True, slots=True)
 class PassApplied:
-    """A pass of the pipeline ended: `graph` is the whole graph after it."""
+    """A pass of the pipeline ended: `before` and `graph` are the whole graph before and after it.
+
+    `depth` is that of the Rewriting it belongs to.
+    """
 
     name: str
+    before: Graph
     graph: Graph
-    nodes_before: int
-    nodes_after: int
     seconds: float
+    depth: int = 0
+
+    @property
+    def nodes_before(self) -> int:
+        """The number of applications before."""
+        return _size(self.before)
+
+    @property
+    def nodes_after(self) -> int:
+        """The number of applications after."""
+        return _size(self.graph)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.nodes_before} -> {self.nodes_after} nodes"
+        return f"{_indent(self.depth)}{self.name}: {self.nodes_before} -> {self.nodes_after} nodes"
+
+
+def _size(graph: Graph) -> int:
+    return len(toposort(graph.outputs, graph.inputs))
+
+
+def _indent(depth: int) -> str:
+    return "        " * depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +67,10 @@ class RewriteApplied:
     """A rule replaced the variable `before` by `after`.
 
     `changes` is what the rule may change ("exact", "rounding" or "domain"); `source` is where the
-    rule is written, as file:line.
+    rule is written, as file:line. `matched` are the applications that it looked at, `added` those that
+    it made. `exchanged` says the same of the whole graph: which variables of the graph before the pass,
+    or made by earlier rewrites of the pass, have given way to which. `flops` and `bytes`, the
+    estimated change of the work, are worked out when they are asked for.
     """
 
     pass_name: str
@@ -39,6 +80,38 @@ class RewriteApplied:
     after: Variable
     seconds: float
     source: str = ""
+    matched: tuple[Apply, ...] = ()
+    added: tuple[Apply, ...] = ()
+    exchanged: tuple[tuple[Variable, Variable], ...] = ()
+
+    @property
+    def removed(self) -> tuple[Apply, ...]:
+        """The matched applications that `after` does not need; others may still need them."""
+        made, kept = set(self.added), {v.owner for _, v in self.exchanged or ((self.before, self.after),)}
+        pending = [*kept]
+        matched = set(self.matched)
+        while pending:
+            node = pending.pop()
+            if node is not None and (node in made or node in matched):
+                new = {v.owner for v in node.inputs} - kept
+                kept |= new
+                pending += new
+        return tuple(node for node in self.matched if node not in kept)
+
+    @property
+    def nodes(self) -> int:
+        """The change in the number of applications, as if nobody else needed those removed."""
+        return len(self.added) - len(self.removed)
+
+    @property
+    def flops(self) -> int:
+        """The estimated change in arithmetic operations; see Op.flops. Unknown extents count as 1000."""
+        return sum(n.op.flops(n) for n in self.added) - sum(n.op.flops(n) for n in self.removed)
+
+    @property
+    def bytes(self) -> int:
+        """The estimated change in bytes read and written, each application by itself, before fusion."""
+        return sum(map(traffic, self.added)) - sum(map(traffic, self.removed))
 
     def __str__(self) -> str:
         where = f"  {self.before.origin.label}" if self.before.origin else ""
@@ -93,7 +166,7 @@ class StepRan:
         return f"step {self.step}: {self.name}"
 
 
-Event = PassApplied | RewriteApplied | KernelFused | ProgramBuilt | Fallback | StepRan
+Event = Rewriting | PassApplied | RewriteApplied | KernelFused | ProgramBuilt | Fallback | StepRan
 Listener = Callable[[Event], None]
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("graphlab_listeners", default=())
@@ -118,32 +191,3 @@ def listen(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listeners.reset(token)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Trace:
-    """All events of one compilation, in order; printed, a line for each."""
-
-    graph: Graph
-    events: tuple[Event, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"<trace of {len(self.passes)} passes and {len(self.rewrites)} rewrites>"
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.events))
-
-    @property
-    def rewrites(self) -> tuple[RewriteApplied, ...]:
-        """Every application of a rule."""
-        return tuple(e for e in self.events if isinstance(e, RewriteApplied))
-
-    @property
-    def passes(self) -> tuple[PassApplied, ...]:
-        """The passes, with the graph after each."""
-        return tuple(e for e in self.events if isinstance(e, PassApplied))
-
-    @property
-    def build(self) -> ProgramBuilt | None:
-        """The building of the C; None when there was none."""
-        return next((e for e in self.events if isinstance(e, ProgramBuilt)), None)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphlab.graph.node import Apply, Constant, Graph, Provenance, Shared, Variable
+
+if TYPE_CHECKING:
+    from graphlab.ops.base import Op
 
 
 def toposort(outputs: Iterable[Variable], stop: Iterable[Variable] = ()) -> list[Apply]:
@@ -131,3 +135,20 @@ def replace_nodes(graph: Graph, build: Callable[[Apply, Apply], Sequence[Variabl
         elif node is not item:
             new.update(zip(item.outputs, node.outputs, strict=True))
     return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
+
+
+def replace_inner(graph: Graph, rewritten: Callable[[Graph], Graph]) -> Graph:
+    """`graph` with each graph that its operations hold `rewritten`."""
+    done: dict[Op, Op] = {}
+
+    def build(node: Apply, _: Apply) -> Sequence[Variable] | None:
+        if not node.op.graphs or any(node.op is op for op in done.values()):
+            return None
+        if node.op not in done:
+            done[node.op] = node.op.with_graphs([rewritten(g) for g in node.op.graphs])
+        made = Apply(done[node.op], node.inputs, [v.type for v in node.outputs], node.provenance)
+        for old, new in zip(node.outputs, made.outputs, strict=True):
+            new.name = old.name
+        return made.outputs
+
+    return replace_nodes(graph, build)

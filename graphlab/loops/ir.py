@@ -278,9 +278,9 @@ class Loop:
     """Run `body` as often as the slot `turns` says.
 
     `elements` pairs each sequence with the slot for its element of this turn, `stacks` each slot that
-    collects the values of all turns with the slot of this turn's, and how many of the last are kept (None: all). Without any turn, `dry` makes the body
-    run once on zeros to know what the extents would be. `until`: the slot that ends the loop, `made` gets
-    the number of turns.
+    collects the values of all turns with the slot of this turn's, and how many of the last are kept (None: all).
+    Without any turn, `dry` makes the body run once on zeros to know what the extents would be. `until`: the slot
+    that ends the loop, `made` gets the number of turns.
     """
 
     turns: int

@@ -20,7 +20,8 @@ from graphlab.graph.walk import toposort, with_inputs
 from graphlab.lower.expand import lowerings
 from graphlab.lower.extents import Axis, Extent, SymbolicShapes
 from graphlab.ops.extents import ShapeOf
-from graphlab.ops.reduce import Sum, SumTo
+from graphlab.ops.reduce import Sum
+from graphlab.ops.unbroadcast import SumTo
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,17 @@ from graphlab.graph.node import Apply, Graph, Variable, provenance
 from graphlab.graph.walk import rebuild, replace_nodes
 from graphlab.ops.lowering import Expand, Inline, Lowering, Pointwise, Reduction
 from graphlab.rewrite.inline import opened
+from graphlab.rewrite.merge import merge
 
 
 def expand(graph: Graph) -> Graph:
     """`graph` with every application whose lowering is Expand replaced by what that builds, also inside it.
 
-    The graphs that applications hold are expanded too, and copied: every application inside them stands in
+    What several of them need, such as the windows of an image in a convolution and in its gradient, is one
+    afterwards. The graphs that applications hold are expanded too, and copied: every application inside them stands in
     one place of the program only.
     """
-    flat, done = replace_nodes(graph, _built), set[int]()
+    flat, done = merge(replace_nodes(graph, _built), told=False), set[int]()
 
     def within(node: Apply, _: Apply) -> Sequence[Variable] | None:
         if not node.op.graphs or id(node.op) in done:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.errors import GraphlabError, caller_origin, user_boundary
+from graphlab.graph.cost import elements, is_view
 from graphlab.graph.node import Apply, Graph, Variable, as_data_variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
@@ -69,6 +70,17 @@ class Op:
     def lowering(self, node: Apply) -> Lowering:
         """How it is computed in a compiled program."""
         return Host()
+
+    def flops(self, node: Apply) -> int:
+        """About how many arithmetic operations it takes, an unknown extent being 1000.
+
+        Unless an op says more: one for each element of its largest operand or result, whatever the formula; of
+        ops that hold graphs what these take; nothing for what only describes memory that is there.
+        """
+        if is_view(node):
+            return 0
+        inner = sum(n.op.flops(n) for graph in self.graphs for n in toposort(graph.outputs, graph.inputs))
+        return inner or max((elements(v.type) for v in (*node.inputs, *node.outputs)), default=0)
 
     def branches(self, node: Apply) -> tuple[tuple[int, ...], ...]:
         """Groups of inputs (positions) of which a run needs only one group; most ops have none."""

@@ -192,10 +192,6 @@ def _last(*types: TensorType) -> Shape:
     return types[-1].shape[-1:]
 
 
-def _first(*types: TensorType) -> Shape:
-    return types[0].shape
-
-
 _TABLE = (
     Distribution("random", (), method("random", dtype=True), dtypes=SINGLE),
     Distribution("uniform", (Parameter("low"), Parameter("high")), _uniform, dtypes=SINGLE, slopes=_by_ends),

@@ -194,32 +194,17 @@ complex_ = Elementwise(
 _no_flow2 = (lambda g, r, x, y: ZERO, lambda g, r, x, y: ZERO)
 _no_flow1 = (lambda g, r, x: ZERO,)
 
-equal = Elementwise("equal", np.equal, 2, c_all="({x} == {y})", pull=_no_flow2, compares=True)
-not_equal = Elementwise("not_equal", np.not_equal, 2, c_all="({x} != {y})", pull=_no_flow2, compares=True)
-less = Elementwise(
-    "less", np.less, 2, c_all="({x} < {y})", c_complex="gl_less_{t}({x}, {y})", pull=_no_flow2, compares=True
-)
-less_equal = Elementwise(
-    "less_equal",
-    np.less_equal,
-    2,
-    c_all="({x} <= {y})",
-    c_complex="gl_less_equal_{t}({x}, {y})",
-    pull=_no_flow2,
-    compares=True,
-)
-greater = Elementwise(
-    "greater", np.greater, 2, c_all="({x} > {y})", c_complex="gl_less_{t}({y}, {x})", pull=_no_flow2, compares=True
-)
-greater_equal = Elementwise(
-    "greater_equal",
-    np.greater_equal,
-    2,
-    c_all="({x} >= {y})",
-    c_complex="gl_less_equal_{t}({y}, {x})",
-    pull=_no_flow2,
-    compares=True,
-)
+
+def _comparison(function: np.ufunc, c: str, c_complex: str | None = None) -> Elementwise:
+    return Elementwise(function.__name__, function, 2, c_all=c, c_complex=c_complex, pull=_no_flow2, compares=True)
+
+
+equal = _comparison(np.equal, "({x} == {y})")
+not_equal = _comparison(np.not_equal, "({x} != {y})")
+less = _comparison(np.less, "({x} < {y})", "gl_less_{t}({x}, {y})")
+less_equal = _comparison(np.less_equal, "({x} <= {y})", "gl_less_equal_{t}({x}, {y})")
+greater = _comparison(np.greater, "({x} > {y})", "gl_less_{t}({y}, {x})")
+greater_equal = _comparison(np.greater_equal, "({x} >= {y})", "gl_less_equal_{t}({y}, {x})")
 
 logical_and = Elementwise("logical_and", np.logical_and, 2, c_all="(({x} != 0) & ({y} != 0))", pull=_no_flow2)
 logical_or = Elementwise("logical_or", np.logical_or, 2, c_all="(({x} != 0) | ({y} != 0))", pull=_no_flow2)

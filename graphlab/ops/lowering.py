@@ -111,7 +111,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """`then` where the first input holds, else `otherwise`: graphs whose inputs are the node's others, in that order."""
+    """`then` where the first input holds, else `otherwise`: the inputs of both graphs are the node's others."""
 
     then: Graph
     otherwise: Graph

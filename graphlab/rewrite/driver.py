@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from graphlab.graph import events
@@ -125,7 +125,7 @@ class Sweep:
         moved = any(new is not old for new, old in zip(inputs, node.inputs, strict=True))
         current = with_inputs(node, inputs) if moved else node
         for rule in self._rules_for(current.op):
-            replacement = self._fire(rule, current)
+            replacement = self._fire(rule, current, node)
             if replacement is not None:
                 self._replaced[node] = replacement
                 return
@@ -141,8 +141,8 @@ class Sweep:
             self._candidates[key] = [r for r in self.rules if _may_concern(r, op)]
         return self._candidates[key]
 
-    def _fire(self, rule: AnyRule, node: Apply) -> tuple[Variable, ...] | None:
-        """What `rule` makes of `node`'s outputs, or None."""
+    def _fire(self, rule: AnyRule, node: Apply, site: Apply) -> tuple[Variable, ...] | None:
+        """What `rule` makes of the outputs of `node`, which is `site` on its settled inputs, or None."""
         if rule in self._failed:
             return None
         started = time.perf_counter()
@@ -150,16 +150,23 @@ class Sweep:
             found = rule.match(node)
             if found is None:
                 return None
-            made = self._build(rule, found)
+            made, fresh = self._build(rule, found) or (None, ())
         except Exception as error:
             self._complain(f"rule {rule.name!r} ({rule.source}) raised {type(error).__name__}: {error}", error)
             self._failed.add(rule)
             return None
         if made is not None:
-            self._applied(rule, node, made, time.perf_counter() - started)
+            self._count(rule)
+            if events.listening():
+                event = events.RewriteApplied(
+                    self.pass_name, rule.name, rule.changes, node.outputs[0], made[0], time.perf_counter() - started,
+                    rule.source, tuple(found.nodes), tuple(fresh), tuple(zip(site.outputs, made, strict=True)),
+                )  # fmt: skip
+                events.emit(event)
         return made
 
-    def _build(self, rule: AnyRule, found: Match) -> tuple[Variable, ...] | None:
+    def _build(self, rule: AnyRule, found: Match) -> tuple[tuple[Variable, ...], Iterable[Apply]] | None:
+        """What stands for the matched application, and the applications that are new in it."""
         node = found.nodes[0]
         old = joined_origins(found.nodes)
         with provenance(Provenance(old.origins, old.grad_of, rule.name, node, node.provenance.scope)):
@@ -175,26 +182,21 @@ class Sweep:
         for before, after in zip(node.outputs, made, strict=True):
             if before.name and not after.name and after.owner in fresh:
                 after.name = before.name
-        return made
+        return made, fresh
 
-    def _fresh(self, made: Sequence[Variable]) -> set[Apply]:
+    def _fresh(self, made: Sequence[Variable]) -> dict[Apply, None]:
         """The applications among `made` and their ancestors that were not there before."""
-        fresh: set[Apply] = set()
+        fresh: dict[Apply, None] = {}
         pending = list(made)
         while pending:
             v = pending.pop()
             if v not in self.final and v.owner is not None and v.owner not in fresh:
-                fresh.add(v.owner)
+                fresh[v.owner] = None
                 pending.extend(v.owner.inputs)
         return fresh
 
-    def _applied(self, rule: AnyRule, node: Apply, made: Sequence[Variable], seconds: float) -> None:
+    def _count(self, rule: AnyRule) -> None:
         self.fired[rule.name] += 1
-        if events.listening():
-            before, after = node.outputs[0], made[0]
-            events.emit(
-                events.RewriteApplied(self.pass_name, rule.name, rule.changes, before, after, seconds, rule.source)
-            )
         if self.fired.total() >= self.budget:
             culprit, times = self.fired.most_common(1)[0]
             self._exhausted = True

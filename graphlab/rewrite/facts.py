@@ -28,9 +28,10 @@ from graphlab.ops.key import Slice
 from graphlab.ops.linalg import MatMul
 from graphlab.ops.nnet import LogSoftmax, LogSumExp, Softmax
 from graphlab.ops.products import Prod
-from graphlab.ops.reduce import All_, Any_, Reduce, Sum, SumTo
+from graphlab.ops.reduce import All_, Any_, Reduce, Sum
 from graphlab.ops.shape import Dimshuffle
 from graphlab.ops.ufunc import Elementwise
+from graphlab.ops.unbroadcast import SumTo
 
 # An extent: a known one (not 1), or one that only the run knows: of an axis of the variable with that id.
 # Ids, as the facts of a variable are forgotten with it and the variables it is made from live as long.

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from graphlab.graph import events
 from graphlab.graph.node import Apply, Graph, Provenance, Variable
-from graphlab.graph.walk import instantiate, replace_nodes
+from graphlab.graph.walk import instantiate, replace_nodes, toposort
 from graphlab.ops.lowering import Inline
 from graphlab.rewrite.rule import EXACT
 
@@ -28,7 +28,11 @@ def inline(graph: Graph, pass_name: str = "inline") -> Graph:
         outputs = opened(node, lowering, names(before, lowering.function))
         if events.listening():
             rule = f"{node.op.name}(...) -> its graph"
-            events.emit(events.RewriteApplied(pass_name, rule, EXACT, node.outputs[0], outputs[0], 0.0, "inline.py"))
+            event = events.RewriteApplied(
+                pass_name, rule, EXACT, node.outputs[0], outputs[0], 0.0, "inline.py", (node,),
+                tuple(toposort(outputs, node.inputs)), tuple(zip(before.outputs, outputs, strict=True)),
+            )  # fmt: skip
+            events.emit(event)
         return outputs
 
     return replace_nodes(graph, build)

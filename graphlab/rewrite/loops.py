@@ -18,6 +18,7 @@ from graphlab.ops.key import Slice
 
 RULE = "scan(f)[-1] -> scan(f, keep=1)[-1]"
 ALL, NOTHING = None, 0
+Readers = Mapping[Variable, Sequence[tuple[Apply, int]]]
 Rows = int | None  # how many of the last rows of a stack are read: ALL of them, or NOTHING
 
 
@@ -36,7 +37,10 @@ def slim_loops(graph: Graph, pass_name: str = "loops") -> Graph:
             new.update(changed)
             if events.listening():
                 for before, after in list(changed.items())[:1]:
-                    events.emit(events.RewriteApplied(pass_name, RULE, "exact", before, after, 0.0, "loops.py"))
+                    event = events.RewriteApplied(
+                        pass_name, RULE, "exact", before, after, 0.0, "loops.py", exchanged=tuple(changed.items())
+                    )
+                    events.emit(event)
         elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
             new.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
     return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
@@ -45,7 +49,7 @@ def slim_loops(graph: Graph, pass_name: str = "loops") -> Graph:
 # ---- what is read --------------------------------------------------------------------------------
 
 
-def _rows_read(node: Apply, reading: Mapping[Variable, Sequence[tuple[Apply, int]]], wanted: set[Variable]) -> list[Rows]:
+def _rows_read(node: Apply, reading: Readers, wanted: set[Variable]) -> list[Rows]:
     """For each output of `node` how many of its last rows are read."""
     rows: list[Rows] = []
     for v in node.outputs:

@@ -14,8 +14,8 @@ from graphlab.rewrite.rule import COMMUTATIVE, EXACT
 RULE = "equal nodes -> one node"
 
 
-def merge(graph: Graph, pass_name: str = "merge") -> Graph:
-    """`graph` with equal constants and equal applications made one; linear in its size."""
+def merge(graph: Graph, pass_name: str = "merge", told: bool = True) -> Graph:
+    """`graph` with equal constants and equal applications made one; linear in its size. `told`: as rewrites."""
     order = toposort(graph.outputs, graph.inputs)
     classes = _Classes()
     for variable in graph.inputs:
@@ -23,7 +23,7 @@ def merge(graph: Graph, pass_name: str = "merge") -> Graph:
     groups = [group for node in order if (group := classes.place(node)) is not None]
     new: dict[Variable, Variable] = {}
     for group in groups:
-        _build(group, classes, new, pass_name)
+        _build(group, classes, new, pass_name if told else None)
     kept = [classes.leader(v) for v in graph.outputs]
     return Graph(graph.inputs, tuple(new.get(v, v) for v in kept))
 
@@ -66,7 +66,7 @@ class _Classes:
         return group if len(group) == 1 else None
 
 
-def _build(group: list[Apply], classes: _Classes, new: dict[Variable, Variable], pass_name: str) -> None:
+def _build(group: list[Apply], classes: _Classes, new: dict[Variable, Variable], pass_name: str | None) -> None:
     """Map the outputs of the group's first node to those of the one node that stands for all."""
     node = group[0]
     leaders = [classes.leader(v) for v in node.inputs]
@@ -78,7 +78,11 @@ def _build(group: list[Apply], classes: _Classes, new: dict[Variable, Variable],
     for i, fresh in enumerate(made.outputs):
         fresh.name = next((member.outputs[i].name for member in group if member.outputs[i].name), None)
         new[node.outputs[i]] = fresh
-    if events.listening():
+    if pass_name is not None and events.listening():
         for member in group[1:]:
-            before, after = member.outputs[0], made.outputs[0]
-            events.emit(events.RewriteApplied(pass_name, RULE, EXACT, before, after, 0.0, "merge.py"))
+            one = [pair for old in (node, member) for pair in zip(old.outputs, made.outputs, strict=True)]
+            events.emit(
+                events.RewriteApplied(
+                    pass_name, RULE, EXACT, member.outputs[0], made.outputs[0], 0.0, "merge.py", (member,), (), tuple(one)
+                )
+            )

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
-from graphlab.errors import GraphValueError, caller_origin
+from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.graph import events
 from graphlab.graph.enclose import enclose
-from graphlab.graph.node import Apply, Graph, Variable
-from graphlab.graph.walk import free_inputs, rebuild, replace_nodes, toposort
-from graphlab.ops.base import Op
+from graphlab.graph.node import Graph, Variable
+from graphlab.graph.walk import free_inputs, rebuild, replace_inner
 from graphlab.rewrite.driver import apply_rules
 from graphlab.rewrite.inline import inline
 from graphlab.rewrite.loops import slim_loops
 from graphlab.rewrite.merge import merge
-from graphlab.rewrite.rule import DOMAIN, AnyRule
+from graphlab.rewrite.rule import DOMAIN, AnyRule, NodeRule, Rule
 from graphlab.rewrite.rules.canonical import CANONICAL, FOLD
 from graphlab.rewrite.rules.special import SPECIAL
 from graphlab.rewrite.rules.stable import STABLE
@@ -30,7 +30,8 @@ class Pass:
     """A step of the pipeline: `name` says what is true afterwards; it applies `rules` or calls `function`.
 
     `inside`: it runs the whole pipeline on the graphs that operations hold. `quick`: whether the modes
-    that hurry run it too.
+    that hurry run it too. `after`: for a pass of your own, the name of the one that it follows; it is the
+    last one if none is named.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Pass:
     function: Callable[[Graph, str], Graph] | None = None
     quick: bool = False
     inside: bool = False
+    after: str = ""
 
 
 PASSES = (
@@ -65,7 +67,8 @@ class Mode:
 
     `passes`: "all", "quick" or "none"; `compiles`: whether it becomes C; `checks`: whether each call is
     checked against the interpreter; `fast_math` admits rules that change special values. `included` and
-    `excluded` hold names and tags of rules; `rules` are the user's own, applied before the others.
+    `excluded` hold names and tags of rules, and names of passes; `rules` are the user's own, applied before
+    the others, and `own_passes` run where they say.
     """
 
     name: str
@@ -76,20 +79,62 @@ class Mode:
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     rules: tuple[AnyRule, ...] = ()
+    own_passes: tuple[Pass, ...] = ()
 
-    def including(self, *what: str | AnyRule) -> Mode:
-        """This mode with more rules: by name or tag (a rule of class domain, say), or a rule of your own."""
+    @user_boundary
+    def including(self, *what: str | AnyRule | Pass) -> Mode:
+        """This mode with more rules: by name or tag (a rule of class domain, say), or a rule or pass of your own.
+
+        GraphValueError: no rule, tag or pass has that name.
+
+        >>> import graphlab.tensor as T
+        >>> rule = Rule("sin(x) -> tan(x)", "exact", find=lambda x: T.sin(x), make=lambda x: T.tan(x))
+        >>> optimize(T.sin(T.dscalar("x")), mode("fast_run").including(rule))
+        <tan(x): float64[]>
+        """
         names = frozenset(w for w in what if isinstance(w, str))
-        own = tuple(w for w in what if not isinstance(w, str))
-        return replace(self, included=self.included | names, excluded=self.excluded - names, rules=self.rules + own)
+        rules = tuple(w for w in what if isinstance(w, Rule | NodeRule))
+        passes = tuple(w for w in what if isinstance(w, Pass))
+        self._known(*names, *(p.after for p in passes if p.after))
+        return replace(
+            self, included=self.included | names, excluded=self.excluded - names,
+            rules=self.rules + rules, own_passes=self.own_passes + passes,
+        )  # fmt: skip
 
+    @user_boundary
     def excluding(self, *names: str) -> Mode:
-        """This mode without the rules that have one of `names` as their name or tag."""
+        """This mode without the rules that have one of `names` as their name or tag, and the passes called so.
+
+        GraphValueError: no rule, tag or pass has that name.
+        """
+        self._known(*names)
         return replace(self, excluded=self.excluded | frozenset(names), included=self.included - frozenset(names))
+
+    @property
+    def steps(self) -> tuple[Pass, ...]:
+        """The passes in their order, with the user's own where they ask to be."""
+        steps = list(PASSES)
+        for own in self.own_passes:
+            at = next((i for i, step in enumerate(steps, 1) if step.name == own.after), len(steps))
+            steps.insert(at, own)
+        return tuple(steps)
+
+    def applied_rules(self, step: Pass) -> tuple[AnyRule, ...]:
+        """The rules that `step` applies, in the order in which they are tried."""
+        return tuple(rule for rule in self.rules + step.rules if self.admits(rule))
+
+    def _known(self, *names: str) -> None:
+        rules = (*RULES, *self.rules, *(rule for step in self.own_passes for rule in step.rules))
+        labels = {label for rule in rules for label in (rule.name, *rule.tags)} | {step.name for step in self.steps}
+        for name in names:
+            if name not in labels:
+                near = difflib.get_close_matches(name, labels, 3) or sorted({tag for r in rules for tag in r.tags})
+                raise GraphValueError(f"no rule, tag or pass is called {name!r}", origin=caller_origin(),
+                                      hint=f"near it: {', '.join(near)}; all are in docs/rules.md")  # fmt: skip
 
     def runs(self, step: Pass) -> bool:
         """Whether this mode runs the pass `step`."""
-        return self.passes == "all" or (self.passes == "quick" and step.quick)
+        return step.name not in self.excluded and (self.passes == "all" or (self.passes == "quick" and step.quick))
 
     def admits(self, rule: AnyRule) -> bool:
         """Whether this mode applies `rule`."""
@@ -157,48 +202,30 @@ def optimize(
     return done[0] if isinstance(graph, Variable) else list(done)
 
 
-def _optimized(graph: Graph, chosen: str | Mode, rules: Sequence[AnyRule] | None, told: bool = True) -> Graph:
+def _optimized(graph: Graph, chosen: str | Mode, rules: Sequence[AnyRule] | None, depth: int = 0) -> Graph:
     settings = mode(chosen)
-    steps = PASSES if rules is None else (Pass("rules are applied", tuple(rules)),)
+    steps = settings.steps if rules is None else (Pass("rules are applied", tuple(rules), quick=True),)
     work, doubles = _detached(graph)
+    if events.listening():
+        events.emit(events.Rewriting(graph, work, depth))
     for step in steps:
         if settings.runs(step):
-            work = _run(step, work, settings, told)
+            work = _run(step, work, settings, depth)
     return Graph(graph.inputs, tuple(rebuild(work.outputs, doubles))) if doubles else work
 
 
-def _run(step: Pass, graph: Graph, settings: Mode, told: bool) -> Graph:
-    """One pass, reported, if it is to be `told`, to whoever listens."""
+def _run(step: Pass, graph: Graph, settings: Mode, depth: int) -> Graph:
+    """One pass, reported to whoever listens."""
     started = time.perf_counter()
     if step.function is not None:
         after = step.function(graph, step.name)
     elif step.inside:
-        after = _with_inner(graph, settings)
+        after = replace_inner(graph, lambda inner: _optimized(inner, settings, None, depth + 1))
     else:
-        rules = tuple(r for r in settings.rules + step.rules if settings.admits(r))
-        after = apply_rules(graph, rules, pass_name=step.name, strict=settings.checks)
-    seconds = time.perf_counter() - started
-    if told and events.listening():
-        before_size, after_size = (len(toposort(g.outputs, g.inputs)) for g in (graph, after))
-        events.emit(events.PassApplied(step.name, after, before_size, after_size, seconds))
+        after = apply_rules(graph, settings.applied_rules(step), pass_name=step.name, strict=settings.checks)
+    if events.listening():
+        events.emit(events.PassApplied(step.name, graph, after, time.perf_counter() - started, depth))
     return after
-
-
-def _with_inner(graph: Graph, settings: Mode) -> Graph:
-    """`graph` with the graphs that its operations hold rewritten. Their rewrites are told, their passes are not."""
-    done: dict[Op, Op] = {}
-
-    def build(node: Apply, _: Apply) -> Sequence[Variable] | None:
-        if not node.op.graphs or any(node.op is op for op in done.values()):
-            return None
-        if node.op not in done:
-            done[node.op] = node.op.with_graphs([_optimized(g, settings, None, told=False) for g in node.op.graphs])
-        made = Apply(done[node.op], node.inputs, [v.type for v in node.outputs], node.provenance)
-        for old, new in zip(node.outputs, made.outputs, strict=True):
-            new.name = old.name
-        return made.outputs
-
-    return replace_nodes(graph, build)
 
 
 def _detached(graph: Graph) -> tuple[Graph, dict[Variable, Variable]]:

@@ -31,7 +31,8 @@ GLYPHS = {
     "gammaln": "lnΓ", "maximum": "max", "minimum": "min", "cast": "→", "sum": "Σ", "prod": "∏",
     "mean": "x̄", "any": "∃", "all": "∀", "dot": "·", "matmul": "@", "transpose": "ᵀ", "dimshuffle": "ᵀ",
     "reshape": "▭", "broadcast_to": "⇉", "concatenate": "⧺", "join": "⧺", "stack": "☰", "subtensor": "[ ]",
-    "ifelse": "?:", "index": "[ ]", "arctan2": "atan", "conv1d": "∗", "conv2d": "∗", "conv3d": "∗", "windows": "⊞", "fold_windows": "⊟",
+    "ifelse": "?:", "index": "[ ]", "arctan2": "atan", "conv1d": "∗", "conv2d": "∗", "conv3d": "∗",
+    "windows": "⊞", "fold_windows": "⊟",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ Fn = Callable[..., list[Variable]]
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop over `sequences` (with taps), outputs that start from `starts` (with lags; None: no past) and `constants`."""
+    """A loop over `sequences` (with taps), outputs from `starts` (with lags; None: no past) and `constants`."""
 
     fn: Fn
     taps: tuple[tuple[int, ...], ...]

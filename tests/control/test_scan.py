@@ -287,7 +287,7 @@ def test_mistakes_at_the_call_name_the_line() -> None:
     n = T.lscalar("n")
     t, _ = graphlab.scan(lambda x_t: x_t, x, n_steps=n)
     g = graphlab.function([x, n], t)
-    with pytest.raises(GraphShapeError, match="3 elements.*5 turns"):
+    with pytest.raises(GraphShapeError, match=r"3 elements.*5 turns"):
         g([1.0, 2.0, 3.0], 5)
     with pytest.raises(GraphlabError, match="-1"):
         g([1.0, 2.0, 3.0], -1)
@@ -321,7 +321,7 @@ def test_what_is_the_same_in_every_turn_is_computed_once() -> None:
 
 def test_only_what_is_read_is_kept() -> None:
     x, s0 = T.dmatrix("x"), T.dvector("s0")
-    (s, doubled, unused), _ = graphlab.scan(
+    (s, doubled, _), _ = graphlab.scan(
         lambda x_t, s, u: (T.tanh(s + x_t), 2 * x_t, u + 1), x, [s0, None, T.constant(0.0)]
     )
     f = graphlab.function([x, s0], [s[-1], doubled[-2:]])

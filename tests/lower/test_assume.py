@@ -11,7 +11,7 @@ import graphlab
 import graphlab.tensor as T
 from graphlab.interpret import interpret
 from graphlab.lower import lower
-from graphlab.ops.reduce import SumTo
+from graphlab.ops.unbroadcast import SumTo
 
 
 def _gradient() -> tuple[graphlab.Function, list[graphlab.Variable]]:

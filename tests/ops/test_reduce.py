@@ -8,7 +8,7 @@ import pytest
 import graphlab.tensor as T
 from graphlab.errors import GraphTypeError, GraphValueError
 from graphlab.graph.walk import toposort
-from graphlab.ops.reduce import SumTo, sum_to
+from graphlab.ops.unbroadcast import SumTo, sum_to
 from tests.ops.values import value
 
 

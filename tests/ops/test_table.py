@@ -240,11 +240,15 @@ def test_elementwise_ops_of_scalars_give_scalars(dtype: str) -> None:
             assert_equal(case, np.asarray(got), expected(case, operands), "scalar", operands)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_compiled_code_computes_what_numpy_computes(dtype: str) -> None:
-    # The C compiler takes most of the time, so what is composed of ops that were seen stays out.
+# Of float64 there are more, in parts: the time of the C compiler grows faster than what it is given.
+PARTS = [(dtype, k, 4 if dtype == "float64" else 1) for dtype in DTYPES for k in range(4 if dtype == "float64" else 1)]
+
+
+@pytest.mark.parametrize(("dtype", "part", "parts"), PARTS)
+def test_compiled_code_computes_what_numpy_computes(dtype: str, part: int, parts: int) -> None:
+    # What is composed of ops that were seen stays out.
     graphs = ((case, [case.build(*case.inputs(dtype))]) for case in CASES if dtype in case.dtypes)
-    cases = _enough(graphs, exactly=dtype == "float64")
+    cases = _enough(graphs, exactly=dtype == "float64")[part::parts]
     function = _in_one_function(cases, dtype)
     wrong = []
     for label, arguments in _rounds(cases, dtype):

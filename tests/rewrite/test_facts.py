@@ -11,7 +11,7 @@ import graphlab.tensor as T
 from graphlab.graph.node import Constant, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.interpret import interpret
-from graphlab.ops.reduce import sum_to
+from graphlab.ops.unbroadcast import sum_to
 from graphlab.rewrite.facts import depends_on, facts, may_drop, same_extents, uniform_value
 
 

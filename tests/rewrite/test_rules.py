@@ -17,7 +17,8 @@ from graphlab.interpret import interpret
 from graphlab.ops.conversion import Cast
 from graphlab.ops.elementwise import exp, log, log1p, sigmoid, sqrt, square
 from graphlab.ops.nnet import LogSumExp, Softmax
-from graphlab.ops.reduce import Sum, sum_to
+from graphlab.ops.reduce import Sum
+from graphlab.ops.unbroadcast import sum_to
 from graphlab.rewrite.check import check
 from graphlab.rewrite.document import document
 from graphlab.rewrite.driver import apply_rules

@@ -30,9 +30,10 @@ from graphlab.ops.elementwise import (
 from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, shape_of, zeros_like
 from graphlab.ops.nnet import LogSumExp
 from graphlab.ops.products import Prod
-from graphlab.ops.reduce import All_, Any_, Max, Min, Reduce, Sum, SumTo
+from graphlab.ops.reduce import All_, Any_, Max, Min, Reduce, Sum
 from graphlab.ops.shape import Dimshuffle, dimshuffle, expand_dims
 from graphlab.ops.ufunc import Elementwise
+from graphlab.ops.unbroadcast import SumTo
 from graphlab.rewrite.facts import broadcast, facts, fails_only_with, may_drop, never_fails, same_extents
 from graphlab.rewrite.rule import ANY, BOOL, EXACT, REAL, ROUNDING, AnyRule, NodeRule, Rule
 

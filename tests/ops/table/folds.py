@@ -9,7 +9,7 @@ import numpy as np
 
 import graphlab.tensor as T
 from graphlab.dtypes import COMPLEX
-from graphlab.ops import reduce
+from graphlab.ops.unbroadcast import sum_to
 from tests.ops.table.case import MOST, NUMERIC, REAL, WIDE, Case, Operand
 
 _AXES: tuple[tuple[str, Any], ...] = (
@@ -113,7 +113,7 @@ def reduction_cases() -> Iterator[Case]:
     ):
         yield Case(
             name,
-            reduce.sum_to,
+            sum_to,
             meaning,
             (Operand(), Operand()),
             (((2, 3), like),),
