@@ -18,7 +18,7 @@ from graphlab.control.ifelse import ifelse
 from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
 from graphlab.debug.session import Session
-from graphlab.errors import GraphlabError
+from graphlab.errors import GraphlabError, user_boundary
 from graphlab.function import Function, evaluate, function
 from graphlab.graph.node import Shared, Variable, name_scope
 from graphlab.graph.text import debugprint, described, latex, maths, pp, prefix
@@ -39,6 +39,7 @@ __version__ = "0.1.0"
 shared = Shared
 
 
+@user_boundary
 def debug(f: Function, *args: Any, **kwargs: Any) -> Session:
     """A session that steps through `f(*args)`, standing before the first step."""
     return Session(f, args, kwargs)

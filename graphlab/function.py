@@ -20,7 +20,7 @@ from graphlab.errors import (
     caller_origin,
     user_boundary,
 )
-from graphlab.graph.events import Event, Fallback, Trace, listen
+from graphlab.graph.events import Event, Fallback, listen
 from graphlab.graph.events import emit as tell
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import labelled
@@ -30,6 +30,7 @@ from graphlab.lower import Lowered, lower
 from graphlab.options import options
 from graphlab.rewrite.pipeline import Mode, optimize
 from graphlab.rewrite.pipeline import mode as find_mode
+from graphlab.rewrite.trace import Trace
 from graphlab.runtime.profile import Profile
 from graphlab.runtime.program import Callable as CallableBase
 from graphlab.runtime.program import Machine, StepFailed

@@ -753,6 +753,25 @@ def vmap_of_a_variable() -> Any:
     return graphlab.vmap(x * 2)  # here
 
 
+@mistake(GraphTypeError, "2 outputs and 1 cotangents", "one cotangent for each output")
+def a_cotangent_is_missing() -> Any:
+    return T.vjp([x * 2, x * 3], x, [x])  # here
+
+
+# ---- the stepper ---------------------------------------------------------------------------------
+
+
+@mistake(GraphTypeError, r"product takes \(x, y\); missing: y", "by position or by name")
+def a_debugged_call_without_an_argument() -> Any:
+    return product.debug([1.0])  # here
+
+
+@mistake(GraphShapeError, r"multiply: shapes \(2,\) and \(3,\)", r"x: float64\[2\], y: float64\[3\]")
+def a_debugged_call_that_fails() -> Any:
+    z = x * y  # here
+    return graphlab.function([x, y], z).debug([1.0, 2.0], [1.0, 2.0, 3.0]).finish()
+
+
 # ---- the rest ------------------------------------------------------------------------------------
 
 

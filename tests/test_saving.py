@@ -18,6 +18,7 @@ import graphlab
 import graphlab.tensor as T
 from graphlab import GraphlabError, In, shared
 from graphlab.errors import GraphTypeError
+from graphlab.graph.closure import structure
 from graphlab.graph.node import Constant, Graph
 from graphlab.graph.walk import toposort
 from graphlab.ops.base import Op
@@ -325,13 +326,18 @@ class TestWrongFiles:
             graphlab.load(path)
 
 
+def meaning(op: Op) -> object:
+    """Equal for ops that do the same, also if they hold graphs, which have an identity."""
+    return (op.name, *(structure(graph) for graph in op.graphs)) if op.graphs else op
+
+
 class TestRegistry:
     def test_every_op_in_the_table_comes_back(self, path: Path) -> None:
         made = [case.build(*case.inputs(case.dtypes[0])) for case in CASES]
         again = through(made, path)
         for case, old, new in zip(CASES, made, again, strict=True):
             before, after = toposort([old]), toposort([new])
-            assert [n.op for n in before] == [n.op for n in after], case.name
+            assert [meaning(n.op) for n in before] == [meaning(n.op) for n in after], case.name
             assert [v.type for n in before for v in n.outputs] == [v.type for n in after for v in n.outputs], case.name
 
     def test_every_op_of_graphlab_is_in_it(self) -> None:

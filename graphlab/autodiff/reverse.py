@@ -218,6 +218,9 @@ def vjp(outputs: Wrt, wrt: Wrt, cotangents: Any) -> Any:
     """
     outs = [outputs] if isinstance(outputs, Variable) else list(outputs)
     given = [cotangents] if isinstance(outputs, Variable) else list(cotangents)
+    if len(outs) != len(given):
+        raise GraphTypeError(f"vjp: there are {len(outs)} outputs and {len(given)} cotangents", origin=caller_origin(),
+                             hint="give one cotangent for each output, in its shape")  # fmt: skip
     seeds: dict[Variable, Variable] = {}
     for v, g in zip(outs, map(as_data_variable, given), strict=True):
         if g.ndim > v.ndim:

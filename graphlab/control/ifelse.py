@@ -152,8 +152,7 @@ def _over_batch(op: IfElse, batched: Sequence[bool], inputs: Sequence[Variable])
             vectorize_graph(list(g.outputs), dict(zip(g.inputs, vs, strict=True)))
             for g, vs in zip(op.graphs, values, strict=True)
         )
-        ranks = [max(a.ndim, b.ndim, 1) for a, b in zip(then, otherwise, strict=True)]
-        conditions = [inputs[0].dimshuffle(0, *["x"] * (r - 1)) for r in ranks]
+        conditions = [inputs[0].dimshuffle(0, *["x"] * v.ndim) for v in op.then.outputs]
         return [where(c, a, b) for c, a, b in zip(conditions, then, otherwise, strict=True)]
     n = batch_extent(inputs, batched)
     graphs = [_with_axis(g, vs) for g, vs in zip(op.graphs, values, strict=True)]

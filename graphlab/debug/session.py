@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.debug.statistics import Statistics, statistics
-from graphlab.errors import GraphIndexError, GraphValueError, caller_origin, user_boundary
+from graphlab.errors import GraphIndexError, GraphValueError, caller_origin, user_boundaries, user_boundary
 from graphlab.function import Function
 from graphlab.graph.events import StepRan, emit
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
@@ -100,6 +100,7 @@ def _written(step: Step) -> tuple[int, ...]:
     raise TypeError(type(step.action).__name__)
 
 
+@user_boundaries
 class Session:
     """An evaluation of `function` on fixed arguments, paused between steps.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphlab.dtypes import promote
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, caller_origin, user_boundary
+from graphlab.graph.cost import UNKNOWN, elements
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType, broadcast_shape
 from graphlab.ops.base import Array, Cotangents, Op
@@ -58,6 +59,10 @@ class MatMul(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.matmul(*values)
+
+    def flops(self, node: Apply) -> int:
+        inner = node.inputs[0].type.shape[-1]
+        return 2 * elements(node.output.type) * (UNKNOWN if inner is None else inner)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (g,), (a, b) = cotangents, node.inputs

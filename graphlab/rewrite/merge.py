@@ -83,6 +83,15 @@ def _build(group: list[Apply], classes: _Classes, new: dict[Variable, Variable],
             one = [pair for old in (node, member) for pair in zip(old.outputs, made.outputs, strict=True)]
             events.emit(
                 events.RewriteApplied(
-                    pass_name, RULE, EXACT, member.outputs[0], made.outputs[0], 0.0, "merge.py", (member,), (), tuple(one)
+                    pass_name,
+                    RULE,
+                    EXACT,
+                    member.outputs[0],
+                    made.outputs[0],
+                    0.0,
+                    "merge.py",
+                    (member,),
+                    (),
+                    tuple(one),
                 )
             )

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphlab.errors import Origin
 from graphlab.graph.events import PassApplied, RewriteApplied
-from graphlab.graph.events import Trace as Events
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import constant_text, debugprint, maths, op_text, parameters
+from graphlab.rewrite.trace import Trace as Events
 from graphlab.viz import symbols
 from graphlab.viz.escape import clip
 from graphlab.viz.local import Close, close_up

@@ -345,3 +345,9 @@ def test_each_application_is_pulled_through_once() -> None:
         h = t * t + t
     grad(h, x)
     assert calls == Counter(range(40))
+
+
+def test_the_gradient_of_hypot_at_the_origin_is_zero_as_that_of_a_norm() -> None:
+    x, y = T.dscalars("x", "y")
+    assert [g.eval({x: 0.0, y: 0.0}) for g in T.grad(T.hypot(x, y), [x, y])] == [0.0, 0.0]
+    assert [g.eval({x: 3.0, y: -4.0}) for g in T.grad(T.hypot(x, y), [x, y])] == [0.6, -0.8]

@@ -105,3 +105,17 @@ def test_gradients_sum_back_to_each_input_s_own_run_time_shape() -> None:
     given = {x: np.ones((3, 3)), y: np.arange(3.0).reshape(3, 1)}
     np.testing.assert_array_equal(value(by_x, given), np.broadcast_to(given[y], (3, 3)))
     np.testing.assert_array_equal(value(by_y, given), np.full((3, 1), 3.0))
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_products_have_derivatives_of_every_order_where_elements_are_zero(axis: int | None) -> None:
+    # The product of n numbers is linear in each, so its third differences are its third derivatives.
+    x, at = T.dmatrix("x"), np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 1.5]])
+    u, v, w = (np.eye(6)[k].reshape(2, 3) for k in (1, 3, 4))
+    for build, meaning in ((T.prod, np.prod), (T.cumprod, np.cumprod)):
+        along = build(x, axis)
+        for step in (u, v, w):
+            along = T.jvp(along, x, step)
+        signs = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+        want = sum((-1) ** (3 - a - b - c) * meaning(at + a * u + b * v + c * w, axis) for a, b, c in signs)
+        np.testing.assert_allclose(along.eval({x: at}), want, atol=1e-12)

@@ -8,6 +8,7 @@ import pytest
 import graphlab.tensor as T
 from graphlab.errors import GraphShapeError, GraphTypeError
 from graphlab.graph.node import Constant
+from graphlab.ops.join import Concatenate
 from tests.ops.values import value
 
 
@@ -110,6 +111,8 @@ def test_arrays_that_can_not_be_joined_are_an_error_that_shows_them() -> None:
         T.concatenate([x, T.dvector("v")])
     with pytest.raises(GraphTypeError, match="scalars"):
         T.concatenate([T.dscalar(), T.dscalar()])
+    with pytest.raises(GraphTypeError, match="axis 1 is out of range"):
+        Concatenate(1)(T.dvector("x"), T.dvector("y"))
 
 
 def test_ranges_have_the_dtypes_of_numpy() -> None:
