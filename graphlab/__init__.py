@@ -17,6 +17,7 @@ from graphlab.control.folds import foldl, foldr, map, reduce, while_loop
 from graphlab.control.ifelse import ifelse
 from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
+from graphlab.debug import questions
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.function import Function, evaluate, function
@@ -28,7 +29,8 @@ from graphlab.ops import operators
 from graphlab.ops.check import Assert, Print, check
 from graphlab.options import options, set_default, using
 from graphlab.random import RandomStream
-from graphlab.rewrite.pipeline import optimize
+from graphlab.rewrite.pipeline import Mode, Pass, mode, optimize
+from graphlab.rewrite.rule import NodeRule, Rule
 from graphlab.saving import pickling
 from graphlab.saving.files import load, save
 from graphlab.viz import methods
@@ -64,13 +66,15 @@ operators.install()
 Variable.eval = evaluate  # type: ignore[method-assign, assignment]
 Variable.__repr__ = described  # type: ignore[method-assign, assignment]
 Function.debug = debug
+questions.install()
 methods.install()
 pickling.install()
 
 __all__ = [
-    "Assert", "Function", "GraphlabError", "In", "Out", "Print", "RandomStream", "Session", "Shared",
+    "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Print", "RandomStream", "Rule",
+    "Session", "Shared",
     "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
-    "function", "ifelse", "inputs_of", "interpret", "latex", "load", "map", "maths", "name_scope", "optimize",
+    "function", "ifelse", "inputs_of", "interpret", "latex", "load", "map", "maths", "mode", "name_scope", "optimize",
     "options", "pp", "prefix", "reduce", "save", "scan", "set_default", "shared", "symbolic", "until", "using",
     "vmap", "while_loop",
 ]  # fmt: skip

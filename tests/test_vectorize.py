@@ -35,7 +35,9 @@ def grouped(cases: Sequence[Case], size: int = 24) -> list[Sequence[Case]]:
 
 GROUPS = grouped(CASES)
 # What is not known before the run, or differs from example to example, has no operation on batches.
-ONE_BY_ONE = {"arange", "array_equal", "index", "searchsorted", "unique", "nonzero", "bincount", "each bincount", "repeat"}
+ONE_BY_ONE = {
+    "arange", "array_equal", "bincount", "each bincount", "index", "nonzero", "repeat", "searchsorted", "unique",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,7 @@ QUIET = ["--IPKernelApp.log_level=40"]  # the kernel speaks up for errors only
 def execute(source: Path) -> Path:
     """Run the notebook `source` with demo/ as its folder; returns where the executed copy is."""
     notebook = nbformat.read(source, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(DEMO)}}, extra_arguments=QUIET
-    )
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(DEMO)}}, extra_arguments=QUIET)
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
 
     def progress(cell: nbformat.NotebookNode, cell_index: int) -> None:

@@ -81,17 +81,7 @@ def _build(group: list[Apply], classes: _Classes, new: dict[Variable, Variable],
     if pass_name is not None and events.listening():
         for member in group[1:]:
             one = [pair for old in (node, member) for pair in zip(old.outputs, made.outputs, strict=True)]
-            events.emit(
-                events.RewriteApplied(
-                    pass_name,
-                    RULE,
-                    EXACT,
-                    member.outputs[0],
-                    made.outputs[0],
-                    0.0,
-                    "merge.py",
-                    (member,),
-                    (),
-                    tuple(one),
-                )
+            event = events.RewriteApplied(
+                pass_name, RULE, EXACT, member.outputs[0], made.outputs[0], 0.0, "merge.py", (member,), (), tuple(one)
             )
+            events.emit(event)

@@ -90,7 +90,7 @@ class Mode:
         >>> import graphlab.tensor as T
         >>> rule = Rule("sin(x) -> tan(x)", "exact", find=lambda x: T.sin(x), make=lambda x: T.tan(x))
         >>> optimize(T.sin(T.dscalar("x")), mode("fast_run").including(rule))
-        <tan(x): float64[]>
+        <tan(x): float64>
         """
         names = frozenset(w for w in what if isinstance(w, str))
         rules = tuple(w for w in what if isinstance(w, Rule | NodeRule))

@@ -12,7 +12,7 @@ from graphlab.errors import GraphIndexError, GraphTypeError, caller_origin, user
 from graphlab.graph.events import Event, PassApplied, ProgramBuilt, RewriteApplied
 from graphlab.graph.node import Graph
 from graphlab.rewrite.replay import histories
-from graphlab.rewrite.verdicts import Array, Checked, checked
+from graphlab.rewrite.verdicts import Array, Bisection, Checked, bisect, checked
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,8 +62,11 @@ class Trace:
         """
         most = len(self.rewrites)
         if not 0 <= k <= most:
-            raise GraphIndexError(f"there is no graph after {k} rewrites: there are {most}", origin=caller_origin(),
-                                  hint=f"k goes from 0, the graph as written, to {most}, the optimised one")  # fmt: skip
+            raise GraphIndexError(
+                f"there is no graph after {k} rewrites: there are {most}",
+                origin=caller_origin(),
+                hint=f"k goes from 0, the graph as written, to {most}, the optimised one",
+            )
         history = histories(self.events)
         if history is None or k == 0:
             return self.graph
@@ -85,9 +88,16 @@ class Trace:
         """
         return checked(self.graph, histories(self.events), self.arrays(args), tolerance)
 
+    def bisect(self, values: Sequence[Array], output: int | None = None, tolerance: float | None = None) -> Bisection:
+        """The first rewrite that changes an output, or the given one, by more than `tolerance`; see Function.bisect."""
+        return bisect(self.graph, histories(self.events), values, output, tolerance)
+
     def arrays(self, args: Sequence[Any]) -> list[Array]:
         """The values of a call as arrays of the inputs' types."""
         if len(args) != len(self.graph.inputs):
-            raise GraphTypeError(f"the graph has {len(self.graph.inputs)} inputs, got {len(args)} values",
-                                 origin=caller_origin(), hint="give one value for each input, in their order")  # fmt: skip
+            raise GraphTypeError(
+                f"the graph has {len(self.graph.inputs)} inputs, got {len(args)} values",
+                origin=caller_origin(),
+                hint="give one value for each input, in their order",
+            )
         return [np.asarray(value, v.dtype) for value, v in zip(args, self.graph.inputs, strict=True)]

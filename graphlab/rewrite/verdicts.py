@@ -215,6 +215,11 @@ class Bisection:
     error: float = 0.0
     judged: Judged | None = None
 
+    @property
+    def repaired(self) -> bool:
+        """Whether the rewrite is right where the old form over- or underflows."""
+        return self.judged is not None and self.judged.verdict == REPAIRED
+
     def __str__(self) -> str:
         if self.rewrite is None:
             return "no rewrite changes an output by more than the tolerance"
@@ -228,7 +233,7 @@ class Bisection:
         ]
         if self.judged is not None and self.judged.before is not None and not self.judged.note:
             lines.append(f"  there it makes {_short(self.judged.after)} of {_short(self.judged.before)}")
-        if self.judged is not None and self.judged.verdict == REPAIRED:
+        if self.repaired:
             lines.append("  the old form over- or underflows there; in more digits it has the new values")
         return "\n".join(lines)
 
