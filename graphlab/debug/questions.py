@@ -75,10 +75,10 @@ def why(f: Function, what: Variable | Apply) -> Why:
     history = histories(f.trace.events)
     _belongs(f, variable, history)
     now, forward = _followed(variable, history, set(ancestors(_roots(f))))
-    chain = {**dict(forward), **dict(_origin_chain(now or variable, history))}
+    last = variable if now is None else now
+    chain = {**dict(forward), **dict(_origin_chain(last, history))}
     step, reason = _step(f, now) if now is not None else ("", "")
-    node = (now or variable).owner
-    lines = node.provenance.origins if node is not None else ()
+    lines = last.owner.provenance.origins if last.owner is not None else ()
     own = (variable.origin,) if variable.origin else ()
     return Why(variable, now, tuple(dict.fromkeys((*own, *lines))), tuple(sorted(chain.items())), step, reason)
 
@@ -124,22 +124,23 @@ def _stages(history: History | None) -> Iterator[Stage]:
 def _followed(
     variable: Variable, history: History | None, there: set[Variable]
 ) -> tuple[Variable | None, list[Numbered]]:
-    """What became of `variable` in the end, and the rewrites of itself; if it is gone, those that took it up."""
+    """What became of `variable` in the end, the rewrites of it, and if it is gone of what took it up."""
     if variable in there or history is None:
         return variable, []
     told: list[Numbered] = []
-    form: Variable | None = variable
     last = variable
+    forms = dict(history.follow(variable))
     for stage in history.stages:
-        told += _own(stage, last)
-        forms = [v for s, v in history.follow(variable) if s is stage]
-        form = forms[0] if forms else None
-        if form is None:
-            if not told:
-                told = [(stage.first + i, e) for i, e in enumerate(stage.rewrites) if last.owner in e.matched]
-            return None, told
-        last = form
-    return form, told
+        own = list(_own(stage, last))
+        told += own
+        if stage not in forms:
+            last = dict(own[-1][1].exchanged).get(last, own[-1][1].after) if own else last
+            return None, told + [
+                (stage.first + i, e) for i, e in enumerate(stage.rewrites)
+                if last.owner in e.matched and e.before is not last
+            ]  # fmt: skip
+        last = forms[stage]
+    return last, told
 
 
 def _own(stage: Stage, variable: Variable) -> Iterator[Numbered]:
@@ -171,15 +172,17 @@ def _origin_chain(variable: Variable, history: History | None) -> Iterator[Numbe
 def _step(f: Function, variable: Variable) -> tuple[str, str]:
     """What computes `variable` in the program, and why that is one step."""
     nodes = _lowered(f, variable)
-    if f.lowered is None or not nodes:
-        return ("NumPy, node by node", "") if f.lowered is None and variable.owner is not None else ("", "")
+    if variable.owner is None:
+        return "", ""
+    if f.lowered is None:
+        return "NumPy, node by node", ""
     for kernel in f.kernels:
         if any(n in kernel.nodes for n in nodes):
             return kernel.name, kernel.reason
     for step in f.lowered.program.steps:
         if any(f.lowered.nodes[k] in nodes for k in step.nodes):
             return step.name, "it is called by itself"
-    return "", ""
+    return "no step of its own", "what it reads is used as it is"
 
 
 def _lowered(f: Function, variable: Variable) -> set[Apply]:
@@ -257,8 +260,8 @@ def _rule(name: str, mode: Mode) -> AnyRule:
     rules = {r.name: r for r in (*RULES, *mode.rules, *(r for step in mode.own_passes for r in step.rules))}
     if name not in rules:
         near = difflib.get_close_matches(name, rules, 3, 0.4)
-        raise GraphValueError(f"there is no rule {name!r}", origin=caller_origin(),
-                              hint=f"near it: {'; '.join(near)}" if near else "docs/rules.md lists them all")  # fmt: skip
+        hint = f"near it: {'; '.join(near)}" if near else "docs/rules.md lists them all"
+        raise GraphValueError(f"there is no rule {name!r}", origin=caller_origin(), hint=hint)
     return rules[name]
 
 

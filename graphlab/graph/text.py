@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.errors import GraphTypeError, caller_origin
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.walk import toposort
 
@@ -191,7 +192,26 @@ def _write(
     return defined, [read(v)[0] for v in outputs]
 
 
-def maths(*outputs: Variable, limit: int = 240, inner: bool = False) -> str:
+def variables_of(shown: Sequence[Any]) -> list[Variable]:
+    """What a user wants to see, as variables: of graphs and compiled functions the outputs, of lists the items."""
+    found: list[Variable] = []
+    for item in shown:
+        graph = getattr(item, "optimized", item)
+        if isinstance(graph, Graph):
+            found += graph.outputs
+        elif isinstance(item, list | tuple):
+            found += variables_of(item)
+        elif isinstance(item, Variable):
+            found.append(item)
+        else:
+            raise GraphTypeError(
+                f"{item!r:.40} ({type(item).__name__}) is no graph to show", origin=caller_origin(),
+                hint="pass variables, lists of them, a graph, or a function that graphlab.function made",
+            )  # fmt: skip
+    return found
+
+
+def maths(*outputs: Any, limit: int = 240, inner: bool = False) -> str:
     """The outputs as Python-like mathematics; parts longer than `limit` characters get lines of their own.
 
     With `inner`, the graphs that ops hold come first: `f(x, w) = tanh(x @ w)`.
@@ -202,8 +222,9 @@ def maths(*outputs: Variable, limit: int = 240, inner: bool = False) -> str:
     >>> maths(add(multiply(2, x), power(x, 3)))
     '2*x + x**3'
     """
-    defined, texts = _write(outputs, _PYTHON, limit)
-    held = [line for _, label, graph in inner_graphs(outputs) for line in _definition(label, graph, limit)]
+    roots = variables_of(outputs)
+    defined, texts = _write(roots, _PYTHON, limit)
+    held = [line for _, label, graph in inner_graphs(roots) for line in _definition(label, graph, limit)]
     return "\n".join([*(held if inner else ()), *defined, ", ".join(texts)])
 
 
@@ -244,7 +265,7 @@ def _is_small(variable: Variable, most: int = 12) -> bool:
     return len(seen) <= most
 
 
-def pp(*outputs: Variable) -> str:
+def pp(*outputs: Any) -> str:
     """The outputs as mathematics, with the graphs that ops hold: Theano's pretty print.
 
     >>> from graphlab.graph.types import TensorType
@@ -277,15 +298,15 @@ def _definition(label: str, graph: Graph, limit: int) -> list[str]:
     return [*(f"    {line}" for line in defined), f"{label}({inputs}) = {', '.join(texts)}"]
 
 
-def prefix(*outputs: Variable, limit: int = 240) -> str:
+def prefix(*outputs: Any, limit: int = 240) -> str:
     """The outputs as nested calls: `add(mul(2, x), pow(x, 3))`."""
-    defined, texts = _write(outputs, _PREFIX, limit)
+    defined, texts = _write(variables_of(outputs), _PREFIX, limit)
     return "\n".join([*defined, ", ".join(texts)])
 
 
-def latex(*outputs: Variable, limit: int = 2000) -> str:
+def latex(*outputs: Any, limit: int = 2000) -> str:
     """The outputs as LaTeX mathematics: `2 \\, x + x^{3}`."""
-    defined, texts = _write(outputs, _LATEX, limit)
+    defined, texts = _write(variables_of(outputs), _LATEX, limit)
     return r" \\ ".join([*defined, ", ".join(texts)])
 
 
@@ -301,9 +322,10 @@ def _letters(number: int) -> str:
 _DEEPEST = 32  # a deeper part of the tree starts again at the left margin, so that the text stays linear in size
 
 
-def debugprint(*outputs: Variable | Graph, scopes: bool = False) -> str:
+def debugprint(*outputs: Any, scopes: bool = False) -> str:
     """The graph as a tree: op, id, type, name and the user's line of every node; what was shown is only cited.
 
+    `outputs` are variables, lists of them, graphs, or compiled functions (then it is the optimised graph).
     The graphs that ops hold follow, each once. With `scopes`, nodes are shown with their name scopes.
 
     >>> from graphlab.graph.types import TensorType
@@ -311,7 +333,7 @@ def debugprint(*outputs: Variable | Graph, scopes: bool = False) -> str:
     >>> print(debugprint(exp(Variable(TensorType("float64", (None,)), "x"))).split("  ")[0])
     exp [A] float64[?]
     """
-    roots = [v for o in outputs for v in (o.outputs if isinstance(o, Graph) else (o,))]
+    roots = variables_of(outputs)
     ids, names = dict[Variable, str](), Names()
     lines = list(_tree(roots, ids, names, scopes))
     for node, label, graph in inner_graphs(roots):

@@ -92,7 +92,8 @@ FAMILIES: tuple[tuple[str, ModuleType, str], ...] = (
     ("Comparing and choosing arrays", choices, "isclose allclose array_equal select piecewise choose nan_to_num"),
     ("Theano's own", theano_names, "batched_dot batched_tensordot matrix_dot addbroadcast unbroadcast "
                                    "patternbroadcast specify_shape makeKeepDims horizontal_stack vertical_stack "
-                                   "hstack vstack identity_like fill_diagonal fill_diagonal_offset to_one_hot xlogx"),
+                                   "hstack vstack identity_like fill_diagonal fill_diagonal_offset to_one_hot xlogx "
+                                   "max_and_argmax"),
     ("Products of matrices", linalg, "matmul dot inner outer tensordot"),
     ("Products of matrices", einsum, "einsum"),
     ("Products of matrices", matrix_functions, "kron matrix_power"),

@@ -18,6 +18,8 @@ from graphlab.ops.join import as_tensor, concatenate, eye, stack
 from graphlab.ops.linalg import dot, matmul
 from graphlab.ops.ranges import arange
 from graphlab.ops.rearrange import extent_along
+from graphlab.ops.reduce import argmax
+from graphlab.ops.reduce import max as largest
 from graphlab.ops.shape import atleast_1d, atleast_2d, expand_dims, extent, squeeze
 from graphlab.ops.special import xlogy
 
@@ -232,6 +234,18 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> Variable:
 
 
 @user_boundary
+@user_boundary
+def max_and_argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> tuple[Variable, Variable]:
+    """The largest element along `axis` (None: of all) and its position, the first of equals.
+
+    >>> import graphlab.tensor as T
+    >>> x = T.dvector("x")
+    >>> [int(v.eval({x: [1.0, 5.0, 5.0]})) for v in T.max_and_argmax(x)]
+    [5, 1]
+    """
+    return largest(x, axis, keepdims), argmax(x, axis, keepdims)
+
+
 def xlogx(x: Any) -> Variable:
     """x log(x), and 0 at 0.
 

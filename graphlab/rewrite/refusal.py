@@ -38,7 +38,7 @@ def refusal(rule: AnyRule, node: Apply) -> Refusal | None:
     >>> rule = Rule("log(1 + x) -> log1p(x)", "rounding", find=lambda x: T.log(1 + x), make=lambda x: T.log1p(x))
     >>> x = T.dscalar("x")
     >>> refusal(rule, T.log(2 + x).owner).reason
-    'where the pattern has 1, there is <2: int64>'
+    'where the pattern has 1, there is <2: float64>'
     """
     with provenance(node.provenance):
         return _of_function(rule, node) if isinstance(rule, NodeRule) else _of_pattern(rule, node)
@@ -74,6 +74,7 @@ def _of_pattern(rule: Rule, node: Apply) -> Refusal | None:
 
 def _departs(pattern: Pattern, variable: Variable, found: Match) -> Refusal | None:
     """The first place where `variable` is not what `pattern` says."""
+    fits = False
     match pattern:
         case Call():
             return _call_departs(pattern, variable, found)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from graphlab.graph.events import RewriteApplied
-from graphlab.graph.node import Graph, Shared, Variable
+from graphlab.graph.node import Graph, Variable
 from graphlab.graph.text import described
-from graphlab.graph.walk import leaves
+from graphlab.graph.walk import toposort
 from graphlab.interpret import demand, interpret, leaf_value
+from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.replay import History
 
 Array = np.ndarray[Any, Any]
@@ -66,7 +67,7 @@ def agree(got: Array, want: Array, tolerance: float | None = None, least: float 
 # ---- every rewrite on its own --------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Judged:
     """A rewrite's verdict: the values of both sides, and how far apart they are."""
 
@@ -84,6 +85,8 @@ class Judged:
         parts = [f"{self.number:4}  {self.verdict:13} {error:8} {self.rewrite.rule}"]
         parts += [f"[{self.rewrite.changes}]", origin.label if origin else "", self.note and f"({self.note})"]
         return "  ".join(filter(None, parts))
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -187,20 +190,26 @@ def _wide(value: Array) -> Array:
 
 def _is_repaired(before: Variable, after: Array, wide: dict[Variable, Array]) -> bool:
     """Whether the form before, computed in more digits and with larger exponents, has the values of the new one."""
-    wide.update((v, _wide(v.cell[0])) for v in leaves([before], wide) if isinstance(v, Shared))
     try:
-        (true,) = values_of((before,), wide)
+        for node in toposort([before], wide):
+            operands = [wide[v] if v in wide else _wide(leaf_value(v, wide)) for v in node.inputs]
+            # An elementwise op would first convert them to a dtype of graphlab's, which has none so wide.
+            whole = isinstance(node.op, Elementwise) and node.op.name != "cast"
+            with np.errstate(all="ignore"):
+                results = (node.op.function(*operands),) if whole else node.op.evaluate(*operands)  # type: ignore[attr-defined]
+            wide.update(zip(node.outputs, map(np.asarray, results), strict=True))
+        true = leaf_value(before, wide)
     except Exception:  # not every operation computes in that format
         return False
-    return true.dtype.kind == after.dtype.kind and bool(np.all(np.isfinite(after))) and agree(
-        after, true.astype(after.dtype)
-    )  # fmt: skip
+    with np.errstate(all="ignore"):
+        narrow = true.astype(after.dtype) if true.dtype.kind == after.dtype.kind else None
+    return narrow is not None and bool(np.all(np.isfinite(after))) and agree(after, narrow)
 
 
 # ---- the first that changes an output ------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bisection:
     """The first rewrite after which an output differs by more than a tolerance; `rewrite` is None if none does.
 
@@ -236,6 +245,8 @@ class Bisection:
         if self.repaired:
             lines.append("  the old form over- or underflows there; in more digits it has the new values")
         return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 def bisect(graph: Graph, history: History | None, values: Sequence[Array], output: int | None = None,

@@ -128,3 +128,13 @@ def test_a_trace_and_a_program_are_printed_line_by_line() -> None:
     assert "1 rewrite" in repr(f.trace)
     assert repr(f.lowered) == "<program: kernel_0>"
     assert "step 0" in str(f.lowered)
+
+
+def test_lists_graphs_and_functions_are_shown_too() -> None:
+    x = graphlab.tensor.dvector("x")
+    f = graphlab.function([x], [x + 1, x * 1])
+    assert graphlab.pp(f) == "x + 1, x"
+    assert graphlab.maths([x + 1, [x]]) == "x + 1, x"
+    assert graphlab.debugprint(f) == graphlab.debugprint(*f.optimized.outputs) == graphlab.debugprint(f.optimized)
+    with pytest.raises(graphlab.GraphlabError, match=r"3 \(int\) is no graph"):
+        graphlab.debugprint(3)
