@@ -32,11 +32,11 @@ class Options:
     `floatX` is the dtype of `T.matrix` and friends; `cc` the C compiler as an argument list
     (environment: GRAPHLAB_CC); `cc_timeout` its time limit in seconds (GRAPHLAB_CC_TIMEOUT);
     `cache_dir` where built code is kept (GRAPHLAB_CACHE_DIR); `cache_bytes` its size bound;
-    `mode` the default mode of `graphlab.function`.
+    `mode` the default mode of `graphlab.function`, a name or a Mode.
     """
 
     floatX: str = "float64"
-    mode: str = "fast_run"
+    mode: Any = "fast_run"
     cc: tuple[str, ...] = field(default_factory=_default_compiler)
     cc_timeout: float = field(default_factory=lambda: float(os.environ.get("GRAPHLAB_CC_TIMEOUT", "120")))
     cache_dir: Path = field(default_factory=_default_cache)

@@ -101,10 +101,16 @@ class RandomProgram:
         return "\n".join([*lines, f"  outputs {self.outputs}"])
 
 
+def _expit(x: Any) -> Any:
+    """SciPy's expit, but of half floats a half float: SciPy, which has no loop for them, gives float64."""
+    result = special.expit(x)
+    return result.astype("float16") if x.dtype == np.float16 else result
+
+
 _FLOAT_UNARY: dict[str, tuple[Any, Any]] = {
     "neg": (lambda x: -x, np.negative), "abs": (abs, np.abs), "exp": (T.exp, np.exp), "log": (T.log, np.log),
     "sqrt": (T.sqrt, np.sqrt), "tanh": (T.tanh, np.tanh), "sin": (T.sin, np.sin), "cos": (T.cos, np.cos),
-    "sigmoid": (T.sigmoid, special.expit), "log1p": (T.log1p, np.log1p), "expm1": (T.expm1, np.expm1),
+    "sigmoid": (T.sigmoid, _expit), "log1p": (T.log1p, np.log1p), "expm1": (T.expm1, np.expm1),
     "square": (T.square, np.square), "floor": (T.floor, np.floor), "sign": (T.sign, np.sign),
     "softplus": (T.softplus, lambda x: np.logaddexp(x, x.dtype.type(0))), "isnan": (T.isnan, np.isnan),
     "1+": (lambda x: 1 + x, lambda x: 1 + x), "1-": (lambda x: 1 - x, lambda x: 1 - x),

@@ -10,7 +10,7 @@ from graphlab.errors import GraphTypeError, GraphValueError, Origin, caller_orig
 from graphlab.function import Function
 from graphlab.graph.events import RewriteApplied
 from graphlab.graph.node import Apply, Variable
-from graphlab.graph.text import described
+from graphlab.graph.text import described, inner_graphs
 from graphlab.graph.walk import ancestors, toposort
 from graphlab.lower.assume import relied_on
 from graphlab.lower.expand import lowerings
@@ -95,7 +95,8 @@ def _variable(what: Variable | Apply, who: str) -> Variable:
 def _roots(f: Function) -> list[Variable]:
     lowered = () if f.lowered is None else f.lowered.graph.outputs
     inside = [v for k in f.kernels for v in k.outputs]  # of loops and branches too
-    return [*f.optimized.outputs, *lowered, *inside]
+    held = [v for _, _, graph in inner_graphs(f.optimized.outputs) for v in graph.outputs]
+    return [*f.optimized.outputs, *lowered, *inside, *held]
 
 
 def _belongs(f: Function, variable: Variable, history: History | None) -> None:

@@ -24,7 +24,7 @@ class Rewriting:
     depth: int = 0
 
     def __str__(self) -> str:
-        return f"{_indent(self.depth)}{_size(self.graph)} nodes as written"
+        return f"{_size(self.graph)} nodes as written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,11 @@ class PassApplied:
         return _size(self.graph)
 
     def __str__(self) -> str:
-        return f"{_indent(self.depth)}{self.name}: {self.nodes_before} -> {self.nodes_after} nodes"
+        return f"{self.name}: {self.nodes_before} -> {self.nodes_after} nodes"
 
 
 def _size(graph: Graph) -> int:
     return len(toposort(graph.outputs, graph.inputs))
-
-
-def _indent(depth: int) -> str:
-    return "        " * depth
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graphlab.dtypes import ALL
-from graphlab.rewrite.merge import RULE
-from graphlab.rewrite.pipeline import PASSES
+from graphlab.rewrite.pipeline import PASSES, Pass
 from graphlab.rewrite.rule import ANY, BOOL, FLOAT, INTEGER, REAL, AnyRule, Rule
 from graphlab.rewrite.rules import canonical, special, stable
 
@@ -64,8 +63,9 @@ print(check(rule)[0])  # it is wrong: of two negative numbers the product has a 
 ```
 
 `check` computes both sides on awkward values and says where they differ by more than the rule's class. A
-mode takes your rules with `graphlab.rewrite.pipeline.mode("fast_run").including(rule)`, leaves others out with
+mode takes your rules with `graphlab.mode("fast_run").including(rule)`, leaves others out with
 `.excluding("stable")`, by name or tag; `graphlab.optimize(expression, rules=[rule])` applies them alone.
+[The optimiser](optimiser.md) shows how to see what they do, and how to ask why one did not.
 """
 
 
@@ -79,9 +79,17 @@ def document() -> str:
 def _passes() -> str:
     lines = ["## Passes, in order", "", "| afterwards | by | also in `fast_compile` |", "|---|---|---|"]
     for step in PASSES:
-        by = f"{len(step.rules)} rules" if step.function is None else f"`{RULE}`"
-        lines.append(f"| {step.name} | {by} | {'yes' if step.quick else ''} |")
+        lines.append(f"| {step.name} | {_by(step)} | {'yes' if step.quick else ''} |")
     return "\n".join([*lines, ""])
+
+
+def _by(step: Pass) -> str:
+    if step.inside:
+        return "all of these passes, there"
+    if step.function is None:
+        return f"{len(step.rules)} rule{'' if len(step.rules) == 1 else 's'}"
+    code = step.function.__code__
+    return f"`{step.function.__name__}` of `{code.co_filename.rpartition('graphlab/')[2]}`"
 
 
 def _table(title: str, rules: Sequence[AnyRule]) -> str:

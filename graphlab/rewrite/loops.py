@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from graphlab.control.loop import Scan
 from graphlab.graph import events
-from graphlab.graph.node import Apply, Graph, Variable
+from graphlab.graph.node import Apply, Graph, Variable, provenance
 from graphlab.graph.walk import leaves, toposort, users, with_inputs
 from graphlab.ops.index import Index
 from graphlab.ops.key import Slice
@@ -107,7 +107,8 @@ def _slimmed(node: Apply, inputs: Sequence[Variable], rows: Sequence[Rows]) -> d
         streams=tuple(alive.index(k) for k in op.streams),
     )  # fmt: skip
     starts = [inputs[op.starts][k] for k in alive]
-    made = slim.apply(*inputs[: op.starts.start], *starts, *inputs[op.starts.stop :])
+    with provenance(node.provenance):
+        made = slim.apply(*inputs[: op.starts.start], *starts, *inputs[op.starts.stop :])
     positions = {op.traces[k]: slim.traces[i] for i, k in enumerate(alive) if i in slim.traces}
     positions |= {op.finals[k]: slim.finals[i] for i, k in enumerate(alive) if i in slim.finals}
     positions |= {op.first_map + j: slim.first_map + i for i, j in enumerate(maps)}

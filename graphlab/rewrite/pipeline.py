@@ -85,7 +85,7 @@ class Mode:
     def including(self, *what: str | AnyRule | Pass) -> Mode:
         """This mode with more rules: by name or tag (a rule of class domain, say), or a rule or pass of your own.
 
-        GraphValueError: no rule, tag or pass has that name.
+        What is given as itself is applied whatever its class. GraphValueError: no rule, tag or pass has that name.
 
         >>> import graphlab.tensor as T
         >>> rule = Rule("sin(x) -> tan(x)", "exact", find=lambda x: T.sin(x), make=lambda x: T.tan(x))
@@ -96,6 +96,7 @@ class Mode:
         rules = tuple(w for w in what if isinstance(w, Rule | NodeRule))
         passes = tuple(w for w in what if isinstance(w, Pass))
         self._known(*names, *(p.after for p in passes if p.after))
+        names |= {rule.name for rule in (*rules, *(rule for p in passes for rule in p.rules))}
         return replace(
             self, included=self.included | names, excluded=self.excluded - names,
             rules=self.rules + rules, own_passes=self.own_passes + passes,
@@ -204,7 +205,10 @@ def optimize(
 
 def _optimized(graph: Graph, chosen: str | Mode, rules: Sequence[AnyRule] | None, depth: int = 0) -> Graph:
     settings = mode(chosen)
-    steps = settings.steps if rules is None else (Pass("rules are applied", tuple(rules), quick=True),)
+    steps = settings.steps
+    if rules is not None:
+        steps = (Pass("rules are applied", tuple(rules), quick=True),)
+        settings = replace(settings, included=settings.included | {rule.name for rule in rules})
     work, doubles = _detached(graph)
     if events.listening():
         events.emit(events.Rewriting(graph, work, depth))

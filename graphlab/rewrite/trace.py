@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.errors import GraphIndexError, GraphTypeError, caller_origin, user_boundary
-from graphlab.graph.events import Event, PassApplied, ProgramBuilt, RewriteApplied
+from graphlab.graph.events import Event, PassApplied, ProgramBuilt, RewriteApplied, Rewriting
 from graphlab.graph.node import Graph
 from graphlab.rewrite.replay import histories
 from graphlab.rewrite.verdicts import Array, Bisection, Checked, bisect, checked
@@ -36,7 +36,14 @@ class Trace:
         return f"<trace of {len(self.passes)} passes and {len(self.rewrites)} rewrites>"
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.events))
+        lines, inside = [], ""
+        for event in self.events:
+            if isinstance(event, Rewriting | PassApplied):
+                inside = "        " * event.depth
+            lines.append(
+                f"{inside}{event}" if isinstance(event, RewriteApplied | Rewriting | PassApplied) else str(event)
+            )
+        return "\n".join(lines)
 
     @property
     def rewrites(self) -> tuple[RewriteApplied, ...]:
@@ -78,8 +85,9 @@ class Trace:
 
         "exact": the same values, NaN being one of them; "rounding": no further apart than `tolerance` of the
         largest value (None: 1e-9, in single precision 1e-4); "repaired": the old form over- or underflows, and in
-        more digits it has the values of the new one; "diverged": the rest. A rewrite inside of a loop or a branch
-        is judged by the outputs of the whole graph before and after it. GraphTypeError: another number of values.
+        more digits it has the values of the new one; "diverged": the rest; "not evaluated": NumPy raised an error.
+        A rewrite inside of a loop or a branch, or one that leaves out what nobody reads, is judged by the outputs
+        of the whole graph before and after it. GraphTypeError: another number of values.
 
         >>> import graphlab, graphlab.tensor as T
         >>> x = T.dvector("x")

@@ -128,7 +128,11 @@ def checked(graph: Graph, history: History | None, values: Sequence[Array], tole
         if inside:
             rows.append(_judged_outside(number, rewrite, history, values, tolerance))
         else:
-            rows.append(_judged(number, rewrite, known, wide, tolerance))
+            row = _judged(number, rewrite, known, wide, tolerance)
+            if row.before is not None and row.after is not None and row.before.shape != row.after.shape:
+                # A loop that keeps less is another array, and right if what is read of it is there.
+                row = _judged_outside(number, rewrite, history, values, tolerance)
+            rows.append(row)
     return Checked(tuple(rows))
 
 
@@ -173,7 +177,7 @@ def _judged_outside(number: int, rewrite: RewriteApplied, history: History, valu
     worst = int(np.argmax(errors)) if errors else 0
     fits = all(agree(a, b, tolerance) for a, b in zip(after, before, strict=True))
     verdict = EXACT if not any(errors) else ROUNDING if fits else DIVERGED
-    return Judged(number, rewrite, verdict, errors[worst], before[worst], after[worst], "inside, judged at the outputs")
+    return Judged(number, rewrite, verdict, errors[worst], before[worst], after[worst], "judged at the outputs")
 
 
 def values_of(wanted: Sequence[Variable], known: dict[Variable, Array]) -> list[Array]:

@@ -16,7 +16,7 @@ def test_why_tells_the_chain_from_the_line_to_the_kernel() -> None:
     x = T.dvector("x")
     p = 1 / (1 + T.exp(-x))
     y = T.log(p)
-    f = graphlab.function([x], 2 * y)
+    f = graphlab.function([x], y)
     answer = f.why(y)
     assert [r.rule for _, r in answer.rewrites] == ["log(sigmoid(x)) -> -softplus(-x)"]
     assert answer.now is not None
@@ -80,6 +80,19 @@ def test_why_of_a_node_of_any_state_and_of_a_kernel() -> None:
         assert str(f.why(f.trace.at(k).outputs[0]))
     for kernel in f.kernels:
         assert f.why(kernel.nodes[0]).step == kernel.name
+
+
+def test_why_inside_a_loop_and_of_the_loop() -> None:
+    x = T.dvector("x")
+    values, _ = graphlab.scan(lambda v, s: s + T.log(1 + T.exp(v)), sequences=x, outputs_info=0.0)
+    f = graphlab.function([x], values[-1])
+    loop = next(n for n in graphlab.applies_of(f.optimized.outputs) if n.op.name == "scan")
+    assert [line.text for line in f.why(loop).lines] == [line.text for line in values.owner.provenance.origins]
+    softplus = next(n for n in graphlab.applies_of(loop.op.graphs[0].outputs) if n.op.name == "softplus")
+    answer = f.why(softplus)
+    assert [r.rule for _, r in answer.rewrites] == ["log(1 + exp(x)) -> softplus(x)"]
+    assert answer.step == "kernel_0"
+    assert answer.now is softplus.outputs[0]
 
 
 def test_why_says_which_call_computes_it() -> None:

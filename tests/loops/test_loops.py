@@ -61,7 +61,7 @@ def test_a_program_as_text() -> None:
         "        v0: float64 = (-x1)  # 0\n"
         "        float64@(p0 + 0) = v0  # 0\n"
         "step 1\n"
-        "    copy_1: copy on [2, 0] with []\n"
+        "    copy_0: copy on [2, 0] with []\n"
     )
 
 

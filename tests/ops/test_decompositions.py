@@ -223,13 +223,13 @@ def test_a_singular_matrix_is_an_error_that_names_the_line_and_the_operand(mode:
         (lambda x: T.linalg.solve(x, x), singular, "solve: Singular matrix"),
         (lambda x: T.linalg.solve_triangular(x, x), singular, "solve_triangular: singular matrix"),
         (T.linalg.cholesky, -np.eye(2), "cholesky: Matrix is not positive definite"),
-        (T.linalg.det, np.zeros((2, 3)), r"det: Last 2 dimensions of the array must be square"),
+        (T.linalg.det, np.zeros((2, 3)), r"det: expected square matrices, got float64\[2,3\]"),
         (T.linalg.svdvals, np.full((2, 2), np.nan), "svdvals: SVD did not converge"),
     )
     outputs = [build(a) for build, _, _ in cases]
     for output, (_, wrong, message) in zip(outputs, cases, strict=True):
         f = graphlab.function([a], output, mode=mode)
-        with pytest.raises(GraphValueError, match=message) as caught:
+        with pytest.raises((GraphValueError, GraphShapeError), match=message) as caught:
             f(wrong)
         text = str(caught.value)
         assert "outputs = [build(a) for build, _, _ in cases]" in text or "lambda x:" in text
