@@ -20,7 +20,8 @@ from graphlab.control.symbolic import symbolic
 from graphlab.debug import questions
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError, user_boundary
-from graphlab.function import Function, evaluate, function
+from graphlab.evaluate import evaluate
+from graphlab.function import Function, function
 from graphlab.graph.node import Shared, Variable, name_scope
 from graphlab.graph.text import debugprint, described, latex, maths, pp, prefix
 from graphlab.graph.tools import ancestors, applies_of, clone_replace, inputs_of

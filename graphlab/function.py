@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from graphlab.arguments import In, as_argument
-from graphlab.codegen.c import Source, emit
+from graphlab.codegen.c import emit
+from graphlab.compiled import Compiled, Kernel, build, compile_graph
 from graphlab.errors import (
-    CompilerError,
     GraphIndexError,
     GraphTypeError,
     GraphValueError,
-    MissingInputError,
     Origin,
     caller_origin,
     user_boundary,
 )
-from graphlab.graph.events import Event, Fallback, listen
-from graphlab.graph.events import emit as tell
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import labelled
-from graphlab.graph.walk import free_inputs, leaves, toposort
+from graphlab.graph.walk import leaves, toposort
 from graphlab.interpret import interpret
 from graphlab.lower import Lowered, lower
 from graphlab.options import options
-from graphlab.rewrite.pipeline import Mode, optimize
+from graphlab.rewrite.pipeline import Mode
 from graphlab.rewrite.pipeline import mode as find_mode
 from graphlab.rewrite.trace import Trace
 from graphlab.rewrite.verdicts import Bisection, agree
@@ -49,29 +44,6 @@ from graphlab.signature import (
 from graphlab.streams import default_updates, thread
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One fused loop nest of a function: its nodes, what it reads and writes, its C, and why it is one."""
-
-    name: str
-    nodes: tuple[Apply, ...]
-    inputs: tuple[Variable, ...]
-    outputs: tuple[Variable, ...]
-    c: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """What compiling a graph produced; `machine` is None where NumPy runs the graph."""
-
-    optimized: Graph
-    trace: Trace
-    lowered: Lowered | None = None
-    source: Source | None = None
-    machine: Machine | None = None
 
 
 @user_boundary
@@ -128,50 +100,6 @@ def assembled(
 ) -> Function:  # fmt: skip
     """A function of parts that are checked already; the last outputs of `graph` are the new values of `updated`."""
     return Function(specs, graph, compile_graph(graph, mode, updated), mode, structure, updated, downcast, name)
-
-
-def compile_graph(graph: Graph, mode: Mode, updated: Sequence[Shared] = ()) -> Compiled:
-    """Rewrite, lower, print and build `graph`; the last outputs are the new values of `updated`."""
-    events: list[Event] = []
-    with listen(events.append):
-        optimized = optimize(graph, mode)
-        if not mode.compiles:
-            return Compiled(optimized, Trace(graph, tuple(events)))
-        lowered = lower(optimized)
-        source = emit(lowered.program)
-        machine = _build(lowered, source, updated)
-        return Compiled(optimized, Trace(graph, tuple(events)), lowered, source, machine)
-
-
-def _build(lowered: Lowered, source: Source, updated: Sequence[Shared]) -> Machine | None:
-    """The loaded program, or None, with one warning, where it can't be built: NumPy then runs the graph."""
-    shared = [lowered.variables[slot] for slot in lowered.program.shared]
-    cells = {v: v.cell for v in (*shared, *updated) if isinstance(v, Shared)}
-    first = len(lowered.program.outputs) - len(updated)
-    try:
-        return Machine(
-            lowered.program,
-            source.text,
-            constants=lowered.constants,
-            hosts=lowered.hosts,
-            cells=[cells[v] for v in shared],  # type: ignore[index]
-            updates=[(first + i, v.cell) for i, v in enumerate(updated)],
-            externs=source.externs,
-        )
-    except CompilerError as error:
-        tell(Fallback(str(error)))
-        _warn_once(str(error))
-        return None
-
-
-_warned = False
-
-
-def _warn_once(reason: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(f"graphlab runs on NumPy, which is slower: {reason}", RuntimeWarning, stacklevel=5)
 
 
 # ---- the callable --------------------------------------------------------------------------------
@@ -333,7 +261,7 @@ class Function(CallableBase):  # type: ignore[misc]
             return compiled.lowered, compiled.machine
         if self._general is None:
             lowered = lower(self.optimized, general=True)
-            self._general = lowered, _build(lowered, emit(lowered.program), self.updated)
+            self._general = lowered, build(lowered, emit(lowered.program), self.updated)
         return self._general
 
     def _explain(self, failure: StepFailed, lowered: Lowered | None, arrays: Sequence[Array]) -> NoReturn:
@@ -476,43 +404,3 @@ def _fresh(results: Sequence[Array], held: Sequence[Array]) -> list[Array]:
 
 
 _IN_C = "no rewrite changes it, so it is the compiled code: step through it with f.debug(...).findings"
-
-
-@user_boundary
-def evaluate(variable: Variable, values: Mapping[Variable | str, Any] | None = None) -> Array:
-    """The value of `variable` for given input values, by the interpreter: for a quick look.
-
-    The inputs are given by themselves or by their names; those that it does not depend on are ignored.
-    Nothing is compiled, so the first call is as quick as the next. GraphValueError: no input, or more than
-    one, has the name; MissingInputError: an input is not given.
-
-    >>> import graphlab.tensor as T
-    >>> x = T.dscalar("x")
-    >>> (2 * x).eval({x: 4}), (2 * x).eval({"x": 5})
-    (array(8.), array(10.))
-    """
-    if not isinstance(values, Mapping | None):
-        raise GraphTypeError(f"eval takes the values of the inputs as a dict, got {type(values).__name__}",
-                             origin=caller_origin(), hint="eval({x: value}), or eval({'x': value})")  # fmt: skip
-    given = {_named(variable, key) if isinstance(key, str) else key: value for key, value in (values or {}).items()}
-    try:
-        look = function(list(given), variable, mode="interpret", on_unused_input="ignore", no_default_updates=True)
-    except MissingInputError as error:
-        needed = ", ".join(f"{v.name or 'variable'}: value" for v in free_inputs([variable]))
-        error.hint = f"give it the values of its inputs: eval({{{needed}}})"
-        raise
-    result: Array = look(*given.values())
-    return result
-
-
-def _named(variable: Variable, name: str) -> Variable:
-    """The input of `variable` called `name`."""
-    inputs = free_inputs([variable])
-    found = [v for v in inputs if v.name == name]
-    if len(found) == 1:
-        return found[0]
-    raise GraphValueError(
-        f"eval: {len(found) or 'no'} inputs are named {name!r}",
-        origin=caller_origin(),
-        hint=f"the inputs are {', '.join(map(labelled, inputs)) or 'none'}; {{variable: value}} needs no names",
-    )

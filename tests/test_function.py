@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
-from graphlab import In, Out, shared, using
+from graphlab import In, Out, compiled, shared, using
 from graphlab.errors import (
     GraphlabError,
     GraphShapeError,
@@ -27,7 +26,6 @@ class _Subclass(np.ndarray):
     """Treated as the array that it is."""
 
 
-function_module = sys.modules["graphlab.function"]  # the name `graphlab.function` is the function
 MODES = ["fast_run", "fast_compile", "interpret", "debug"]
 
 
@@ -322,7 +320,7 @@ class TestWithoutACompiler:
     def test_everything_runs_on_numpy_after_one_warning_that_says_what_to_do(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(function_module, "_warned", False)
+        monkeypatch.setattr(compiled, "_warned", False)
         x = T.vector("x")
         count = shared(0, "count")
         with using(cc=("no-such-compiler",), cache_dir=tmp_path):

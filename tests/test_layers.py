@@ -23,10 +23,11 @@ FLOORS = {
     "lower": 7,
     "codegen": 8,
     "runtime": 9,
-    "function": 10,
-    "debug": 11, "saving": 11,
-    "viz": 12,
-    "__init__": 13, "__main__": 13, "tensor": 13,
+    "compiled": 10,
+    "function": 11,
+    "debug": 12, "saving": 12, "evaluate": 12,
+    "viz": 13,
+    "__init__": 14, "__main__": 14, "tensor": 14,
 }  # fmt: skip
 
 # Imports inside functions below viz, each with the reason why it can't stand at the top.

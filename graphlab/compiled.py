@@ -1,0 +1,84 @@
+"""From a graph to a loaded program: rewrite, lower, print, build."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphlab.codegen.c import Source, emit
+from graphlab.errors import CompilerError
+from graphlab.graph.events import Event, Fallback, listen
+from graphlab.graph.events import emit as tell
+from graphlab.graph.node import Apply, Graph, Shared, Variable
+from graphlab.lower import Lowered, lower
+from graphlab.rewrite.pipeline import Mode, optimize
+from graphlab.rewrite.trace import Trace
+from graphlab.runtime.program import Machine
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One fused loop nest of a function: its nodes, what it reads and writes, its C, and why it is one."""
+
+    name: str
+    nodes: tuple[Apply, ...]
+    inputs: tuple[Variable, ...]
+    outputs: tuple[Variable, ...]
+    c: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What compiling a graph produced; `machine` is None where NumPy runs the graph."""
+
+    optimized: Graph
+    trace: Trace
+    lowered: Lowered | None = None
+    source: Source | None = None
+    machine: Machine | None = None
+
+
+def compile_graph(graph: Graph, mode: Mode, updated: Sequence[Shared] = ()) -> Compiled:
+    """Rewrite, lower, print and build `graph`; the last outputs are the new values of `updated`."""
+    events: list[Event] = []
+    with listen(events.append):
+        optimized = optimize(graph, mode)
+        if not mode.compiles:
+            return Compiled(optimized, Trace(graph, tuple(events)))
+        lowered = lower(optimized)
+        source = emit(lowered.program)
+        machine = build(lowered, source, updated)
+        return Compiled(optimized, Trace(graph, tuple(events)), lowered, source, machine)
+
+
+def build(lowered: Lowered, source: Source, updated: Sequence[Shared]) -> Machine | None:
+    """The loaded program, or None, with one warning, where it can't be built: NumPy then runs the graph."""
+    shared = [lowered.variables[slot] for slot in lowered.program.shared]
+    cells = {v: v.cell for v in (*shared, *updated) if isinstance(v, Shared)}
+    first = len(lowered.program.outputs) - len(updated)
+    try:
+        return Machine(
+            lowered.program,
+            source.text,
+            constants=lowered.constants,
+            hosts=lowered.hosts,
+            cells=[cells[v] for v in shared],  # type: ignore[index]
+            updates=[(first + i, v.cell) for i, v in enumerate(updated)],
+            externs=source.externs,
+        )
+    except CompilerError as error:
+        tell(Fallback(str(error)))
+        _warn_once(str(error))
+        return None
+
+
+_warned = False
+
+
+def _warn_once(reason: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(f"graphlab runs on NumPy, which is slower: {reason}", RuntimeWarning, stacklevel=5)
