@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from graphlab.autodiff import pulled
+from graphlab.control.alike import AlikeByGraphs
 from graphlab.dtypes import is_float, promote
 from graphlab.errors import GraphTypeError, caller_origin, user_boundary
-from graphlab.graph.closure import structure
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import instantiate
 from graphlab.interpret import interpret
-from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.base import Array, Cotangents
 from graphlab.ops.batching import Batching, Built
 from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import add, where
@@ -28,7 +27,7 @@ from graphlab.vectorize import vectorize_graph
 
 
 @dataclass(frozen=True, eq=False)
-class IfElse(Op):
+class IfElse(AlikeByGraphs):
     """The outputs of `then` where the first input holds, else those of `otherwise`.
 
     The next inputs are those of `then`, the last those of `otherwise`. As the user writes it each graph
@@ -41,16 +40,6 @@ class IfElse(Op):
 
     def __repr__(self) -> str:
         return "ifelse"
-
-    @cached_property
-    def _identity(self) -> tuple[Any, ...]:
-        return tuple(structure(g, labels=False) for g in self.graphs)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, IfElse) and (self is other or self._identity == other._identity)
-
-    def __hash__(self) -> int:
-        return hash(self._identity)
 
     @property
     def graphs(self) -> tuple[Graph, ...]:

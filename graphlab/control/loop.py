@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.control.alike import AlikeByGraphs
 from graphlab.control.batch import over_batch
 from graphlab.control.reverse import reverse
 from graphlab.dtypes import is_integer
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError
-from graphlab.graph.closure import structure
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import instantiate
 from graphlab.interpret import interpret
-from graphlab.ops.base import Array, Cotangents, Op
+from graphlab.ops.base import Array, Cotangents
 from graphlab.ops.batching import Batching
 from graphlab.ops.lowering import Lowering, Recurrence, Repeat
 from graphlab.ops.random import numbers
 
 
 @dataclass(frozen=True, eq=False)
-class Scan(Op):
+class Scan(AlikeByGraphs):
     """A loop, as `ops.lowering.Repeat` describes its inputs, its body and its outputs.
 
     `truncate`: how many turns, counted from the last, a gradient goes back (None: all). `keep`: for each
@@ -52,22 +52,10 @@ class Scan(Op):
         parts = [f"{self.sequences} sequences", f"{len(self.recurrences)} recurrences", f"{self.maps} maps"]
         return f"{self.name}({', '.join(p for p in parts if not p.startswith('0'))}{', until' * self.until})"
 
-    # -- identity: loops are equal whose bodies compute the same --
-
-    @cached_property
-    def _identity(self) -> tuple[Any, ...]:
+    @property
+    def settings(self) -> tuple[Any, ...]:
         counts = (self.sequences, self.recurrences, self.maps, self.until, self.truncate, self.kept)
-        return (structure(self.body, labels=False), counts, self.streams, self.number)
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self._identity)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scan) and (self is other or self._identity == other._identity)
-
-    def __hash__(self) -> int:
-        return self._hash
+        return (counts, self.streams, self.number)
 
     # -- what is where --
 
