@@ -133,19 +133,6 @@ static const searches searching[GL_DTYPES][2] = {
 
 static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
 
-/* Step the counters `at` over `extent` (last fastest), moving `in`; 0 when it has come around. */
-static int advance(int32_t n, const int64_t *extent, const int64_t *stride, int64_t *at, const char **in)
-{
-  for (int32_t d = n - 1; d >= 0; d--) {
-    *in += stride[d];
-    if (++at[d] < extent[d])
-      return 1;
-    *in -= extent[d] * stride[d];
-    at[d] = 0;
-  }
-  return 0;
-}
-
 /* For each place of the other axes, `extent` and `stride`, in C order: the position along `n` elements. */
 static void search_all(const searches *by, const char *in, int64_t n, int64_t step, int32_t ndim,
                        const int64_t *extent, const int64_t *stride, int64_t *out)
@@ -161,7 +148,7 @@ static void search_all(const searches *by, const char *in, int64_t n, int64_t st
       else
         out[j] = by->row(in + j * across, n, step);
     out += last;
-  } while (advance(ndim - 1, extent, stride, at, &in));
+  } while (gl_advance(ndim - 1, extent, stride, at, &in));
 }
 
 int gl_arg_extreme(gl_frame *frame, const int32_t *slots, const int64_t *params)

@@ -60,19 +60,6 @@ static inline __attribute__((always_inline)) void add_columns(double *sums, cons
       sums[i] += load(in + i * stride, single);
 }
 
-/* Step the counters `at` over `extent` (last fastest), moving `in`; 0 when it has come around. */
-static int advance(int32_t n, const int64_t *extent, const int64_t *stride, int64_t *at, const char **in)
-{
-  for (int32_t d = n - 1; d >= 0; d--) {
-    *in += stride[d];
-    if (++at[d] < extent[d])
-      return 1;
-    *in -= extent[d] * stride[d];
-    at[d] = 0;
-  }
-  return 0;
-}
-
 /* The axes of a sum in two groups: those kept, and those summed; none has extent 0. */
 typedef struct axes {
   int32_t n;
@@ -92,7 +79,7 @@ static double sum_all(const axes *summed, const char *in, int single)
       block = 0;
       runs = 0;
     }
-  } while (advance(outer, summed->extent, summed->stride, at, &in));
+  } while (gl_advance(outer, summed->extent, summed->stride, at, &in));
   return total + block;
 }
 
@@ -108,7 +95,7 @@ static void sum_columns(const axes *summed, const char *in, int64_t n, int64_t s
       add_columns(block, in, n, stride, 1);
     else
       add_columns(block, in, n, stride, 0);
-    more = advance(summed->n, summed->extent, summed->stride, at, &in);
+    more = gl_advance(summed->n, summed->extent, summed->stride, at, &in);
     if (++rows == BLOCK || !more) {
       for (int64_t i = 0; i < n; i++) {
         total[i] += block[i];
@@ -134,7 +121,7 @@ static void sum_into(char *out, const axes *kept, const axes *summed, const char
     do {
       store(out, sum_all(summed, in, single), single);
       out += itemsize;
-    } while (advance(kept->n, kept->extent, kept->stride, at, &in));
+    } while (gl_advance(kept->n, kept->extent, kept->stride, at, &in));
     return;
   }
   int64_t width = kept->extent[last], stride = kept->stride[last];
@@ -144,7 +131,7 @@ static void sum_into(char *out, const axes *kept, const axes *summed, const char
       sum_columns(summed, in + i * stride, n, stride, out, single);
       out += n * itemsize;
     }
-  } while (advance(last, kept->extent, kept->stride, at, &in));
+  } while (gl_advance(last, kept->extent, kept->stride, at, &in));
 }
 
 int gl_sum_to(gl_frame *frame, const int32_t *slots, const int64_t *params)

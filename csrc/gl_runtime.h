@@ -77,6 +77,18 @@ void gl_clear(gl_frame *frame, int32_t slot);
 int gl_size(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, int64_t *bytes);
 void gl_c_strides(int32_t ndim, const int64_t *shape, int32_t itemsize, int64_t *stride);
 int64_t gl_elements(int32_t ndim, const int64_t *shape);
+/* Step the counters `at` over `extent` (last fastest), moving `in`; 0 when it has come around. */
+static inline int gl_advance(int32_t n, const int64_t *extent, const int64_t *stride, int64_t *at, const char **in)
+{
+  for (int32_t d = n - 1; d >= 0; d--) {
+    *in += stride[d];
+    if (++at[d] < extent[d])
+      return 1;
+    *in -= extent[d] * stride[d];
+    at[d] = 0;
+  }
+  return 0;
+}
 /* Copy elements between two layouts of one shape that do not overlap. */
 void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                       const int64_t *out_stride, const char *in, const int64_t *in_stride);

@@ -73,16 +73,14 @@ class IfElse(AlikeByGraphs):
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         sides = [_Side.of(graph, cotangents) for graph in self.graphs]
-        undefined = next((g for side in sides for g in side.slopes if isinstance(g, Undefined)), None)
-        if undefined is not None:
-            return [undefined if is_float(v.dtype) else None for v in node.inputs]  # type: ignore[misc]
         split = 1 + len(self.then.inputs)
         values = [node.inputs[1:split], node.inputs[split:]]
         seeds = [g for g in cotangents if g is not None]
         graphs = tuple(sides[k].gradient(sides[1 - k], first=k == 0) for k in (0, 1))
         given = [[*values[k], *seeds, *sides[1 - k].sloping(values[1 - k])] for k in (0, 1)]
         found = iter(IfElse(*graphs).apply(node.inputs[0], *given[0], *given[1]).outputs)
-        return [None, *(None if g is None else next(found) for side in sides for g in side.slopes)]
+        slopes = [g for side in sides for g in side.slopes]
+        return [None, *(next(found) if isinstance(g, Variable) else g for g in slopes)]  # type: ignore[list-item]
 
     def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
         return Built(lambda *inputs: _over_batch(self, batched, inputs))
@@ -118,7 +116,7 @@ class _Side:
 
     def sloping(self, values: Sequence[Variable]) -> list[Variable]:
         """Those of `values`, one for each input, whose input has a slope."""
-        return [v for v, g in zip(values, self.slopes, strict=True) if g is not None]
+        return [v for v, g in zip(values, self.slopes, strict=True) if isinstance(g, Variable)]
 
     def gradient(self, other: _Side, first: bool) -> Graph:
         """The gradient where this branch was taken: its own slopes, and zeros for the inputs of the other."""

@@ -41,12 +41,15 @@ def reverse(node: Apply, cotangents: Cotangents) -> Cotangents:
     """The cotangents of the inputs of `node`, a Scan, given those of its outputs."""
     turns = Turns.of(node)
     seeds, slopes = _of_one_turn(turns.op, _wanted(turns.op, cotangents))
-    undefined = next((g for g in slopes.values() if isinstance(g, Undefined)), None)
-    if undefined is not None:
-        return [undefined if is_float(v.dtype) else None for v in node.inputs]  # type: ignore[misc]
-    parts = _Parts.of(turns.op, {v: g for v, g in slopes.items() if isinstance(g, Variable)})
-    outside = _Outside.of(turns, parts, cotangents)
-    return _run(turns, parts, seeds, outside)
+    inputs, op = turns.op.body.inputs, turns.op
+    undefined = {v: g for v, g in slopes.items() if isinstance(g, Undefined)}
+    broken = next((undefined[v] for taps in op.taps for v in inputs[taps] if v in undefined), None)
+    if broken is not None:  # on the way from turn to turn: then there is nothing that does not depend on it
+        return [broken if is_float(v.dtype) else None for v in node.inputs]  # type: ignore[misc]
+    parts = _Parts.of(op, {v: g for v, g in slopes.items() if isinstance(g, Variable)})
+    found = _run(turns, parts, seeds, _Outside.of(turns, parts, cotangents))
+    read = (None, *inputs[: op.sequences], *(None for _ in op.recurrences), *inputs[op.body_constants])
+    return [g if v is None else undefined.get(v, g) for v, g in zip(read, found, strict=True)]  # type: ignore[misc]
 
 
 # ---- one turn ------------------------------------------------------------------------------------

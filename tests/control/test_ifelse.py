@@ -139,3 +139,13 @@ def test_a_session_steps_over_the_choice() -> None:
     assert "branch" in [step.kind for step in s.steps]
     assert s.findings == ()
     assert s.outputs[0] == -2.0
+
+
+def test_a_derivative_that_does_not_exist_is_missed_only_by_who_asks() -> None:
+    x, a = T.dscalar("x"), T.dscalar("a")
+    y = graphlab.ifelse(x > 0, T.gammainc(a, x), x * a)
+    f = graphlab.function([x, a], T.grad(y, x))
+    np.testing.assert_allclose(f(1.5, 2.0), 1.5 * np.exp(-1.5), rtol=1e-12)
+    assert f(-1.5, 2.0) == 2.0
+    with pytest.raises(GraphlabError, match="gammainc"):
+        T.grad(y, a)

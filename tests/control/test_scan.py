@@ -369,3 +369,15 @@ def test_a_loop_that_never_ends_can_be_interrupted() -> None:
     assert calls.get_value() == 0
     assert f(-1.0) == -1.0
     assert calls.get_value() == 1
+
+
+def test_a_derivative_that_does_not_exist_is_missed_only_by_who_asks() -> None:
+    x, a = T.dvector("x"), T.dscalar("a")
+    s, _ = graphlab.scan(lambda x_t, s, a: s + T.gammainc(a, x_t), x, 0.0, a)
+    want = graphlab.function([x, a], T.grad(T.gammainc(a, x).sum(), x))([1.0, 2.0], 3.0)
+    np.testing.assert_allclose(graphlab.function([x, a], T.grad(s[-1], x))([1.0, 2.0], 3.0), want, rtol=1e-14)
+    with pytest.raises(GraphlabError, match="gammainc"):
+        T.grad(s[-1], a)
+    t, _ = graphlab.scan(lambda t, x_t: T.gammainc(t, x_t), None, T.constant(2.0), x[0], n_steps=2)
+    with pytest.raises(GraphlabError, match="gammainc"):
+        T.grad(t[-1], x)
