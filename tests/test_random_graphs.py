@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 import graphlab
 from graphlab.graph.node import Graph
 from graphlab.interpret import interpret
-from graphlab.rewrite.pipeline import RULES, Mode
+from graphlab.rewrite.pipeline import Mode
 from graphlab.rewrite.pipeline import mode as find_mode
+from graphlab.rewrite.rules import RULES
 from tests.random_graphs import Array, RandomProgram, random_programs
 
 STABILISING = {rule.name for rule in RULES if "stable" in rule.tags}

@@ -16,10 +16,11 @@ from graphlab.lower.assume import relied_on
 from graphlab.lower.expand import lowerings
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.rewrite.merge import RULE as MERGED
-from graphlab.rewrite.pipeline import RULES, Mode, Pass
+from graphlab.rewrite.pipeline import Mode, Pass
 from graphlab.rewrite.refusal import refusal
 from graphlab.rewrite.replay import History, Stage, histories
 from graphlab.rewrite.rule import DOMAIN, AnyRule
+from graphlab.rewrite.rules import RULES
 
 Numbered = tuple[int, RewriteApplied]
 

@@ -44,6 +44,16 @@ class TensorType:
             and all(a is None or b is None or a == b for a, b in zip(self.shape, other.shape, strict=True))
         )
 
+    @staticmethod
+    def parse(text: str) -> TensorType:
+        """The type written as `text`, in the form that str gives.
+
+        >>> TensorType.parse("int64[2,?]").shape
+        (2, None)
+        """
+        dtype, _, extents = text.rstrip("]").partition("[")
+        return tensor_type(dtype, [None if n == "?" else int(n) for n in extents.split(",") if n])
+
     def __str__(self) -> str:
         extents = ",".join("?" if n is None else str(n) for n in self.shape)
         return f"{self.dtype}[{extents}]" if self.shape else self.dtype

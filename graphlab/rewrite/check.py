@@ -8,64 +8,30 @@ operands; NaN in must give NaN out as before. A domain rule must agree on ordina
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from typing import Any
 
 import numpy as np
 
-from graphlab.dtypes import BOOL, COMPLEX, INTEGER
 from graphlab.graph.node import Constant, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
-from graphlab.ops.base import Array, Op
+from graphlab.ops.base import Array
 from graphlab.ops.elementwise import equal
 from graphlab.ops.nnet import Softmax
-from graphlab.ops.reduce import Sum
-from graphlab.ops.shape import Dimshuffle
 from graphlab.ops.ufunc import Elementwise
+from graphlab.rewrite.awkward import awkward_values, ordinary_values
 from graphlab.rewrite.driver import RewriteError, apply_rules
 from graphlab.rewrite.facts import same_bits
-from graphlab.rewrite.rule import DOMAIN, EXACT, Rule
+from graphlab.rewrite.rule import DOMAIN, EXACT, AnyRule, Rule
+from graphlab.rewrite.trials import OP_EXAMPLES, failures
 
 ULPS = 16  # how much further from the true value a rounding rule may be
 MOST = 900.0  # true values are not computed from larger inputs
 MAX_CASES = 60  # of those in which the rule fires
 DIGITS = 420  # enough for 1 - sigmoid(700)
-OP_EXAMPLES: dict[type[Op], tuple[Op, ...]] = {
-    Sum: (Sum((1,)), Sum((1,), True), Sum((0,), True), Sum(None), Sum((0, 1), True)),
-    Softmax: (Softmax((1,)), Softmax((0,)), Softmax((0, 1))),
-    Dimshuffle: (Dimshuffle((0, "x")), Dimshuffle(("x", 0)), Dimshuffle(("x", "x"))),
-}
-
-# ---- values --------------------------------------------------------------------------------------
-
-
-def awkward_values(dtype: str, rng: np.random.Generator) -> Array:
-    """Special and random values of `dtype`."""
-    if dtype in BOOL:
-        return np.array([False, True])
-    if dtype in INTEGER:
-        info = np.iinfo(dtype)
-        picked = [info.min, info.min + 1, info.max - 1, info.max, 0, 1, 2, 3, 7, 100]
-        return np.array([*picked, *rng.integers(info.min, info.max, 6, dtype=dtype)], dtype)
-    info_f = np.finfo(dtype)
-    special = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 40.0, -40.0, np.inf, -np.inf, np.nan, 1e-5, -1e-5]
-    limits = [info_f.max, -info_f.max, info_f.tiny, info_f.smallest_subnormal, info_f.eps / 8]
-    if dtype in COMPLEX:
-        parts = np.array([*special[:10], np.nan, *rng.normal(size=6)])
-        both = np.empty(parts.shape, dtype)
-        both.real, both.imag = parts, rng.permutation(parts)
-        return both
-    large = [700.0, -700.0] if dtype == "float64" else [80.0, -80.0] if dtype == "float32" else [9.0, -9.0]
-    return np.array([*special, *limits, *large, *rng.normal(size=12), *(10 * rng.normal(size=6))]).astype(dtype)
-
-
-def ordinary_values(dtype: str, rng: np.random.Generator) -> Array:
-    """Positive numbers around one."""
-    return rng.uniform(0.5, 2.0, 40).astype(dtype)
-
 
 # ---- computing -----------------------------------------------------------------------------------
 
@@ -146,7 +112,7 @@ def cases(rule: Rule) -> Iterator[Case]:
     shapes = [(None, None), (3, 4)] if rule.ops else [(None,), (50,)]
     chosen_ops = list(itertools.product(*(OP_EXAMPLES[kind] for kind in rule.ops.values())))
     chosen_constants = list(itertools.product(*rule.constants.values()))
-    for dtypes, values, ops, shape in itertools.product(_dtypes(rule), chosen_constants, chosen_ops, shapes):
+    for dtypes, values, ops, shape in itertools.product(rule.dtype_rows(), chosen_constants, chosen_ops, shapes):
         given: dict[str, Any] = dict(zip(rule.ops, ops, strict=True))
         with np.errstate(all="ignore"):
             given |= {n: Constant(np.asarray(v).astype(dtypes[n])) for n, v in zip(rule.constants, values, strict=True)}
@@ -164,14 +130,6 @@ def cases(rule: Rule) -> Iterator[Case]:
 def _smaller(shape: tuple[int | None, ...]) -> list[tuple[int | None, ...]]:
     """The shapes of the other wildcards beside one of `shape`."""
     return [shape, shape[:1], ()] if len(shape) == 2 else [shape]
-
-
-def _dtypes(rule: Rule) -> Iterator[Mapping[str, str]]:
-    if not isinstance(rule.on, Mapping):
-        yield from (dict.fromkeys(rule.wildcards, dtype) for dtype in rule.on)
-        return
-    for i in range(max(map(len, rule.on.values()))):
-        yield {n: options[i % len(options)] for n, options in rule.on.items()}
 
 
 def _arrays(case: Case, rule: Rule, rng: np.random.Generator) -> Iterator[list[Array]]:
@@ -199,14 +157,18 @@ def _arrays(case: Case, rule: Rule, rng: np.random.Generator) -> Iterator[list[A
 # ---- the check -----------------------------------------------------------------------------------
 
 
-def check(rule: Rule, seed: int = 0) -> list[str]:
+def check(rule: AnyRule, seed: int = 0) -> list[str]:
     """What is wrong with `rule`, one sentence each; empty if nothing was found.
+
+    Equations over single elements are tried with awkward values paired in all ways, other rules on their examples.
 
     >>> from graphlab.ops.elementwise import log, log1p
     >>> wrong = Rule("log(1 + x) -> log1p(-x)", EXACT, find=lambda x: log(1 + x), make=lambda x: log1p(-x))
     >>> check(wrong)[0]
     'x: float32: log(1 + x) -> log1p(-x) differs at x=0.0: 0.0 became -0.0'
     """
+    if not isinstance(rule, Rule) or rule.shapes:
+        return failures(rule, seed)
     rng = np.random.default_rng(seed)
     found: list[str] = []
     fired = 0

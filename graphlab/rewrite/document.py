@@ -10,21 +10,7 @@ from collections.abc import Mapping, Sequence
 from graphlab.dtypes import ALL
 from graphlab.rewrite.pipeline import PASSES, Pass
 from graphlab.rewrite.rule import ANY, BOOL, FLOAT, INTEGER, REAL, AnyRule, Rule
-from graphlab.rewrite.rules import canonical, special, stable
-
-TABLES: tuple[tuple[str, tuple[AnyRule, ...]], ...] = (
-    ("Constants", canonical.FOLD),
-    ("Identities", canonical.IDENTITIES),
-    ("Negation and absolute value", canonical.NEGATIONS),
-    ("Powers and divisions", canonical.POWERS),
-    ("Constants brought together", canonical.REGROUPINGS),
-    ("Comparison, logic and choice", canonical.LOGIC),
-    ("Casts", canonical.CASTS),
-    ("Shapes", canonical.SHAPES),
-    ("Stable forms", stable.VALUES),
-    ("Stable derivatives of naive forms", stable.DERIVATIVES),
-    ("Only with `fast_math`", special.SPECIAL),
-)
+from graphlab.rewrite.rules import FAMILIES
 
 INTRODUCTION = """\
 # Rules
@@ -72,7 +58,7 @@ mode takes your rules with `graphlab.mode("fast_run").including(rule)`, leaves o
 def document() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION, _passes()]
-    parts += [_table(title, rules) for title, rules in TABLES]
+    parts += [_table(title, rules) for title, rules in FAMILIES]
     return "\n".join([*parts, ADDING])
 
 

@@ -18,9 +18,7 @@ from graphlab.rewrite.inline import inline
 from graphlab.rewrite.loops import slim_loops
 from graphlab.rewrite.merge import merge
 from graphlab.rewrite.rule import DOMAIN, AnyRule, NodeRule, Rule
-from graphlab.rewrite.rules.canonical import CANONICAL, FOLD
-from graphlab.rewrite.rules.special import SPECIAL
-from graphlab.rewrite.rules.stable import STABLE
+from graphlab.rewrite.rules import CANONICAL, FOLD, RULES, SPECIAL, STABLE
 
 # ---- passes --------------------------------------------------------------------------------------
 
@@ -56,7 +54,6 @@ PASSES = (
     Pass("equal results are one", function=merge),
     Pass("loops keep only what is read", function=slim_loops, quick=True),
 )
-RULES: tuple[AnyRule, ...] = FOLD + CANONICAL + STABLE + SPECIAL
 
 # ---- modes ---------------------------------------------------------------------------------------
 

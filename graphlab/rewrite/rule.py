@@ -161,6 +161,23 @@ def _as_pattern(variable: Variable, wildcards: Mapping[Variable, Wildcard]) -> P
 # ---- rules ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Example:
+    """An expression on which a rule fires: what `build` makes of variables of `types`."""
+
+    build: Callable[..., Variable]
+    types: Mapping[str, TensorType]
+
+
+def example(build: Callable[..., Variable], **types: str) -> Example:
+    """What `build` makes of variables of `types`, each written as str gives it.
+
+    >>> example(lambda x: e.negative(x), x="float64[2,3]").types["x"].shape
+    (2, 3)
+    """
+    return Example(build, {name: TensorType.parse(text) for name, text in types.items()})
+
+
 @dataclass(frozen=True, eq=False)
 class Rule:
     """Replace what `find` describes by what `make` builds; `name` is the equation.
@@ -169,6 +186,7 @@ class Rule:
     `on` lists the dtypes in which the equation holds: everything matched then has one and the same of
     them; a mapping gives each wildcard its own list instead. `constants` names the wildcards that match
     constants only, each with values to try it with. `ops` names those that stand for any op of a class.
+    `shapes` gives the wildcards extents to trace and try it with, where it is not about single elements.
     `when` is asked last, with the bindings. A rule never fires where it would change the dtype or
     could change the shape, or let an error vanish: that is checked for all of them.
 
@@ -185,6 +203,7 @@ class Rule:
     on: tuple[str, ...] | Mapping[str, tuple[str, ...]] = FLOAT
     constants: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     ops: Mapping[str, type[Op]] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     when: Callable[..., bool] | None = None
     tags: tuple[str, ...] = ()
     because: str = ""
@@ -203,10 +222,19 @@ class Rule:
         """The dtypes that `wildcard` may have."""
         return self.on[wildcard] if isinstance(self.on, Mapping) else self.on
 
+    def dtype_rows(self) -> Iterator[Mapping[str, str]]:
+        """For each of the dtypes that it is for, the dtype of each wildcard."""
+        if not isinstance(self.on, Mapping):
+            yield from (dict.fromkeys(self.wildcards, dtype) for dtype in self.on)
+            return
+        for i in range(max(map(len, self.on.values()))):
+            yield {n: options[i % len(options)] for n, options in self.on.items()}
+
     @cached_property
     def patterns(self) -> tuple[Call, ...]:
         """What `find` looks for, the operands of commutative ops in every order."""
-        traced = {n: Variable(TensorType(self.dtypes_of(n)[0]), n) for n in self.wildcards}
+        ranks = {n: (None,) * len(self.shapes.get(n, ())) for n in self.wildcards}
+        traced = {n: Variable(TensorType(self.dtypes_of(n)[0], ranks[n]), n) for n in self.wildcards}
         root = self.find(**traced, **{n: OpWildcard(n, kind) for n, kind in self.ops.items()})
         known = {v: Wildcard(n, n in self.constants) for n, v in traced.items()}
         pattern = _as_pattern(root, known)
@@ -258,7 +286,8 @@ class NodeRule:
     """Replace applications of the classes of ops in `on_ops` (empty: of any) by what `rewrite` returns.
 
     `rewrite` maps the application to its new output (a tuple of them if it has several), or None. It
-    vouches for shapes and errors itself; dtype and static shape are checked.
+    vouches for shapes and errors itself; dtype and static shape are checked. `examples` are expressions
+    on which it fires, with which it is checked.
     """
 
     name: str
@@ -267,6 +296,7 @@ class NodeRule:
     on_ops: tuple[type[Op], ...] = ()
     tags: tuple[str, ...] = ()
     because: str = ""
+    examples: tuple[Example, ...] = ()
 
     @cached_property
     def source(self) -> str:

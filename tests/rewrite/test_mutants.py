@@ -11,8 +11,8 @@ import graphlab.tensor as T
 from graphlab.dtypes import INTEGER
 from graphlab.graph.node import Variable
 from graphlab.rewrite.check import check
-from graphlab.rewrite.pipeline import RULES
 from graphlab.rewrite.rule import FLOAT, Rule
+from graphlab.rewrite.rules import RULES
 
 EQUATIONS = [r for r in RULES if isinstance(r, Rule)]
 

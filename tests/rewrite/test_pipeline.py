@@ -17,8 +17,9 @@ from graphlab.graph.node import Graph, Variable
 from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
 from graphlab.ops.elementwise import sin, tan
-from graphlab.rewrite.pipeline import MODES, PASSES, RULES, mode, optimize
+from graphlab.rewrite.pipeline import MODES, PASSES, mode, optimize
 from graphlab.rewrite.rule import DOMAIN, EXACT, Rule
+from graphlab.rewrite.rules import RULES
 
 
 def traced(inputs: list[Variable], output: Variable, how: Any = "fast_run") -> tuple[Graph, list[str], list[str]]:

@@ -18,7 +18,8 @@ from graphlab.graph.node import Graph
 from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
 from graphlab.rewrite.merge import RULE as MERGED
-from graphlab.rewrite.pipeline import RULES, optimize
+from graphlab.rewrite.pipeline import optimize
+from graphlab.rewrite.rules import RULES
 from graphlab.rewrite.trace import Trace
 from graphlab.rewrite.verdicts import agree
 from tests.random_graphs import RandomProgram, random_programs

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from graphlab.graph.node import Apply, Variable
 from graphlab.ops.elementwise import exp, log, sqrt, square
 from graphlab.ops.extents import ones_like, zeros_like
-from graphlab.ops.products import Prod
-from graphlab.ops.reduce import Reduce, Sum
-from graphlab.rewrite.rule import DOMAIN, AnyRule, NodeRule, Rule
-from graphlab.rewrite.rules.canonical import merged_reduction
-
-
-def summed_once(node: Apply) -> Variable | None:
-    """Sum after sum, or product after product, of floats."""
-    return merged_reduction(node) if isinstance(node.op, Reduce) else None
-
+from graphlab.rewrite.rule import DOMAIN, AnyRule, Rule
 
 SPECIAL: tuple[AnyRule, ...] = (
     Rule("x + 0 -> x", DOMAIN, find=lambda x: x + 0, make=lambda x: x, because="-0.0 + 0 is 0.0"),
@@ -35,6 +25,4 @@ SPECIAL: tuple[AnyRule, ...] = (
     Rule("square(sqrt(x)) -> x", DOMAIN, find=lambda x: square(sqrt(x)), make=lambda x: x,
          because="sqrt(-1) is nan"),
     Rule("exp(log(x)) -> x", DOMAIN, find=lambda x: exp(log(x)), make=lambda x: x, because="log(-1) is nan"),
-    NodeRule("sum(sum(x)) -> sum(x)", DOMAIN, summed_once, (Sum, Prod),
-             because="another order of adding cancels and overflows elsewhere"),
 )  # fmt: skip

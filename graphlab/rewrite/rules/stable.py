@@ -144,5 +144,3 @@ DERIVATIVES: tuple[AnyRule, ...] = (
          make=lambda x, y, s, total: broadcast_to(y, shape_of(x)) - s(x) * total(broadcast_to(y, shape_of(x))),
          when=keeps_axes, tags=(TAG,), because="softmax underflows, and 0 / 0 is nan"),
 )  # fmt: skip
-
-STABLE: tuple[AnyRule, ...] = VALUES + DERIVATIVES
