@@ -46,9 +46,9 @@ PyObject *gl_raise_failed(const gl_error *error)
 
 static PyObject *set_blas(PyObject *module, PyObject *args)
 {
-  PyObject *dgemm, *sgemm, *dgemv, *sgemv, *ddot, *sdot;
+  PyObject *dgemm, *sgemm, *dgemv, *sgemv, *ddot, *sdot, *dsyrk, *ssyrk;
   (void)module;
-  if (!PyArg_ParseTuple(args, "OOOOOO", &dgemm, &sgemm, &dgemv, &sgemv, &ddot, &sdot))
+  if (!PyArg_ParseTuple(args, "OOOOOOOO", &dgemm, &sgemm, &dgemv, &sgemv, &ddot, &sdot, &dsyrk, &ssyrk))
     return NULL;
   gl_blas *blas = &gl_blas_table;
   *(void **)&blas->dgemm = PyLong_AsVoidPtr(dgemm);
@@ -57,6 +57,8 @@ static PyObject *set_blas(PyObject *module, PyObject *args)
   *(void **)&blas->sgemv = PyLong_AsVoidPtr(sgemv);
   *(void **)&blas->ddot = PyLong_AsVoidPtr(ddot);
   *(void **)&blas->sdot = PyLong_AsVoidPtr(sdot);
+  *(void **)&blas->dsyrk = PyLong_AsVoidPtr(dsyrk);
+  *(void **)&blas->ssyrk = PyLong_AsVoidPtr(ssyrk);
   if (PyErr_Occurred())
     return NULL;
   Py_RETURN_NONE;
@@ -71,7 +73,7 @@ static PyObject *read_capsule(PyObject *module, PyObject *capsule)
 }
 
 static PyMethodDef set_blas_method = {"set_blas", set_blas, METH_VARARGS,
-                                      "Set the addresses of dgemm, sgemm, dgemv, sgemv, ddot and sdot."};
+                                      "Set the addresses of gemm, gemv, dot and syrk, of doubles and floats each."};
 static PyMethodDef read_capsule_method = {"read_capsule", read_capsule, METH_O,
                                           "The name (a C signature) and the address in a capsule."};
 

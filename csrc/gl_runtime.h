@@ -130,6 +130,8 @@ typedef struct gl_blas {
   void (*sgemv)(char *, int *, int *, float *, float *, int *, float *, int *, float *, float *, int *);
   double (*ddot)(int *, double *, int *, double *, int *);
   float (*sdot)(int *, float *, int *, float *, int *);
+  void (*dsyrk)(char *, char *, int *, int *, double *, double *, int *, double *, double *, int *);
+  void (*ssyrk)(char *, char *, int *, int *, float *, float *, int *, float *, float *, int *);
 } gl_blas;
 
 extern gl_blas gl_blas_table;

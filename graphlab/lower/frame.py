@@ -109,7 +109,10 @@ class Operand:
 
 @dataclass(frozen=True)
 class Frame:
-    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and node numbers."""
+    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and node numbers.
+
+    `readers`: the numbers of the unit's applications that read each variable.
+    """
 
     unit: Unit
     lowerings: Mapping[Apply, Lowering]
@@ -120,6 +123,7 @@ class Frame:
     reduced: tuple[int, ...]
     keepdims: bool
     operands: dict[Variable, Operand] = field(default_factory=dict)
+    readers: dict[Variable, list[int]] = field(default_factory=dict)
 
     @property
     def ndim(self) -> int:
@@ -164,6 +168,9 @@ def frame_of(
         axes = tuple(shape[d] != 1 and not (written and d in reduced) for d in order)
         steps = tuple(any(axes[0 if d < frame.kept else frame.kept : d + 1]) for d in range(space.ndim))
         frame.operands[v] = Operand(k, v.dtype, axes, steps, written)
+    for node in unit.nodes:
+        for v in dict.fromkeys(node.inputs):
+            frame.readers.setdefault(v, []).append(number[node])
     return frame
 
 
@@ -217,7 +224,7 @@ class Scope:
 
     def readers(self, v: Variable) -> tuple[int, ...]:
         """The numbers of the applications in the kernel that read `v`: the load is part of them."""
-        return tuple(self.frame.number[node] for node in self.frame.unit.nodes if v in node.inputs)
+        return tuple(self.frame.readers.get(v, ()))
 
     def compute(self, nodes: Iterable[Apply]) -> list[Stmt]:
         """One Let for each of the pointwise `nodes`."""
