@@ -277,3 +277,9 @@ def per_element(frame: Frame) -> list[Apply]:
 def reads(frame: Frame) -> list[tuple[Variable, Operand]]:
     """The inputs of a kernel with their operands."""
     return [(v, frame.operands[v]) for v in frame.unit.inputs]
+
+
+def row_reads(frame: Frame) -> list[tuple[Variable, Operand]]:
+    """The inputs that are one value for each row, with their operands."""
+    by_rows = {v for node in frame.unit.rows for v in node.inputs}
+    return [(v, o) for v, o in reads(frame) if v in by_rows or not any(o.axes[frame.kept :])]
