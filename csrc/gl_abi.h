@@ -80,8 +80,7 @@ typedef struct gl_nest {
   int32_t ndim, n_outputs, n_inputs;
   const int32_t *slots;     /* n_outputs + n_inputs slots */
   const uint8_t *reduce;    /* ndim flags: this axis is reduced */
-  const uint8_t *reduced;   /* n_outputs flags: this output lacks the reduced axes */
-  const uint8_t *keepdims;  /* n_outputs flags: ... or has them with extent 1 */
+  const int8_t *axes;       /* for each operand, for each of its axes: the axis of the nest, or -1: its extent is 1 */
 } gl_nest;
 
 /* A loop of steps: see loops/ir.py, Loop. All numbers but the counts are slots; -1: there is none. */
@@ -161,6 +160,8 @@ typedef struct gl_api {
   /* out, start, stop, step (int64, or all double): the numbers from start before stop; the dtype of out (int64,
    * float or double), whether they are given as doubles */
   gl_function arange;
+  /* Memory for `bytes` bytes, in *memory, until the next call or the end of the run. */
+  int (*scratch)(gl_frame *frame, int64_t bytes, char **memory);
 } gl_api;
 
 /* What one call knows. Programs read `arrays` and `api`; the rest is the runtime's. */

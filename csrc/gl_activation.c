@@ -2,6 +2,7 @@
  * as arrays that nobody else holds, and updates take effect together or not at all. */
 #include "gl_python.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PATIENCE 1000 /* how often a run that was overtaken by another update is tried again */
@@ -177,6 +178,8 @@ void gl_deactivate(gl_activation *run)
     Py_CLEAR(run->cell_values[k]);
   run->cell_values = NULL;
   Py_CLEAR(run->anchor);
+  free(run->call.scratch);
+  run->call.scratch = NULL;
   PyMem_Free(run->heap);
   run->heap = NULL;
   run->call.n_slots = 0;

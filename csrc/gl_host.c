@@ -254,4 +254,5 @@ const gl_api gl_python_api = {
     .arg_extreme = gl_arg_extreme,
     .accumulate = gl_accumulate,
     .arange = gl_arange,
+    .scratch = gl_scratch,
 };

@@ -412,10 +412,28 @@ int gl_stack_scalars(gl_frame *frame, const int32_t *slots, const int64_t *param
   return 0;
 }
 
+/* ---- memory for kernels ------------------------------------------------------------------------ */
+
+int gl_scratch(gl_frame *frame, int64_t bytes, char **memory)
+{
+  gl_call *call = gl_call_of(frame);
+  if (bytes > call->scratch_bytes) {
+    free(call->scratch);
+    call->scratch_bytes = (bytes + GL_ALIGNMENT - 1) / GL_ALIGNMENT * GL_ALIGNMENT;
+    call->scratch = aligned_alloc(GL_ALIGNMENT, (size_t)call->scratch_bytes);
+    if (!call->scratch) {
+      call->scratch_bytes = 0;
+      return gl_fail(frame, GL_ERROR_MEMORY, bytes);
+    }
+  }
+  *memory = call->scratch;
+  return 0;
+}
+
 /* ---- loop nests -------------------------------------------------------------------------------- */
 
 /* The shape that the inputs broadcast to. */
-static int nest_space(gl_frame *frame, const gl_nest *nest, int64_t *space)
+static int nest_space(gl_frame *frame, const gl_nest *nest, const int8_t *axes, int64_t *space)
 {
   const int32_t *inputs = nest->slots + nest->n_outputs;
   int32_t widest[GL_MAX_NDIM] = {0}; /* the input that set the extent */
@@ -425,8 +443,8 @@ static int nest_space(gl_frame *frame, const gl_nest *nest, int64_t *space)
     const gl_array *input = &frame->arrays[inputs[k]];
     int32_t ndim = gl_call_of(frame)->slots[inputs[k]].ndim;
     for (int32_t d = 0; d < ndim; d++) {
-      int32_t axis = nest->ndim - ndim + d;
-      if (input->shape[d] == 1 || input->shape[d] == space[axis])
+      int32_t axis = *axes++;
+      if (input->shape[d] == 1 || axis < 0 || input->shape[d] == space[axis])
         continue;
       if (space[axis] != 1)
         return gl_fail(frame, GL_ERROR_BROADCAST, widest[axis], k, axis, space[axis], input->shape[d]);
@@ -437,37 +455,25 @@ static int nest_space(gl_frame *frame, const gl_nest *nest, int64_t *space)
   return 0;
 }
 
-/* Allocate output k and give its byte stride along each axis of the space. */
-static int nest_output(gl_frame *frame, const gl_nest *nest, int32_t k, const int64_t *space, int64_t *stride)
+/* Allocate output k, whose axes lie along `axes`. */
+static int nest_output(gl_frame *frame, const gl_nest *nest, int32_t k, const int8_t *axes, const int64_t *space)
 {
   int64_t shape[GL_MAX_NDIM];
-  int32_t ndim = 0;
-  for (int32_t d = 0; d < nest->ndim; d++) {
-    int folded = nest->reduced[k] && nest->reduce[d];
-    if (!folded || nest->keepdims[k])
-      shape[ndim++] = folded ? 1 : space[d];
-  }
-  int failed = gl_allocate(frame, nest->slots[k], shape);
-  if (failed)
-    return failed;
-  const int64_t *own = frame->arrays[nest->slots[k]].stride;
-  for (int32_t d = 0; d < nest->ndim; d++) {
-    int folded = nest->reduced[k] && nest->reduce[d];
-    stride[d] = folded ? 0 : *own;
-    own += !folded || nest->keepdims[k];
-  }
-  return 0;
+  int32_t ndim = gl_call_of(frame)->slots[nest->slots[k]].ndim;
+  for (int32_t d = 0; d < ndim; d++)
+    shape[d] = axes[d] < 0 ? 1 : space[axes[d]];
+  return gl_allocate(frame, nest->slots[k], shape);
 }
 
-static void nest_input(const gl_frame *frame, const gl_nest *nest, int32_t slot, int32_t ndim,
-                       const int64_t *space, int64_t *stride)
+/* The byte stride of an operand along each axis of the space. */
+static void nest_strides(const gl_array *operand, int32_t ndim, const int8_t *axes, int32_t nest_ndim,
+                         const int64_t *space, int64_t *stride)
 {
-  const gl_array *input = &frame->arrays[slot];
-  int32_t added = nest->ndim - ndim;
-  for (int32_t d = 0; d < nest->ndim; d++) {
-    int stretched = d < added || input->shape[d - added] != space[d];
-    stride[d] = stretched ? 0 : input->stride[d - added];
-  }
+  for (int32_t d = 0; d < nest_ndim; d++)
+    stride[d] = 0;
+  for (int32_t d = 0; d < ndim; d++)
+    if (axes[d] >= 0 && operand->shape[d] == space[axes[d]])
+      stride[axes[d]] = operand->stride[d];
 }
 
 /* Place the axes of one group (those with reduce[d] == `group`) at positions first .. first + size - 1:
@@ -504,17 +510,21 @@ int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t 
 {
   int32_t ndim = nest->ndim, operands = nest->n_outputs + nest->n_inputs, kept = 0;
   int64_t space[GL_MAX_NDIM], raw[operands * ndim + 1];
-  int failed = nest_space(frame, nest, space);
-  for (int32_t k = 0; k < nest->n_outputs && !failed; k++)
-    failed = nest_output(frame, nest, k, space, raw + k * ndim);
+  const int8_t *axes = nest->axes;
+  for (int32_t k = 0; k < nest->n_outputs; k++)
+    axes += gl_call_of(frame)->slots[nest->slots[k]].ndim;
+  int failed = nest_space(frame, nest, axes, space);
+  axes = nest->axes;
+  for (int32_t k = 0; k < operands && !failed; k++) {
+    int32_t slot = nest->slots[k], own = gl_call_of(frame)->slots[slot].ndim;
+    if (k < nest->n_outputs)
+      failed = nest_output(frame, nest, k, axes, space);
+    nest_strides(&frame->arrays[slot], own, axes, ndim, space, raw + k * ndim);
+    data[k] = frame->arrays[slot].data;
+    axes += own;
+  }
   if (failed)
     return failed;
-  for (int32_t k = nest->n_outputs; k < operands; k++) {
-    int32_t slot = nest->slots[k];
-    nest_input(frame, nest, slot, gl_call_of(frame)->slots[slot].ndim, space, raw + k * ndim);
-  }
-  for (int32_t k = 0; k < operands; k++)
-    data[k] = frame->arrays[nest->slots[k]].data;
   for (int32_t d = 0; d < ndim; d++)
     kept += !nest->reduce[d];
   nest_merge(nest, 0, 0, kept, space, raw, extent, stride);

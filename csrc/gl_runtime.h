@@ -49,6 +49,8 @@ struct gl_call {
   const gl_hooks *hooks;
   gl_error error;
   int64_t asked; /* when `interrupted` was asked last, in ms */
+  char *scratch; /* what kernels keep a row in: `scratch_bytes`, freed with the call */
+  int64_t scratch_bytes;
   int32_t keep;  /* a debugger's frame: release does nothing */
   int32_t n_pooled;
   gl_block pool[GL_POOL]; /* headers for the first objects, to spare a malloc */
@@ -62,6 +64,8 @@ int gl_record(gl_frame *frame, int32_t kind, int32_t n_details, const int64_t *d
   gl_record((frame), (kind), sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), \
             (const int64_t[]){__VA_ARGS__})
 
+/* Memory for a kernel, until the next call or the end of the run. */
+int gl_scratch(gl_frame *frame, int64_t bytes, char **memory);
 /* Put a fresh C-contiguous array of `shape` in the slot. */
 int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape);
 /* Make the slot share the block of `source`, with the same data; the caller sets shape and strides. */

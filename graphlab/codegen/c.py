@@ -89,6 +89,8 @@ def _declarations(kernel: Kernel) -> Iterator[Line]:
         for k in operands for d in range(nest.ndim) if f"s{k}_{d}" in used
     ]  # fmt: skip
     pointers = [f"char *const p{k} = data[{k}];" for k in operands if f"p{k}" in used]
+    if kernel.scratch:
+        pointers.append(f"char *const scratch = data[{len(operands)}];")
     for parameter, uses in (("extent", extents), ("stride", strides), ("data", pointers)):
         yield from map(Line, uses or [f"(void){parameter};"])
 
@@ -148,18 +150,20 @@ def _(action: LoopCall, number: str) -> Iterator[Line]:
     yield from _nest_lines(nest)
     yield Line(f"int64_t extent[{max(1, nest.ndim)}];")
     yield Line(f"int64_t stride[{max(1, nest.ndim * operands)}];")
-    yield Line(f"char *data[{operands}];")
+    yield Line(f"char *data[{operands + bool(action.kernel.scratch)}];")
     yield Line("int failed = f->api->nest(f, &nest, extent, stride, data);")
+    if action.kernel.scratch:
+        row = " * ".join(f"extent[{d}]" for d in range(nest.ndim - len(nest.reduce), nest.ndim))
+        yield Line(f"if (!failed) failed = f->api->scratch(f, {action.kernel.scratch} * {row}, &data[{operands}]);")
     yield Line(f"if (!failed) failed = {kernel}(extent, stride, data);")
 
 
 def _nest_lines(nest: Nest) -> Iterator[Line]:
     yield _table("int32_t", "slots", (*nest.outputs, *nest.inputs))
     yield _table("uint8_t", "reduce", [d in nest.reduce for d in range(nest.ndim)])
-    yield _table("uint8_t", "reduced", nest.reduced or (0,) * len(nest.outputs))
-    yield _table("uint8_t", "keepdims", nest.keepdims or (0,) * len(nest.outputs))
+    yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
     counts = f"{nest.ndim}, {len(nest.outputs)}, {len(nest.inputs)}"
-    yield Line(f"static const gl_nest nest = {{{counts}, slots, reduce, reduced, keepdims}};")
+    yield Line(f"static const gl_nest nest = {{{counts}, slots, reduce, axes}};")
 
 
 @call_lines.register

@@ -327,10 +327,10 @@ def why_not_fused(f: Function, a: Variable | Apply, b: Variable | Apply) -> WhyN
 
     >>> import graphlab, graphlab.tensor as T
     >>> x = T.dmatrix("x")
-    >>> total = x.sum(axis=1)
-    >>> y = T.exp(total)
+    >>> total = x.sum()
+    >>> y = x / total
     >>> print(graphlab.function([x], y).why_not_fused(total, y).reason)
-    sum: a reduction ends its kernel
+    sum: all elements are needed before the first is used
     """
     first, second = _variable(a, "why_not_fused"), _variable(b, "why_not_fused")
     history, there = histories(f.trace.events), set(ancestors(_roots(f)))

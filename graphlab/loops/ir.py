@@ -175,17 +175,17 @@ class Nest:
     """The loop nest of a kernel over the broadcast of its inputs.
 
     The runtime broadcasts the inputs (slots) over `ndim` axes, allocates the outputs, and hands the
-    kernel extents, byte strides and pointers. Axes are reordered: those kept first, then those of
-    `reduce`, and neighbours are merged within each group where every operand allows it (merged axes
-    keep extent 1). `reduced[k]`: output k lacks the reduced axes (`keepdims[k]`: has them with extent 1).
+    kernel extents, byte strides and pointers. `axes[k]` says for each axis of operand k (outputs, then
+    inputs) along which of the `ndim` it lies; -1: along none, its extent is 1. Axes are reordered: those
+    kept first, then those of `reduce`, and neighbours are merged within each group where every operand
+    allows it (merged axes keep extent 1).
     """
 
     ndim: int
     outputs: tuple[int, ...]
     inputs: tuple[int, ...]
     reduce: tuple[int, ...] = ()
-    reduced: tuple[bool, ...] = ()
-    keepdims: tuple[bool, ...] = ()
+    axes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,8 @@ class Kernel:
 
     In `body` these names are defined: `n0`..: the extents; `p0`..: the operands' pointers, outputs
     first; `s{k}_{d}`: the byte stride of operand k along axis d (int64). `title` names its ops, and
-    `functions` are those that the body uses, each after those that it uses itself.
+    `functions` are those that the body uses, each after those that it uses itself. `scratch`: how many bytes
+    of memory, for each element of a row, `scratch` points to.
     """
 
     name: str
@@ -223,6 +224,7 @@ class Kernel:
     body: tuple[Stmt, ...]
     title: str = ""
     functions: tuple[Function, ...] = ()
+    scratch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 A gradient is summed back to the run-time shape of what it is the gradient of (`sum_to`), for an
 operand of extent 1 may have been stretched. In nearly every call none was. So a program is lowered as
 if none ever were, which lets gradients fuse; its first step checks that this holds for the arrays at
-hand. Where it does not, the caller runs the general program, lowered without assumptions. The same
+hand. The same is taken for granted where rows are normalised, so that a scale and a shift are in their
+kernel. Where it does not, the caller runs the general program, lowered without assumptions. The same
 step checks what the types of inputs declare, which arguments must meet in any case.
 """
 
@@ -18,8 +19,9 @@ import numpy as np
 from graphlab.graph.node import Apply, Graph, Shared, Variable, provenance
 from graphlab.graph.walk import toposort, with_inputs
 from graphlab.lower.expand import lowerings
-from graphlab.lower.extents import Axis, Extent, SymbolicShapes
+from graphlab.lower.extents import Axis, Extent, SymbolicShapes, padded
 from graphlab.ops.extents import ShapeOf
+from graphlab.ops.lowering import Pointwise, Reduction
 from graphlab.ops.reduce import Sum
 from graphlab.ops.unbroadcast import SumTo
 
@@ -87,7 +89,8 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
     What holds in every run is used without being listed.
     """
     nodes = toposort(graph.outputs, graph.inputs)
-    shapes = SymbolicShapes(nodes, lowerings(nodes))
+    meanings = lowerings(nodes)
+    shapes = SymbolicShapes(nodes, meanings)
     classes, dropped = _Classes(), set[Apply]()
     for node in nodes:
         if not isinstance(node.op, SumTo):
@@ -98,6 +101,10 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
             for pair in pairs:
                 classes.merge(pair)
             dropped.add(node)
+    if any(isinstance(m, Reduction) and m.keepdims and len(m.axes) < n.inputs[0].ndim for n, m in meanings.items()):
+        for node in nodes:
+            if isinstance(meanings[node], Pointwise):
+                _meet(node, classes, shapes)
     relieved = _relieved(graph, nodes, classes, shapes)
     return _without(graph, nodes, dropped, relieved), _equalities(classes, shapes)
 
@@ -121,6 +128,16 @@ def _may_be_equal(a: Extent, b: Extent, classes: _Classes, shapes: SymbolicShape
     atoms = [atom for e in (a, b) if isinstance(e, frozenset) for atom in e]
     numbers = classes.known((a, b))
     return bool(atoms) and all(atom in shapes.leaf for atom in atoms) and len(numbers) <= 1 and 1 not in numbers
+
+
+def _meet(node: Apply, classes: _Classes, shapes: SymbolicShapes) -> None:
+    """Take the extents of the operands of `node` to be equal along each axis, where that can be told."""
+    operands = [padded(shapes[v], node.output.ndim) for v in node.inputs]
+    for axis in zip(*operands, strict=True):
+        first, *others = dict.fromkeys(e for e in axis if e != 1) or (1,)
+        for other in others:
+            if _may_be_equal(first, other, classes, shapes):
+                classes.merge((first, other))
 
 
 def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply], relieved: Mapping[Apply, Variable]) -> Graph:

@@ -20,6 +20,7 @@ from graphlab.loops.ir import (
     Stmt,
 )
 from graphlab.lower.fuse import Unit, is_scalar_constant
+from graphlab.lower.space import Map, Space
 from graphlab.ops.lowering import Lowering, Pointwise, Reduction
 
 ZERO = Literal(0, "int64")
@@ -115,20 +116,27 @@ class Frame:
     """
 
     unit: Unit
+    space: Space
     lowerings: Mapping[Apply, Lowering]
     number: Mapping[Apply, int]
     slots: Mapping[Variable, int]
-    order: tuple[int, ...]
-    kept: int
-    reduced: tuple[int, ...]
-    keepdims: bool
     operands: dict[Variable, Operand] = field(default_factory=dict)
     readers: dict[Variable, list[int]] = field(default_factory=dict)
 
     @property
+    def order(self) -> Map:
+        """The axes of the space in the order of the loops."""
+        return (*self.space.kept, *self.space.reduce)
+
+    @property
+    def kept(self) -> int:
+        """How many loops are around each row."""
+        return len(self.space.kept)
+
+    @property
     def ndim(self) -> int:
         """How many loops."""
-        return len(self.order)
+        return len(self.space.extents)
 
     @property
     def inputs(self) -> list[Operand]:
@@ -140,6 +148,17 @@ class Frame:
         """The operands that are written."""
         return [o for o in self.operands.values() if o.is_output]
 
+    def of_row(self, v: Variable) -> bool:
+        """Whether `v` is made here, and one element of it for each row."""
+        node = v.owner
+        return node is not None and (node in self.unit.rows or isinstance(self.lowerings.get(node), Reduction))
+
+    def axes(self, v: Variable) -> Map:
+        """For each axis of an operand the axis of the space along which it lies, -1 where it has one element."""
+        axes = self.unit.maps[v]
+        written = v in self.unit.outputs and self.of_row(v)
+        return tuple(-1 if written and d in self.space.reduce else d for d in axes)
+
     def nest(self) -> Nest:
         """What the runtime has to plan."""
         made, read = self.unit.outputs, self.unit.inputs
@@ -147,9 +166,8 @@ class Frame:
             self.ndim,
             tuple(self.slots[v] for v in made),
             tuple(self.slots[v] for v in read),
-            self.reduced,
-            (bool(self.reduced),) * len(made),
-            (self.keepdims,) * len(made),
+            self.space.reduce,
+            tuple(self.axes(v) for v in (*made, *read)),
         )
 
 
@@ -157,26 +175,17 @@ def frame_of(
     unit: Unit, lowerings: Mapping[Apply, Lowering], number: Mapping[Apply, int], slots: Mapping[Variable, int]
 ) -> Frame:
     """The frame of a kernel's unit."""
-    last = lowerings[unit.nodes[-1]]
-    reduced, keepdims = (last.axes, last.keepdims) if isinstance(last, Reduction) else ((), False)
-    space = unit.nodes[-1].inputs[0] if isinstance(last, Reduction) else unit.outputs[0]
-    order = (*(d for d in range(space.ndim) if d not in reduced), *reduced)
-    frame = Frame(unit, lowerings, number, slots, order, space.ndim - len(reduced), reduced, keepdims)
+    assert unit.space is not None
+    frame = Frame(unit, unit.space, lowerings, number, slots)
     for k, v in enumerate((*unit.outputs, *unit.inputs)):
-        written = k < len(unit.outputs)
-        shape = space.type.shape if written else padded_shape(v, space.ndim)
-        axes = tuple(shape[d] != 1 and not (written and d in reduced) for d in order)
-        steps = tuple(any(axes[0 if d < frame.kept else frame.kept : d + 1]) for d in range(space.ndim))
-        frame.operands[v] = Operand(k, v.dtype, axes, steps, written)
+        longer = {d for d, n in zip(frame.axes(v), v.type.shape, strict=True) if n != 1}
+        axes = tuple(d in longer for d in frame.order)
+        steps = tuple(any(axes[0 if d < frame.kept else frame.kept : d + 1]) for d in range(frame.ndim))
+        frame.operands[v] = Operand(k, v.dtype, axes, steps, k < len(unit.outputs))
     for node in unit.nodes:
         for v in dict.fromkeys(node.inputs):
             frame.readers.setdefault(v, []).append(number[node])
     return frame
-
-
-def padded_shape(v: Variable, ndim: int) -> tuple[int | None, ...]:
-    """The static shape of `v`, broadcast to rank `ndim`."""
-    return (1,) * (ndim - v.ndim) + v.type.shape
 
 
 # ---- the scalar code of one element --------------------------------------------------------------
@@ -227,12 +236,17 @@ class Scope:
         return tuple(self.frame.readers.get(v, ()))
 
     def compute(self, nodes: Iterable[Apply]) -> list[Stmt]:
-        """One Let for each of the pointwise `nodes`."""
-        return [self._let(node) for node in nodes]
+        """One Let for each of the pointwise `nodes`; a view of what another made needs none."""
+        lets: list[Stmt] = []
+        for node in nodes:
+            lowering = self.frame.lowerings[node]
+            if isinstance(lowering, Pointwise):
+                lets.append(self._let(node, lowering))
+            else:
+                self.values[node.output] = self.value(node.inputs[0])
+        return lets
 
-    def _let(self, node: Apply) -> Let:
-        lowering = self.frame.lowerings[node]
-        assert isinstance(lowering, Pointwise)
+    def _let(self, node: Apply, lowering: Pointwise) -> Let:
         arguments = [  # what the template does not mention need not be loaded
             converted(self.value(v), v.dtype, dtype) if f"{{{k}}}" in lowering.template else ZERO
             for k, (v, dtype) in enumerate(zip(node.inputs, lowering.input_dtypes, strict=True))
@@ -255,17 +269,24 @@ def scalar_prelude(scope: Scope) -> list[Stmt]:
 
 def is_pointwise_scalar(node: Apply, frame: Frame) -> bool:
     """Whether `node` is computed once, outside of the loops."""
-    return isinstance(frame.lowerings[node], Pointwise) and node.output.ndim == 0
+    return isinstance(frame.lowerings[node], Pointwise) and node.output.ndim == 0 and node not in frame.unit.rows
 
 
 def per_element(frame: Frame) -> list[Apply]:
-    """The pointwise applications computed for each element."""
+    """The applications computed for each element."""
     return [
         n for n in frame.unit.nodes
-        if isinstance(frame.lowerings[n], Pointwise) and (n.output.ndim or not frame.ndim)
+        if not isinstance(frame.lowerings[n], Reduction) and n not in frame.unit.rows
+        and (n.output.ndim or not frame.ndim)
     ]  # fmt: skip
 
 
 def reads(frame: Frame) -> list[tuple[Variable, Operand]]:
     """The inputs of a kernel with their operands."""
     return [(v, frame.operands[v]) for v in frame.unit.inputs]
+
+
+def row_reads(frame: Frame) -> list[tuple[Variable, Operand]]:
+    """The inputs that are one value for each row, with their operands."""
+    by_rows = {v for node in frame.unit.rows for v in node.inputs}
+    return [(v, o) for v, o in reads(frame) if v in by_rows or not any(o.axes[frame.kept :])]

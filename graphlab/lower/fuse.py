@@ -1,9 +1,10 @@
 """Which applications share a kernel, and why, and why not.
 
 Applications are placed from the outputs back to the inputs, so that all users of a value have their
-place before it. A pointwise application joins the kernel of its users where nothing is computed twice
-by that and no cycle of kernels arises. For the latter every group has a height, and whoever reads from
-another group is lower than it: a group may take in a value that lower groups read as well.
+place before it. One joins the kernel of its users where nothing is computed twice by that and no cycle of
+kernels arises. For the latter every group has a height, and whoever reads from another group is lower
+than it: a group may take in a value that lower groups read as well. What a group's loops look like, and
+how each value lies in them, is in space.py.
 """
 
 from __future__ import annotations
@@ -14,26 +15,36 @@ from dataclasses import dataclass, field
 
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.walk import users
-from graphlab.lower.extents import Axis, Extent, Extents, SymbolicShapes
+from graphlab.lower.extents import Axis, Extent, SymbolicShapes
+from graphlab.lower.space import Alias, Map, Space, alias_of, common, fold_space, renumbered, within, without_reduced
 from graphlab.ops.lowering import Host, Lowering, Pointwise, Reduction, Runtime
 
 MOST_NODES = 200  # the C compiler's time must stay linear
 MOST_OPERANDS = 60
+MOST_STEPS = 20  # from a value back to the reduction that it is made from
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """What one step computes: a kernel's applications, or one that is called (`kernel` False).
+    """What one step computes: a kernel's applications, or one that is called (`space` None).
 
     `inputs` are the arrays that it reads, `outputs` those that it writes, `apart` the inputs that
-    another step computes, each with why it is not computed here.
+    another step computes, each with why it is not computed here. `maps` says along which loops each value
+    lies; `rows` are the applications computed once for each row.
     """
 
     nodes: tuple[Apply, ...]
     inputs: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
-    kernel: bool
+    space: Space | None = None
+    maps: Mapping[Variable, Map] = field(default_factory=dict)
+    rows: frozenset[Apply] = frozenset()
     apart: tuple[tuple[Variable, str], ...] = ()
+
+    @property
+    def kernel(self) -> bool:
+        """Whether its code is generated."""
+        return self.space is not None
 
     @property
     def reason(self) -> str:
@@ -51,15 +62,39 @@ class Unit:
 
 @dataclass(eq=False, slots=True)
 class _Group:
-    """A unit in the making. `space` is the shape of its loops; None: a call, which nothing can join."""
+    """A unit in the making. `space` None: a call, which nothing can join."""
 
     height: int
-    space: Extents | None
-    reduces: bool = False
+    space: Space | None
     nodes: list[Apply] = field(default_factory=list)
+    rows: set[Apply] = field(default_factory=set)
+    maps: dict[Variable, Map] = field(default_factory=dict)
     inputs: dict[Variable, None] = field(default_factory=dict)
     outputs: dict[Variable, None] = field(default_factory=dict)
     merged_into: _Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How an application joins a group: the space afterwards, and the maps of its operands in it.
+
+    `row`: it is computed once for each row. `lift`: where the axes of the group's space lie in the new one,
+    if that is another: then what the group computes is computed for each row.
+    """
+
+    space: Space | None
+    maps: Mapping[Variable, Map]
+    row: bool = False
+    lift: Map | None = None
+
+    def lifted(self, group: _Group) -> dict[Variable, Map]:
+        """The maps of the group's values in the new space."""
+        return group.maps if self.lift is None else renumbered(group.maps, self.lift)
+
+    def agrees(self, group: _Group) -> bool:
+        """Whether what is read by the group already is read in one way."""
+        before = self.lifted(group)
+        return all(before.get(v, map) == map for v, map in self.maps.items())
 
 
 def is_scalar_constant(variable: Variable) -> bool:
@@ -117,68 +152,189 @@ class _Fusion:
         """Put `node` into its users' group, or into a new one."""
         readers = self.readers(node)
         lowering = self.lowerings[node]
-        if isinstance(lowering, Pointwise):
+        alias = alias_of(node, self.lowerings)
+        if alias is not None or isinstance(lowering, Pointwise | Reduction):
             height = max((g.height for g in readers), default=0)
             top = [g for g in readers if g.height == height]
             stored = len(top) < len(readers) or node.output in self.wanted
-            reason = self.obstacle(node, lowering, top, stored)
-            if reason is None:
-                self.join(node, _merged(top), stored)
+            place = self.place_in(node, lowering, alias, top, stored)
+            if isinstance(place, _Place):
+                self.join(node, _merged(top), place, stored)
                 return
-            self.why_apart[node.output] = reason
+            self.why_apart[node.output] = place
         else:
             self.why_apart.update(dict.fromkeys(node.outputs, _kind(lowering)))
-        self.found(node, lowering, readers)
+        self.found(node, lowering, alias, readers)
 
-    def obstacle(self, node: Apply, lowering: Pointwise, top: Sequence[_Group], stored: bool) -> str | None:
-        """Why `node` cannot join the groups `top` that read it (merged into one); None if it can."""
+    def place_in(
+        self, node: Apply, lowering: Lowering, alias: Alias | None, top: Sequence[_Group], stored: bool
+    ) -> _Place | str:
+        """How `node` joins the groups `top` that read it, merged into one; as text why it cannot."""
         if not top:
             return "it is an output and nothing else reads it"
-        group, extents = top[0], self.shapes[node.output]
-        if any(g.space is None for g in top):
+        spaces = [g.space for g in top if g.space is not None]
+        if len(spaces) < len(top):
             return f"{_names(g for g in top if g.space is None)} needs it as an array"
-        if len(top) > 1 and any(g.reduces or g.space != extents for g in top):
+        space, map = common(spaces), _agreed(g.maps.get(node.output) for g in top)
+        if space is None or map is None or not _consistent(top):
             return "several kernels read it"
-        if stored and group.reduces:
-            return "it is needed elsewhere too, and a reduction's kernel stores only its result"
-        if stored and group.space != extents:
-            return "it is needed elsewhere too, and may differ in shape"
         if sum(len(g.nodes) for g in top) >= MOST_NODES:
             return f"the kernel is full ({MOST_NODES} operations)"
         operands = set(node.inputs).union(*(g.inputs for g in top), *(g.outputs for g in top))
         if len(operands) > MOST_OPERANDS:
             return f"the kernel is full ({MOST_OPERANDS} operands)"
-        if not (node.output.ndim == 0 or _pattern(extents) == _pattern(group.space) or self.cheap(node, lowering)):
+        rows = set[Apply]().union(*(g.rows for g in top))
+        inside = [u for u, _ in self.users.get(node.output, ()) if self.group(u) in top]
+        used_inside, used_by_rows = any(u not in rows for u in inside), any(u in rows for u in inside)
+        match lowering:
+            case Pointwise():
+                place = self.pointwise(node, lowering, space, map, stored, used_inside, used_by_rows)
+            case Reduction():
+                place = self.reduction(node, lowering, space, map, used_inside)
+            case _:
+                assert alias is not None
+                place = self.alias(node, alias, space, map, stored, used_inside)
+        if isinstance(place, _Place) and not all(place.agrees(g) for g in top):
+            return "the kernel reads it in another way too"
+        return place
+
+    def pointwise(
+        self,
+        node: Apply,
+        lowering: Pointwise,
+        space: Space,
+        map: Map,
+        stored: bool,
+        used_inside: bool,
+        used_by_rows: bool,
+    ) -> _Place | str:
+        extents = self.shapes[node.output]
+        maps = {v: within(map, v.ndim) for v in node.inputs if not is_scalar_constant(v)}
+        space = space if space.reduce else self.by_rows(node, space, map)
+        repeated = node.output.ndim == 0 or self.cheap(node, lowering)
+        row = space.fills_rows(extents, map) or (used_by_rows and repeated and space.is_row(extents, map))
+        if row and (not used_inside or (space.in_rows and space.folds)):
+            if stored and not space.same_rows(extents, map):
+                return "it is needed elsewhere too, and may differ in shape"
+            return _Place(space, maps, row=True)
+        if used_by_rows and not (node.output.ndim == 0 and space.kept):
             return "broadcasting would compute it again and again"
-        return None
+        if stored and (map != space.whole or extents != space.extents):
+            return "it is needed elsewhere too, and may differ in shape"
+        if stored and space.reduce and not space.in_rows:
+            return "it is needed elsewhere too, and the kernel folds columns"
+        if not (repeated or space.fills(extents, map)):
+            return "broadcasting would compute it again and again"
+        return _Place(space, maps)
+
+    def reduction(self, node: Apply, lowering: Reduction, space: Space, map: Map, used_inside: bool) -> _Place | str:
+        operand, axes = node.inputs[0], lowering.axes
+        extents = self.shapes[operand]
+        around = fold_space(extents, operand.type.shape, axes)
+        maps = {operand: around.whole}
+        form = around.whole if lowering.keepdims else around.kept
+        if not space.reduce and map == space.whole and space.extents == self.shapes[node.output]:
+            return _Place(around, maps, lift=form)  # what follows is computed for each row
+        if space.reduce == axes and not space.folds and map == form and space.of_row == around.of_row:
+            return _Place(around, maps)
+        if space.reduce not in ((), axes) or space.extents != extents or map != form:
+            return "a reduction of other elements ends its kernel"
+        if used_inside and not around.many_rows:
+            return "all elements are needed before the first is used"
+        if used_inside and not around.in_rows:
+            return "it folds columns, and whole rows are needed before the first element is used"
+        return _Place(around, maps)
+
+    def alias(self, node: Apply, alias: Alias, space: Space, map: Map, stored: bool, used_inside: bool) -> _Place | str:
+        """A view within a kernel is another name for the value of a row."""
+        operand, view = node.inputs[0], "it is a view of what is in memory"
+        extents = self.shapes[operand]
+        if alias.dropped:
+            if any(extents[a] != 1 for a in alias.dropped):
+                return view
+            if not space.reduce and map == space.whole:
+                around = Space(extents, operand.type.shape, alias.dropped)
+                return _Place(around, {operand: around.whole}, row=True, lift=around.kept)
+            if space.reduce == alias.dropped and map == space.kept and space.same_rows(self.shapes[node.output], map):
+                return _Place(space, {operand: space.whole}, row=True)
+            return view
+        around = fold_space(space.extents, space.static, alias.added) if not space.reduce else space
+        fits = around.reduce == alias.added and map == around.whole and around.fills_rows(self.shapes[node.output], map)
+        if not fits or (used_inside and not (around.in_rows and around.many_rows)):
+            return view
+        if stored and not around.same_rows(self.shapes[node.output], map):
+            return view
+        return _Place(around, {operand: around.kept}, row=True)
+
+    def by_rows(self, node: Apply, space: Space, map: Map) -> Space:
+        """`space` as rows, if `node` has an element for each and is made from a reduction of their elements."""
+        extents = self.shapes[node.output]
+        if map != space.whole:
+            return space
+        axes = tuple(d for d in space.whole if extents[d] == 1 != space.extents[d])
+        around = fold_space(space.extents, space.static, axes)
+        if not (axes and around.in_rows and around.many_rows and around.same_rows(extents, map)):
+            return space
+        seen, queue = {node}, [node]
+        for found in queue:
+            lowering = self.lowerings[found]
+            if isinstance(lowering, Reduction):
+                if lowering.axes == axes and self.shapes[found.inputs[0]] == space.extents:
+                    return around
+            elif isinstance(lowering, Pointwise) and len(queue) < MOST_STEPS and self.shapes[found.output] == extents:
+                fresh = [v.owner for v in found.inputs if v.owner in self.lowerings and v.owner not in seen]
+                seen.update(owner for owner in fresh if owner is not None)
+                queue += [owner for owner in fresh if owner is not None]
+        return space
 
     def cheap(self, node: Apply, lowering: Pointwise) -> bool:
         """Whether computing `node` again costs no more than reading it: an operator on arrays that exist."""
         exist = all(v.owner is None or not isinstance(self.lowerings.get(v.owner), Pointwise) for v in node.inputs)
-        return exist and not re.search(r"\w\(|/", lowering.template)
+        return exist and not is_costly(lowering)
 
-    def join(self, node: Apply, group: _Group, stored: bool) -> None:
+    def join(self, node: Apply, group: _Group, place: _Place, stored: bool) -> None:
         """Put `node` into `group`, which also stores its output if someone else needs it."""
         self.place_of[node] = group
+        if place.lift is not None:
+            group.maps = place.lifted(group)
+            group.rows.update(group.nodes)
+        group.space = place.space
         group.nodes.append(node)
+        if place.row:
+            group.rows.add(node)
+        group.maps.update(place.maps)
         for output in node.outputs:
             group.inputs.pop(output, None)
         group.inputs.update(dict.fromkeys(v for v in node.inputs if not is_scalar_constant(v)))
         if stored:
             group.outputs[node.output] = None
 
-    def found(self, node: Apply, lowering: Lowering, readers: Sequence[_Group]) -> None:
+    def found(self, node: Apply, lowering: Lowering, alias: Alias | None, readers: Sequence[_Group]) -> None:
         """A new group that starts with `node`."""
-        height = 1 + max((g.height for g in readers), default=-1)
+        group = _Group(1 + max((g.height for g in readers), default=-1), None)
+        place, form = self.alone(node, lowering, alias)
+        if place.space is not None:
+            group.maps[node.output] = form
+        self.join(node, group, place, stored=False)
+        group.outputs.update(dict.fromkeys(node.outputs))
+
+    def alone(self, node: Apply, lowering: Lowering, alias: Alias | None) -> tuple[_Place, Map]:
+        """How `node` begins a group, and the map of its result."""
         match lowering:
             case Pointwise():
-                group = _Group(height, self.shapes[node.output])
-            case Reduction():
-                group = _Group(height, self.shapes[node.inputs[0]], reduces=True)
-            case _:
-                group = _Group(height, None)
-        self.join(node, group, stored=False)
-        group.outputs.update(dict.fromkeys(node.outputs))
+                space = Space(self.shapes[node.output], node.output.type.shape)
+                maps = {v: within(space.whole, v.ndim) for v in node.inputs if not is_scalar_constant(v)}
+                return _Place(space, maps), space.whole
+            case Reduction(axes, keepdims):
+                (operand,) = node.inputs
+                space = fold_space(self.shapes[operand], operand.type.shape, axes)
+                return _Place(space, {operand: space.whole}), space.whole if keepdims else space.kept
+        if alias is not None and alias.dropped:
+            (operand,) = node.inputs
+            space = Space(self.shapes[operand], operand.type.shape, alias.dropped)
+            if all(space.extents[a] == 1 for a in alias.dropped):
+                return _Place(space, {operand: space.whole}, row=True), space.kept
+        return _Place(None, {}), ()
 
     # ---- the result --------------------------------------------------------------------------------
 
@@ -215,10 +371,15 @@ class _Fusion:
         inside = set(group.nodes)
         read = dict.fromkeys(v for node in group.nodes for v in node.inputs if v.owner not in inside)
         made = [v for node in group.nodes for v in node.outputs if v in group.outputs]
-        kernel = group.space is not None
-        inputs = tuple(v for v in read if not (kernel and is_scalar_constant(v)))
+        space, maps, rows = group.space, group.maps, frozenset(group.rows)
+        if len(group.nodes) == 1 and not isinstance(self.lowerings[group.nodes[0]], Pointwise | Reduction):
+            space = None  # a view that no computation joined
+        inputs = tuple(v for v in read if not (space is not None and is_scalar_constant(v)))
         apart = tuple((v, self.why_apart[v]) for v in inputs if v in self.why_apart)
-        return Unit(tuple(group.nodes), inputs, tuple(made), kernel, apart)
+        if space is not None and space.reduce and not space.folds:
+            space, maps = without_reduced(space, maps)
+            rows = frozenset()
+        return Unit(tuple(group.nodes), inputs, tuple(made), space, maps, rows, apart)
 
 
 def _merged(groups: Sequence[_Group]) -> _Group:
@@ -227,15 +388,29 @@ def _merged(groups: Sequence[_Group]) -> _Group:
     for group in groups:
         if group is not largest:
             largest.nodes += group.nodes
+            largest.rows |= group.rows
+            largest.maps |= group.maps
             largest.inputs |= group.inputs
             largest.outputs |= group.outputs
             group.merged_into = largest
     return largest
 
 
-def _pattern(extents: Extents | None) -> tuple[bool, ...]:
-    """Along which axes a value is certainly broadcast."""
-    return tuple(extent == 1 for extent in extents or ())
+def _agreed(maps: Iterable[Map | None]) -> Map | None:
+    """The one map among `maps`, if they are all the same."""
+    first, *others = maps
+    return first if all(m == first for m in others) else None
+
+
+def _consistent(groups: Sequence[_Group]) -> bool:
+    """Whether no value lies along the loops of one of `groups` in another way than in others."""
+    known: dict[Variable, Map] = {}
+    return len(groups) == 1 or all(known.setdefault(v, map) == map for g in groups for v, map in g.maps.items())
+
+
+def is_costly(lowering: Lowering) -> bool:
+    """Whether a pointwise operation costs more than reading a value: it calls a function, or divides."""
+    return isinstance(lowering, Pointwise) and re.search(r"\w\(|/", lowering.template) is not None
 
 
 def _names(groups: Iterable[_Group]) -> str:
@@ -244,8 +419,6 @@ def _names(groups: Iterable[_Group]) -> str:
 
 def _kind(lowering: Lowering) -> str:
     match lowering:
-        case Reduction():
-            return "a reduction ends its kernel"
         case Runtime(function):
             return f"the runtime's {function} computes it"
         case Host(reason):

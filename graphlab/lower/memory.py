@@ -72,7 +72,8 @@ def plan(
     outputs: tuple[int, ...] = tuple(slots[v] for v in graph.outputs)
     copies: tuple[tuple[int, int], ...] = ()
     if owned:
-        outputs, copies = _outputs(graph, table, slots, lowerings)
+        written = {v for unit in units if unit.kernel for v in unit.outputs}
+        outputs, copies = _outputs(graph, table, slots, lowerings, written)
     release = _releases(units, slots, [slots[v] for v in computed], outputs, copies)
     held = set(outputs)
     kept = tuple(dict.fromkeys(slots[v] for v in computed if slots[v] in held))
@@ -80,14 +81,18 @@ def plan(
 
 
 def _outputs(
-    graph: Graph, table: Table, slots: Mapping[Variable, int], lowerings: Mapping[Apply, Lowering]
+    graph: Graph,
+    table: Table,
+    slots: Mapping[Variable, int],
+    lowerings: Mapping[Apply, Lowering],
+    written: Collection[Variable],
 ) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """The output slots, each holding an array of its own; copies get new slots."""
+    """The output slots, each holding an array of its own; copies get new slots. Kernels have `written` theirs."""
     outputs, copies = dict[int, None](), list[tuple[int, int]]()
     inputs = set(graph.inputs)
     for variable in graph.outputs:
         slot = slots[variable]
-        if slot in outputs or not _owns_memory(variable, inputs, lowerings):
+        if slot in outputs or not (variable in written or _owns_memory(variable, inputs, lowerings)):
             copies.append((table.add(variable), slot))
             slot = copies[-1][0]
         outputs[slot] = None

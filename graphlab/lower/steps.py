@@ -31,7 +31,7 @@ from graphlab.lower.frame import frame_of
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
-from graphlab.lower.reductions import reduction_kernel
+from graphlab.lower.rows import row_kernel
 from graphlab.ops.lowering import Choose, Lowering, Recurrence, Repeat, Runtime
 
 Array = np.ndarray[Any, Any]
@@ -139,11 +139,11 @@ class _Block:
         """Generated loops."""
         frame = frame_of(unit, self.meanings, self.program.number, self.memory.slots)
         name = f"kernel_{len(self.program.kernels)}"
-        body, functions = reduction_kernel(name, frame) if frame.reduced else (pointwise_body(frame), ())
+        body, functions, scratch = row_kernel(name, frame) if frame.space.reduce else (pointwise_body(frame), (), 0)
         where = len((self.program.whole or self).steps)
         self.program.kernels.append(KernelInfo(name, where, unit.nodes, unit.inputs, unit.outputs, unit.reason))
         title = ", ".join(node.op.name for node in unit.nodes)
-        kernel = Kernel(name, frame.nest(), without_unused(body), title, functions)
+        kernel = Kernel(name, frame.nest(), without_unused(body), title, functions, scratch)
         self.step(name, LoopCall(kernel), unit.nodes)
 
     def loop(self, node: Apply, meaning: Repeat, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:

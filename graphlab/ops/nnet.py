@@ -16,11 +16,11 @@ from graphlab.ops.base import Array, Cotangents, Op
 from graphlab.ops.batching import Batching, Shifted
 from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import add, exp, isfinite, log, multiply, subtract, true_divide, where
-from graphlab.ops.extents import normalized_axes, reshape, shape_of
+from graphlab.ops.extents import normalized_axes
 from graphlab.ops.join import as_tensor
 from graphlab.ops.lowering import Expand, Lowering
 from graphlab.ops.reduce import Max, sum
-from graphlab.ops.shape import expand_dims
+from graphlab.ops.shape import dimshuffle, expand_dims
 
 Axes = tuple[int, ...]
 
@@ -148,9 +148,9 @@ class LogSumExp(Op):
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
         top = _finite_or_zero(_top(x, self.axes))
-        total = log(sum(exp(subtract(x, top)), self.axes, keepdims=self.keepdims))
-        flat = top if self.keepdims else reshape(top, shape_of(total), total.ndim)
-        return (add(total, flat),)
+        total = add(log(sum(exp(subtract(x, top)), self.axes, keepdims=True)), top)
+        kept = [a for a in range(x.ndim) if a not in self.axes]
+        return (total if self.keepdims else dimshuffle(total, kept),)
 
 
 def _finite_max(x: Array, axes: Axes) -> Array:

@@ -63,10 +63,10 @@ class Built:
         return self.machine.call([np.asarray(a) for a in arrays])
 
 
-def built(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Built:
+def built(inputs: Sequence[Variable], outputs: Sequence[Variable], *, general: bool = False) -> Built:
     """`outputs` as functions of `inputs`, lowered and printed (compiled when called)."""
     graph = Graph(tuple(inputs), tuple(outputs))
-    lowered = lower(graph)
+    lowered = lower(graph, general=general)
     return Built(graph, lowered, emit(lowered.program))
 
 

@@ -116,19 +116,25 @@ def test_a_scalar_is_computed_once_outside_of_the_loops() -> None:
 # ---- reductions ----------------------------------------------------------------------------------
 
 
-def test_a_reduction_takes_in_what_is_before_it_and_ends_its_kernel() -> None:
+def test_a_reduction_takes_in_what_is_before_and_behind_it() -> None:
     x, y = var("float64", None), var("float64", None)
     z = e.sqrt(reduce.sum(e.square(e.subtract(x, y))))
-    assert kernels([x, y], [z]) == [["subtract", "square", "sum"], ["sqrt"]]
-    assert "apart from sum: a reduction ends its kernel" in reasons([x, y], [z])
+    assert kernels([x, y], [z]) == [["subtract", "square", "sum", "sqrt"]]
 
 
-def test_a_value_needed_after_the_reduction_too_is_stored_first() -> None:
+def test_a_reduction_of_other_elements_ends_its_kernel() -> None:
+    x, y = var("float64", None), var("float64", None)
+    z = e.exp(e.multiply(reduce.sum(x), y))
+    assert kernels([x, y], [z]) == [["sum"], ["multiply", "exp"]]
+    assert "apart from sum: a reduction of other elements ends its kernel" in reasons([x, y], [z])
+
+
+def test_a_value_needed_after_a_reduction_of_columns_too_is_stored_first() -> None:
     x = var("float64", None, None)
     y = e.exp(x)
-    z = e.true_divide(y, reduce.sum(y, axis=1, keepdims=True))
+    z = e.true_divide(y, reduce.sum(y, axis=0, keepdims=True))
     assert kernels([x], [z]) == [["exp"], ["sum"], ["true_divide"]]
-    assert "exp: it is needed elsewhere too, and a reduction's kernel stores only its result" in reasons([x], [z])
+    assert "exp: it is needed elsewhere too, and the kernel folds columns" in reasons([x], [z])
 
 
 # ---- calls ---------------------------------------------------------------------------------------

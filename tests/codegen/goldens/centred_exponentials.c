@@ -121,9 +121,8 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int step_0(gl_frame *f) {
   static const int32_t slots[] = {3, 4, 0, 1, 2};
   static const uint8_t reduce[] = {0, 0};
-  static const uint8_t reduced[] = {0, 0};
-  static const uint8_t keepdims[] = {0, 0};
-  static const gl_nest nest = {2, 2, 3, slots, reduce, reduced, keepdims};
+  static const int8_t axes[] = {0, 1, 0, 1, 0, 1, 1};
+  static const gl_nest nest = {2, 2, 3, slots, reduce, axes};
   int64_t extent[2];
   int64_t stride[10];
   char *data[5];

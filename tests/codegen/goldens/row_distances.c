@@ -6,7 +6,7 @@
 float sqrtf(float);
 #define GL_FN static inline __attribute__((always_inline))
 
-/* kernel_0: subtract, square, sum */
+/* kernel_0: subtract, square, sum, sqrt */
 static float kernel_0_block(const float *x, int64_t count) {
   if (count <= 16) {
     float part = x[0];
@@ -49,81 +49,22 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
   char *const p1 = data[1];
   char *const p2 = data[2];
   const uint8_t rows_dense = s1_1 == 4 && s2_1 == 4;
-  if (!rows_dense && s1_0 == 4 && s2_0 == 4) {
-    for (int64_t block = 0; block < n0; block += 64) {
-      const int64_t count = n0 - block < 64 ? n0 - block : 64;
-      float tree[2560];
-      int64_t blocks = 0;
-      for (int64_t start = 0; start < n1; start += 16) {
-        const int64_t stop = start + (n1 - start < 16 ? n1 - start : 16);
-        float part[64] = {0};
-        for (int64_t i1 = start; i1 < stop; ++i1) {
-          const float *const in1 = (const float *)(p1 + block * s1_0 + i1 * s1_1);
-          const float *const in2 = (const float *)(p2 + block * s2_0 + i1 * s2_1);
-          #pragma omp simd
-          for (int64_t k = 0; k < count; ++k) {
-            const float x1 = in1[k];
-            const float x2 = in2[k];
-            const float v0 = x1 - x2;
-            const float v1 = v0 * v0;
-            part[k] = part[k] + v1;
-          }
-        }
-        const int64_t carry = __builtin_ctzll(~blocks);
-        for (int64_t level = 0; level < carry; ++level) {
-          #pragma omp simd
-          for (int64_t k = 0; k < 64; ++k) {
-            part[k] = tree[level * 64 + k] + part[k];
-          }
-        }
-        #pragma omp simd
-        for (int64_t k = 0; k < 64; ++k) {
-          tree[carry * 64 + k] = part[k];
-        }
-        blocks = blocks + 1;
-      }
-      float total[64] = {0};
-      for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-        if (blocks >> level & 1) {
-          #pragma omp simd
-          for (int64_t k = 0; k < 64; ++k) {
-            total[k] = tree[level * 64 + k] + total[k];
-          }
-        }
-      }
-      for (int64_t k = 0; k < count; ++k) {
-        const float v2 = total[k];
-        *(float *)(p0 + (block + k) * s0_0) = v2;
-      }
-    }
-  } else {
+  if (rows_dense) {
     for (int64_t i0 = 0; i0 < n0; ++i0) {
       float tree[40];
       int64_t blocks = 0;
       for (int64_t block = 0; block < n1; block += 1024) {
         const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
         float tile[1024];
-        if (rows_dense) {
-          const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
-          const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
-          #pragma omp simd
-          for (int64_t i = 0; i < count; ++i) {
-            const float x1 = in1[i];
-            const float x2 = in2[i];
-            const float v0 = x1 - x2;
-            const float v1 = v0 * v0;
-            tile[i] = v1;
-          }
-        } else {
-          const char *const in1 = p1 + i0 * s1_0 + block * s1_1;
-          const char *const in2 = p2 + i0 * s2_0 + block * s2_1;
-          for (int64_t i = 0; i < count; ++i) {
-            const float x1 = *(const float *)(in1 + i * s1_1);
-            const float x2 = *(const float *)(in2 + i * s2_1);
-            const float v0 = x1 - x2;
-            const float v1 = v0 * v0;
-            tile[i] = v1;
-          }
+        const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
+        const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
+        #pragma omp simd
+        for (int64_t i = 0; i < count; ++i) {
+          const float x1 = in1[i];
+          const float x2 = in2[i];
+          const float v0 = x1 - x2;
+          const float v1 = v0 * v0;
+          tile[i] = v1;
         }
         float part = kernel_0_block(tile, count);
         const int64_t carry = __builtin_ctzll(~blocks);
@@ -140,7 +81,102 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
         }
       }
       const float v2 = total;
-      *(float *)(p0 + i0 * s0_0) = v2;
+      const float v3 = sqrtf(v2);
+      *(float *)(p0 + i0 * s0_0) = v3;
+    }
+  } else {
+    if (s1_0 == 4 && s2_0 == 4) {
+      for (int64_t block = 0; block < n0; block += 64) {
+        const int64_t count = n0 - block < 64 ? n0 - block : 64;
+        float tree[2560];
+        int64_t blocks = 0;
+        for (int64_t start = 0; start < n1; start += 16) {
+          const int64_t stop = start + (n1 - start < 16 ? n1 - start : 16);
+          float part[64];
+          const float *const in1 = (const float *)(p1 + block * s1_0 + start * s1_1);
+          const float *const in2 = (const float *)(p2 + block * s2_0 + start * s2_1);
+          #pragma omp simd
+          for (int64_t k = 0; k < count; ++k) {
+            const float x1 = in1[k];
+            const float x2 = in2[k];
+            const float v0 = x1 - x2;
+            const float v1 = v0 * v0;
+            part[k] = v1;
+          }
+          for (int64_t i1 = start + 1; i1 < stop; ++i1) {
+            const float *const in1 = (const float *)(p1 + block * s1_0 + i1 * s1_1);
+            const float *const in2 = (const float *)(p2 + block * s2_0 + i1 * s2_1);
+            #pragma omp simd
+            for (int64_t k = 0; k < count; ++k) {
+              const float x1 = in1[k];
+              const float x2 = in2[k];
+              const float v0 = x1 - x2;
+              const float v1 = v0 * v0;
+              part[k] = part[k] + v1;
+            }
+          }
+          const int64_t carry = __builtin_ctzll(~blocks);
+          for (int64_t level = 0; level < carry; ++level) {
+            #pragma omp simd
+            for (int64_t k = 0; k < 64; ++k) {
+              part[k] = tree[level * 64 + k] + part[k];
+            }
+          }
+          #pragma omp simd
+          for (int64_t k = 0; k < 64; ++k) {
+            tree[carry * 64 + k] = part[k];
+          }
+          blocks = blocks + 1;
+        }
+        float total[64] = {0};
+        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+          if (blocks >> level & 1) {
+            #pragma omp simd
+            for (int64_t k = 0; k < 64; ++k) {
+              total[k] = tree[level * 64 + k] + total[k];
+            }
+          }
+        }
+        for (int64_t k = 0; k < count; ++k) {
+          const float v2 = total[k];
+          const float v3 = sqrtf(v2);
+          *(float *)(p0 + (block + k) * s0_0) = v3;
+        }
+      }
+    } else {
+      for (int64_t i0 = 0; i0 < n0; ++i0) {
+        float tree[40];
+        int64_t blocks = 0;
+        for (int64_t block = 0; block < n1; block += 1024) {
+          const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
+          float tile[1024];
+          const char *const in1 = p1 + i0 * s1_0 + block * s1_1;
+          const char *const in2 = p2 + i0 * s2_0 + block * s2_1;
+          for (int64_t i = 0; i < count; ++i) {
+            const float x1 = *(const float *)(in1 + i * s1_1);
+            const float x2 = *(const float *)(in2 + i * s2_1);
+            const float v0 = x1 - x2;
+            const float v1 = v0 * v0;
+            tile[i] = v1;
+          }
+          float part = kernel_0_block(tile, count);
+          const int64_t carry = __builtin_ctzll(~blocks);
+          for (int64_t level = 0; level < carry; ++level) {
+            part = tree[level] + part;
+          }
+          tree[carry] = part;
+          blocks = blocks + 1;
+        }
+        float total = 0.0f;
+        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+          if (blocks >> level & 1) {
+            total = tree[level] + total;
+          }
+        }
+        const float v2 = total;
+        const float v3 = sqrtf(v2);
+        *(float *)(p0 + i0 * s0_0) = v3;
+      }
     }
   }
   return 0;
@@ -149,9 +185,8 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int step_0(gl_frame *f) {
   static const int32_t slots[] = {2, 0, 1};
   static const uint8_t reduce[] = {0, 1};
-  static const uint8_t reduced[] = {1};
-  static const uint8_t keepdims[] = {0};
-  static const gl_nest nest = {2, 1, 2, slots, reduce, reduced, keepdims};
+  static const int8_t axes[] = {0, 0, 1, 0, 1};
+  static const gl_nest nest = {2, 1, 2, slots, reduce, axes};
   int64_t extent[2];
   int64_t stride[6];
   char *data[3];
@@ -161,52 +196,8 @@ static int step_0(gl_frame *f) {
   return 0;
 }
 
-/* kernel_1: sqrt */
-static int kernel_1(const int64_t *extent, const int64_t *stride, char *const *data) {
-  const int64_t n0 = extent[0];
-  const int64_t s0_0 = stride[0];
-  const int64_t s1_0 = stride[1];
-  char *const p0 = data[0];
-  char *const p1 = data[1];
-  if (s0_0 == 4 && s1_0 == 4) {
-    float *const out0 = (float *)p0;
-    const float *const in1 = (const float *)p1;
-    #pragma omp simd
-    for (int64_t i0 = 0; i0 < n0; ++i0) {
-      const float x1 = in1[i0];
-      const float v3 = sqrtf(x1);
-      out0[i0] = v3;
-    }
-  } else {
-    char *const out0 = p0;
-    const char *const in1 = p1;
-    for (int64_t i0 = 0; i0 < n0; ++i0) {
-      const float x1 = *(const float *)(in1 + i0 * s1_0);
-      const float v3 = sqrtf(x1);
-      *(float *)(out0 + i0 * s0_0) = v3;
-    }
-  }
-  return 0;
-}
-
-static int step_1(gl_frame *f) {
-  static const int32_t slots[] = {3, 2};
-  static const uint8_t reduce[] = {0};
-  static const uint8_t reduced[] = {0};
-  static const uint8_t keepdims[] = {0};
-  static const gl_nest nest = {1, 1, 1, slots, reduce, reduced, keepdims};
-  int64_t extent[1];
-  int64_t stride[2];
-  char *data[2];
-  int failed = f->api->nest(f, &nest, extent, stride, data);
-  if (!failed) failed = kernel_1(extent, stride, data);
-  if (failed) return failed;
-  f->api->release(f, 2);
-  return 0;
-}
-
-int (*const gl_steps[])(gl_frame *) = {step_0, step_1};
-const int32_t gl_step_count = 2;
+int (*const gl_steps[])(gl_frame *) = {step_0};
+const int32_t gl_step_count = 1;
 
 int gl_run(gl_frame *f) {
   for (int32_t k = 0; k < gl_step_count; ++k) {

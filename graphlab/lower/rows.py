@@ -1,0 +1,211 @@
+"""Kernels that run row by row: passes over the elements of a row, and what is computed once for it.
+
+Each pass goes through a row in blocks. It computes elements into tiles, which are folded, and writes
+those that are outputs, or that a later pass needs, where they belong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from graphlab.dtypes import itemsize
+from graphlab.graph.node import Apply, Variable
+from graphlab.loops.ir import (
+    Accumulator,
+    Assign,
+    Element,
+    Expr,
+    For,
+    Function,
+    If,
+    Let,
+    Load,
+    Name,
+    Pointer,
+    Stmt,
+    Store,
+)
+from graphlab.lower.columns import columns
+from graphlab.lower.frame import (
+    TRUE,
+    ZERO,
+    Frame,
+    Scope,
+    c_int,
+    extent,
+    index,
+    joined,
+    product,
+    row_reads,
+    scalar_prelude,
+)
+from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
+from graphlab.lower.passes import Pass, Passes, passes_of
+from graphlab.lower.reductions import (
+    BLOCK,
+    COUNT,
+    ELEMENTS,
+    LEVELS,
+    Fold,
+    I,
+    at_most,
+    combine,
+    count_elements,
+    folds_of,
+    functions_of,
+    indices,
+    push,
+)
+
+SCRATCH = Name("scratch")
+
+
+def row_kernel(name: str, frame: Frame) -> tuple[tuple[Stmt, ...], tuple[Function, ...], int]:
+    """The loops of the kernel `name`, the functions that they call, and the bytes kept for each element of a row."""
+    folds, plan, scope = folds_of(name, frame), passes_of(frame), Scope(frame)
+    functions = tuple(f for fold in folds.values() for f in functions_of(fold))
+    start = [*count_elements(frame, folds.values()), *scalar_prelude(scope)]
+    inner = frame.ndim - 1
+    decides = dense_axis(frame, frame.kept, frame.ndim)
+    along = [o for o in frame.operands.values() if not o.is_output or any(o.axes[frame.kept :])]
+    condition = is_contiguous(along, inner, decides)
+    kernel = _Rows(frame, plan, folds, scope, decides)
+    scratch = sum(itemsize(v.dtype) for v in plan.kept)
+    if condition == TRUE:
+        return (*start, *kernel.loops(True)), functions, scratch
+    dense = Let(Name("rows_dense"), "bool", condition)
+    crooked = kernel.loops(False)
+    if plan.only_folds and frame.kept:
+        by_columns, test = columns(frame, plan, folds, scope)
+        crooked = (If(test, by_columns, crooked),) if test != TRUE else by_columns
+    return (*start, dense, If(dense.name, kernel.loops(True), crooked)), functions, scratch
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The loops over all rows of a kernel."""
+
+    frame: Frame
+    plan: Passes
+    folds: Mapping[Apply, Fold]
+    scope: Scope
+    decides: int | None
+
+    def loops(self, dense: bool) -> tuple[Stmt, ...]:
+        """All rows, their inner axis being `dense` or of any stride."""
+        frame, scope = self.frame, self.scope.fork()
+        kept = indices(frame.kept)
+        row: list[Stmt] = [
+            scope.load(v, Load(o.pointer, o.offset(kept), o.dtype))
+            for v, o in row_reads(frame)
+            if v not in scope.values
+        ]
+        row += once(scope, self.plan.before, kept)
+        for number, each in enumerate(self.plan.passes):
+            row += self.one_pass(number, each, scope, dense)
+        return nested(range(frame.kept), row)
+
+    def one_pass(self, number: int, each: Pass, scope: Scope, dense: bool) -> list[Stmt]:
+        """A pass over a row, and what follows from it."""
+        frame, folds = self.frame, [self.folds[n] for n in each.folds]
+        blocks = Name("blocks" if len(self.plan.passes) == 1 else f"blocks{number}")
+        inner = frame.ndim - 1
+        size = 16 * max((fold.lanes for fold in folds), default=64)
+        at = {**indices(inner), inner: BLOCK}
+        body = [
+            Let(COUNT, "int64", at_most(size, extent(inner), BLOCK)),
+            *self.block(each, folds, scope.fork(), Row(frame, inner, at, dense, self.decides), size),
+            *(push(folds, blocks, _alone, 1) if folds else []),
+        ]
+        loop = For(BLOCK, ZERO, extent(inner), tuple(body), step=size)
+        begun: list[Stmt] = [Accumulator(fold.tree, fold.dtype, None, LEVELS) for fold in folds]
+        begun += [Accumulator(blocks, "int64", ZERO)] if folds else []
+        done: list[Stmt] = []
+        for fold in folds:
+            done += [*combine(fold, blocks, _alone, 1), fold.finished(fold.total, scope)]
+            done += written(scope, fold.node, indices(frame.kept))
+        done += once(scope, each.after, indices(frame.kept))
+        return [*begun, *nested(range(frame.kept, inner), [loop]), *done]
+
+    def block(self, each: Pass, folds: list[Fold], scope: Scope, row: Row, size: int) -> list[Stmt]:
+        """The elements of a block: computed, kept, written, and folded into the part of each fold."""
+        frame, kept = self.frame, [*each.saved, *each.again]
+        outputs = [frame.operands[v] for v in (*each.stored, *each.again) if v in frame.operands]
+        start = [*row.pointers([*frame.inputs, *dict.fromkeys(outputs)]), *row.once(scope)]
+        start += [self.kept_row(v) for v in dict.fromkeys(kept) if v not in frame.operands]
+        body: list[Stmt] = row.each(scope, I)
+        for v in each.again:
+            operand = frame.operands.get(v)
+            where = row.element(operand, I) if operand else Element(_kept_name(v, frame), I, v.dtype)
+            name = Name(f"v{self.number(v)}")
+            scope.values[v] = name
+            body.append(Let(name, v.dtype, where, (self.number(v),)))
+        body += scope.compute(each.nodes)
+        for v in each.saved:
+            body.append(Assign(_kept_name(v, frame), scope.value(v), I, (self.number(v),)))
+        body += [row.store(frame.operands[v], I, scope.value(v), (self.number(v),)) for v in each.stored]
+        tiles: list[Stmt] = []
+        parts: list[Stmt] = []
+        for fold in folds:
+            source = self.in_memory(fold, each, row.dense)
+            if source is None:
+                source = fold.tile
+                tiles.append(Accumulator(fold.tile, fold.dtype, None, size))
+                body.append(fold.put(fold.tile, fold.value(scope), I))
+            parts.append(Accumulator(fold.part, fold.dtype, fold.block(source), None, fold.nodes))
+        needed = bool(tiles or each.saved or each.stored)
+        loop = [For(I, ZERO, COUNT, tuple(body), simd=row.dense)] if needed else []
+        return [*tiles, *start, *loop, *parts]
+
+    def in_memory(self, fold: Fold, each: Pass, dense: bool) -> Expr | None:
+        """Where the elements to be folded lie one after the other, in the fold's dtype."""
+        v, frame = fold.node.inputs[0], self.frame
+        operand = frame.operands.get(v)
+        if v.dtype != fold.dtype:
+            return None
+        if operand is None:
+            return _kept_name(v, frame) if v in each.saved or v in each.again else None
+        there = not operand.is_output or v in each.stored or v in each.again
+        return operand.row if dense and there and steps_along(operand, self.decides) else None
+
+    def number(self, v: Variable) -> int:
+        """The number of the application that makes `v`."""
+        assert v.owner is not None
+        return self.frame.number[v.owner]
+
+    def kept_row(self, v: Variable) -> Stmt:
+        """Where the elements of this block of a kept value begin."""
+        before = [itemsize(w.dtype) for w in self.plan.kept[: self.plan.kept.index(v)]]
+        first: Expr = BLOCK
+        for d in range(self.frame.ndim - 2, self.frame.kept - 1, -1):
+            rest = product([extent(k) for k in range(d + 1, self.frame.ndim)])
+            first = joined(" + ", [c_int("{0} * ({1})", index(d), rest), c_int("{0}", first)], "int64")
+        offset = c_int(f"{sum(before)} * {{0}} + {itemsize(v.dtype)} * ({{1}})", ELEMENTS, first)
+        return Pointer(_kept_name(v, self.frame), SCRATCH, offset, v.dtype, writable=True)
+
+
+def _alone(statement: Callable[[Expr], Stmt]) -> Stmt:
+    return statement(ZERO)
+
+
+def _kept_name(v: Variable, frame: Frame) -> Name:
+    assert v.owner is not None
+    return Name(f"kept{frame.number[v.owner]}")
+
+
+def once(scope: Scope, nodes: Sequence[Apply], at: Mapping[int, Expr]) -> list[Stmt]:
+    """What is computed for a row as a whole, and written if it is an output."""
+    statements: list[Stmt] = []
+    for node in nodes:
+        statements += [*scope.compute([node]), *written(scope, node, at)]
+    return statements
+
+
+def written(scope: Scope, node: Apply, at: Mapping[int, Expr]) -> list[Stmt]:
+    """The value of a row at its place, if it is an output."""
+    operand = scope.frame.operands.get(node.output)
+    if operand is None or not operand.is_output:
+        return []
+    number = (scope.frame.number[node],)
+    return [Store(operand.pointer, operand.offset(at), operand.dtype, scope.value(node.output), number)]
