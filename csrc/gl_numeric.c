@@ -3,7 +3,6 @@
 #include "gl_runtime.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- sum_to ------------------------------------------------------------------------------------
@@ -214,7 +213,7 @@ static int matrix_of(gl_frame *frame, matrix *m, const gl_array *array, int64_t 
   int failed = gl_size(frame, 2, shape, itemsize, &bytes); /* a broadcast operand may be huge */
   if (failed)
     return failed;
-  m->data = m->packed = malloc((size_t)bytes);
+  m->data = m->packed = gl_memory_new((size_t)bytes);
   if (!m->packed)
     return gl_fail(frame, GL_ERROR_MEMORY, bytes);
   gl_c_strides(2, shape, itemsize, to);
@@ -379,7 +378,7 @@ static int take(gl_frame *frame, stack *s, int32_t itemsize)
 {
   if (s->taken == s->first.data)
     return 0;
-  free(s->m.packed);
+  gl_memory_drop(s->m.packed);
   s->taken = s->first.data;
   return matrix_of(frame, &s->m, &s->first, s->rows, s->columns, s->row_stride, s->column_stride, itemsize);
 }
@@ -437,7 +436,7 @@ int gl_matmul(gl_frame *frame, const int32_t *slots, const int64_t *params)
     return 0;
   }
   failed = products(frame, batch, shape, &a, &b, out, itemsize);
-  free(a.m.packed);
-  free(b.m.packed);
+  gl_memory_drop(a.m.packed);
+  gl_memory_drop(b.m.packed);
   return failed;
 }

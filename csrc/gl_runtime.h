@@ -4,8 +4,8 @@
 #define GL_RUNTIME_H
 
 #include "gl_abi.h"
+#include "gl_memory.h"
 
-#define GL_ALIGNMENT 64 /* of temporaries: a cache line, and the widest vector */
 #define GL_DETAILS 5
 #define GL_POOL 4
 
