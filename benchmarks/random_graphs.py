@@ -46,10 +46,13 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a worker is a process
 
 import argparse
+import contextlib
 import json
+import shlex
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import graphlab
@@ -77,6 +80,17 @@ def told(report: Report, least: int, seconds: float, seed: int) -> tuple[str, bo
     return "\n".join(lines), not report.failures and not few
 
 
+@contextlib.contextmanager
+def plain_c() -> Iterator[None]:
+    """C is built with -O0 inside: what is checked is the rewriting, and most of the time is the C compiler's."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "cc"
+        script.write_text(f'#!/bin/bash\nexec {shlex.join(graphlab.options().cc)} "${{@/#-O1/-O0}}"\n')
+        script.chmod(0o755)
+        with graphlab.using(cc=(str(script),)):
+            yield
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -86,6 +100,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=int, metavar="INDEX", help="this graph alone, with its text")
     parser.add_argument("--plant", default="", metavar="RULES", help="with --only: the rules, by number, in a list")
     parser.add_argument("--least", type=int, default=100, help="how often each rule must fire (default: %(default)s)")
+    parser.add_argument(
+        "--plain-c", action="store_true", help="let the C compiler optimise nothing: three times as fast"
+    )
     parser.add_argument("--shrink", type=int, default=5, help="how many failures to make small (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write counts and failures")
     return parser.parse_args(argv)
@@ -100,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = examine(chosen.seed, chosen.only, RULES, [int(k) for k in chosen.plant.split(",") if k])
         print(report.text)
         return int(bool(report.failures))
-    report = run(chosen.seed, chosen.graphs, RULES, chosen.jobs, chosen.shrink)
+    with plain_c() if chosen.plain_c else contextlib.nullcontext():
+        report = run(chosen.seed, chosen.graphs, RULES, chosen.jobs, chosen.shrink)
     seconds = time.perf_counter() - began
     text, passed = told(report, chosen.least, seconds, chosen.seed)
     print(text)

@@ -230,9 +230,13 @@ class Comparison:
             true = known[output].astype(got.dtype) if known[output].dtype.kind == got.dtype.kind else known[output]
         single = any(v.dtype in TINIEST for v in graphlab.ancestors([output]))
         rtol = 1e-4 if single else 1e-9
-        return near(
-            got, true, rtol * np.where(np.isfinite(true), np.abs(true), 0) + TINIEST.get(got.dtype.name, 1e-300)
-        )
+        spread = np.zeros(true.shape)
+        for seed in range(RUNS):
+            noisy, _ = widened(self.sample.graph, self.values, np.random.default_rng(seed))
+            spread = np.maximum(spread, moved(noisy[output], known[output])) if output in noisy else spread + np.inf
+        relative = rtol * np.where(np.isfinite(true), np.abs(true), 0)
+        tolerance = relative + FACTOR * spread + TINIEST.get(got.dtype.name, 1e-300)
+        return near(got, true, tolerance) | np.isinf(tolerance)
 
 
 # ---- comparing -----------------------------------------------------------------------------------
@@ -361,10 +365,13 @@ class Noise:
 # ---- longer numbers ------------------------------------------------------------------------------
 
 
-def widened(graph: Graph, values: Sequence[Array]) -> tuple[dict[Variable, Array], set[Variable]]:
+def widened(
+    graph: Graph, values: Sequence[Array], noise: np.random.Generator | None = None
+) -> tuple[dict[Variable, Array], set[Variable]]:
     """The values of `graph` in the longest format there is, as far as it has them, and where even those break down:
 
-    overflow or underflow, and have no sum, product or quotient because of an infinity.
+    overflow or underflow, and have no sum, product or quotient because of an infinity. With `noise` each result is
+    moved as rounding in its own format may move it: what then differs, those longer numbers cannot decide.
     """
     known: dict[Variable, Array] = {v: _wide(a) for v, a in zip(graph.inputs, values, strict=True)}
     broken: set[Variable] = set()
@@ -378,7 +385,8 @@ def widened(graph: Graph, values: Sequence[Array]) -> tuple[dict[Variable, Array
                 results = _computed_wide(node, operands)
         except Exception:  # not every operation computes in that format
             continue
-        known.update(zip(node.outputs, map(_wide, results), strict=True))
+        for v, result in zip(node.outputs, map(_wide, results), strict=True):
+            known[v] = result if noise is None or not _rounds(node) else _moved_wide(result, v.dtype, noise)
         vanished = node.op.name in VANISHING and np.any((results[0] == 0) & np.isfinite(operands[0]))
         if vanished or {"overflow", "underflow"} & set(seen):
             broken.update(node.outputs)
@@ -394,6 +402,17 @@ def _computed_wide(node: Apply, operands: Sequence[Array]) -> Sequence[Array]:
     # An elementwise op would first convert its operands to a dtype of graphlab's, which has none so wide.
     whole = isinstance(node.op, Elementwise)
     return (np.asarray(node.op.function(*operands)),) if whole else node.op.evaluate(*operands)
+
+
+def _moved_wide(value: Array, dtype: str, noise: np.random.Generator) -> Array:
+    """`value` moved at random by some units in the last place of `dtype`, of its smallest numbers too."""
+    if value.dtype.kind not in "fc" or dtype[0] not in "fc":
+        return value
+    info = np.finfo(dtype)
+    size = np.where(np.isfinite(value), np.abs(value), 0)
+    step = NOISE_ULPS * (info.eps * size + np.longdouble(info.smallest_subnormal))
+    moved: Array = value + step * noise.uniform(-1, 1, value.shape)
+    return moved if value.dtype.kind == "f" else moved + 1j * step * noise.uniform(-1, 1, value.shape)
 
 
 def _wide(value: Array) -> Array:

@@ -25,7 +25,7 @@ Tried = tuple[list[Variable], Variable]  # what stands for the wildcards, and th
 UNKNOWN = 3  # the extent that a value has where an example leaves it open
 # What is made of one wildcard to stand for another beside it; the shape stays.
 BESIDE = (T.tanh, lambda x: x * 0.5, T.sin, lambda x: 1 + x, lambda x: x)
-BESIDE_INTEGER = (lambda x: x * 3, lambda x: x - 1, lambda x: x)
+BESIDE_INTEGER = (lambda x: x * 3, lambda x: x - 1, lambda x: x, lambda x: x ^ 5, lambda x: x // 3, lambda x: x & 6)
 
 
 def plant(d: Draft, rule: Planted) -> Variable | None:

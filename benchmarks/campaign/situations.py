@@ -58,7 +58,8 @@ def _written_out(x: Variable) -> Any:
 
 
 def _invariant(x: Variable, w: Variable) -> Any:
-    return graphlab.scan(lambda a, s, w: T.tanh(s + a * T.exp(w)), [x], [T.zeros_like(x[0])], [w])[0]
+    # That (a - a + w) * w is the same in each turn is seen only once it is rewritten.
+    return graphlab.scan(lambda a, s, w: s + (a - a + w) * w * a, [x], [T.zeros_like(x[0])], [w])[0]
 
 
 def _before(x: Variable, w: Variable) -> Any:
@@ -85,7 +86,7 @@ def _weights(x: Variable, w: Variable) -> Any:
 MATRIX, SQUARE = "float64[?,3]", "float64[3,3]"
 IN_LOOPS: dict[NodeRule, tuple[Example, ...]] = {
     UNROLLED: (example(_written_out, x="float64[3]"), example(_written_out, x="float64[?]")),
-    INVARIANT: (example(_invariant, x=MATRIX, w="float64[3]"),),
+    INVARIANT: (example(_invariant, x="int64[5,3]", w="int64[3]"),),
     SUMMED: (example(_summed, x=MATRIX, y="float64[?,3]"), example(_weights, x=MATRIX, w=SQUARE)),
     AFTER: (example(_after, x=MATRIX, w=SQUARE, v="float64[3]"),),
     BEFORE: (example(_before, x=MATRIX, w=SQUARE),

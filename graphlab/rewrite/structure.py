@@ -278,9 +278,12 @@ def triangular(v: Variable) -> Side | None:
     found = _zero_elsewhere(v)
     if found is None:
         return None
-    if _rows_and_columns(found[0], greater_equal) is not None:
+    kept = found[0]
+    if isinstance(kept, Constant) and kept.ndim == 2:  # folded: the extents were known
+        return "lower" if not np.triu(kept.data, 1).any() else "upper" if not np.tril(kept.data, -1).any() else None
+    if _rows_and_columns(kept, greater_equal) is not None:
         return "lower"
-    return "upper" if _rows_and_columns(found[0], less_equal) is not None else None
+    return "upper" if _rows_and_columns(kept, less_equal) is not None else None
 
 
 def is_factor(v: Variable) -> bool:

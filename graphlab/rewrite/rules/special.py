@@ -123,7 +123,7 @@ SPECIAL: tuple[AnyRule, ...] = (
     Rule("x ** 0.25 -> sqrt(sqrt(x))", DOMAIN, find=lambda x: x**0.25, make=lambda x: sqrt(sqrt(x)),
          because="(-inf) ** 0.25 is inf"),
     Rule("(x ** c) ** d -> x ** (c * d)", DOMAIN, find=lambda x, c, d: (x**c) ** d, make=lambda x, c, d: x ** (c * d),
-         constants={"c": (2.5,), "d": (1.5,)}, when=joins_small, because="((-1) ** 2) ** 0.5 is 1"),
+         constants={"c": (2.2,), "d": (1.7,)}, when=joins_small, because="((-1) ** 2) ** 0.5 is 1"),
     Rule("log(x ** y) -> y * log(x)", DOMAIN, find=lambda x, y: log(x**y), make=lambda x, y: y * log(x),
          because="(-1) ** 2 is 1"),
     Rule("exp(y * log(x)) -> x ** y", DOMAIN, find=lambda x, y: exp(y * log(x)), make=lambda x, y: x**y,
