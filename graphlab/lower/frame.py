@@ -110,13 +110,12 @@ class Operand:
 
 @dataclass(frozen=True)
 class Frame:
-    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and node numbers."""
+    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and its nodes' positions."""
 
     unit: Unit
     space: Space
     lowerings: Mapping[Apply, Lowering]
     number: Mapping[Apply, int]
-    slots: Mapping[Variable, int]
     operands: dict[Variable, Operand] = field(default_factory=dict)
 
     @property
@@ -160,19 +159,17 @@ class Frame:
         made, read = self.unit.outputs, self.unit.inputs
         return Nest(
             self.ndim,
-            tuple(self.slots[v] for v in made),
-            tuple(self.slots[v] for v in read),
+            len(made),
+            len(read),
             self.space.reduce,
             tuple(self.axes(v) for v in (*made, *read)),
         )
 
 
-def frame_of(
-    unit: Unit, lowerings: Mapping[Apply, Lowering], number: Mapping[Apply, int], slots: Mapping[Variable, int]
-) -> Frame:
+def frame_of(unit: Unit, lowerings: Mapping[Apply, Lowering]) -> Frame:
     """The frame of a kernel's unit."""
     assert unit.space is not None
-    frame = Frame(unit, unit.space, lowerings, number, slots)
+    frame = Frame(unit, unit.space, lowerings, {node: k for k, node in enumerate(unit.nodes)})
     for k, v in enumerate((*unit.outputs, *unit.inputs)):
         longer = {d for d, n in zip(frame.axes(v), v.type.shape, strict=True) if n != 1}
         axes = tuple(d in longer for d in frame.order)

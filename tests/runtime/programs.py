@@ -38,15 +38,16 @@ def source(steps: Sequence[str], prelude: str = "") -> str:
     return (
         text
         + f"""
-int (*const gl_steps[])(gl_frame *) = {{{names}}};
+static int (*const steps[])(gl_frame *) = {{{names}}};
 const int32_t gl_step_count = {len(steps)};
+int gl_run_one(gl_frame *f, int32_t k) {{
+  f->step = k;
+  return steps[k](f);
+}}
 int gl_run(gl_frame *f) {{
-  for (int32_t k = 0; k < gl_step_count; k++) {{
-    f->step = k;
-    int failed = gl_steps[k](f);
-    if (failed) return failed;
-  }}
-  return 0;
+  int failed = 0;
+  for (int32_t k = 0; !failed && k < gl_step_count; k++) failed = gl_run_one(f, k);
+  return failed;
 }}
 """
     )
