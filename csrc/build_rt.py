@@ -8,8 +8,8 @@ from cffi import FFI
 
 folder = Path("csrc")  # setuptools wants paths relative to setup.py, where the build runs
 names = (
-    "runtime", "index", "numeric", "along", "windows", "random", "draw", "loop",
-    "host", "activation", "code", "frame", "callable", "module",
+    "memory", "runtime", "index", "numeric", "along", "windows", "random", "draw", "loop",
+    "output", "host", "activation", "code", "frame", "callable", "module",
 )  # fmt: skip
 digest = hashlib.blake2b((folder / "gl_abi.h").read_bytes(), digest_size=16).hexdigest()
 
@@ -24,7 +24,8 @@ ffi.set_source(
     library_dirs=[str(Path(np.random.__file__).parent / "lib")],
     libraries=["npyrandom", "m"],  # NumPy's distributions: the same code that numpy.random.Generator runs
     define_macros=[("Py_LIMITED_API", "0x030b0000")],
-    extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden"],
+    extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-pthread"],
+    extra_link_args=["-pthread"],
     py_limited_api=True,
     optional=True,  # without a C compiler graphlab installs all the same, and runs on NumPy
 )

@@ -182,6 +182,7 @@ void gl_deactivate(gl_activation *run)
   PyMem_Free(run->heap);
   run->heap = NULL;
   run->call.n_slots = 0;
+  gl_memory_rest();
 }
 
 /* ---- results ----------------------------------------------------------------------------------- */
@@ -191,8 +192,7 @@ PyObject *gl_copied(const gl_activation *run, int32_t slot)
   const gl_array *array = &run->call.frame.arrays[slot];
   const gl_slot *kind = &run->call.slots[slot];
   int64_t stride[GL_MAX_NDIM];
-  PyObject *copy = PyArray_NewFromDescr(&PyArray_Type, gl_new_descr(run->code, slot), kind->ndim,
-                                        (npy_intp *)array->shape, NULL, NULL, 0, NULL);
+  PyObject *copy = gl_new_output(run->code, slot, array->shape);
   if (!copy)
     return NULL;
   gl_c_strides(kind->ndim, array->shape, kind->itemsize, stride);

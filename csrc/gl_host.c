@@ -25,8 +25,7 @@ static int new_output(gl_call *call, int32_t slot, const int64_t *shape)
 {
   gl_activation *run = (gl_activation *)call;
   int released = enter(run);
-  PyObject *array = PyArray_NewFromDescr(&PyArray_Type, gl_new_descr(run->code, slot), call->slots[slot].ndim,
-                                         (npy_intp *)shape, NULL, NULL, 0, NULL);
+  PyObject *array = gl_new_output(run->code, slot, shape);
   gl_block *block = array ? gl_block_of_object(call, array, slot) : NULL;
   if (block) {
     call->frame.arrays[slot].owner = block;

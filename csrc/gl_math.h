@@ -11,8 +11,9 @@
 #include <math.h>
 
 #include "gl_abi.h"
-
-#define GL_FN static inline __attribute__((always_inline))
+#include "gl_normal.h"
+#include "gl_simd.h"
+#include "gl_waves.h"
 
 /* SciPy's special functions: the runtime fills in their addresses */
 double (*gl_extern_psi)(double);
@@ -20,7 +21,6 @@ double (*gl_extern_gamma)(double);
 double (*gl_extern_erfcx)(double);
 double (*gl_extern_erfinv)(double);
 double (*gl_extern_erfcinv)(double);
-double (*gl_extern_ndtr)(double);
 double (*gl_extern_log_ndtr)(double);
 double (*gl_extern_ndtri)(double);
 double (*gl_extern_logit)(double);
@@ -58,8 +58,6 @@ double (*gl_extern_betainc)(double, double, double);
   FAMILY(int8_t, int8) FAMILY(int16_t, int16) FAMILY(int32_t, int32) FAMILY(int64_t, int64)
 #define GL_UNSIGNED(FAMILY) \
   FAMILY(uint8_t, uint8) FAMILY(uint16_t, uint16) FAMILY(uint32_t, uint32) FAMILY(uint64_t, uint64)
-#define GL_FLOAT(FAMILY) \
-  FAMILY(float, float32, f) FAMILY(double, float64, )
 #define GL_BOOL(FAMILY) \
   FAMILY(uint8_t, bool)
 #define GL_COMPLEX(FAMILY) \
@@ -316,108 +314,14 @@ GL_FLOAT(GL_FLOOR_DIVIDE_FLOAT)
 
 /* ---- floating point: exponentials ----------------------------------------------------------------- */
 
-/* the float64 with these bits */
-GL_FN double gl_bits_float64(uint64_t bits) {
-  double x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-/* the float32 with these bits */
-GL_FN float gl_bits_float32(uint32_t bits) {
-  float x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-/* e**x within 1 ulp, without a branch: x = k log 2 + r, |r| <= log(2)/2, and e**x = 2**k p(r) */
-GL_FN double gl_exp_float64(double x) {
-  const double shift = 0x1.8p52;
-  double bounded = x > 709.9 ? 709.9 : x;
-  bounded = bounded < -746.0 ? -746.0 : bounded;
-  const double shifted = __builtin_fma(bounded, 0x1.71547652b82fep0, shift);
-  const double k = shifted - shift;
-  double r = __builtin_fma(k, -0x1.62e42fefa39efp-1, bounded);
-  r = __builtin_fma(k, -0x1.abc9e3b39803fp-56, r);
-  double p = 1.0 / 6227020800.0; /* Taylor: 1/13!, ..., 1/2! */
-  p = __builtin_fma(p, r, 1.0 / 479001600.0);
-  p = __builtin_fma(p, r, 1.0 / 39916800.0);
-  p = __builtin_fma(p, r, 1.0 / 3628800.0);
-  p = __builtin_fma(p, r, 1.0 / 362880.0);
-  p = __builtin_fma(p, r, 1.0 / 40320.0);
-  p = __builtin_fma(p, r, 1.0 / 5040.0);
-  p = __builtin_fma(p, r, 1.0 / 720.0);
-  p = __builtin_fma(p, r, 1.0 / 120.0);
-  p = __builtin_fma(p, r, 1.0 / 24.0);
-  p = __builtin_fma(p, r, 1.0 / 6.0);
-  p = __builtin_fma(p, r, 0.5);
-  p = 1.0 + __builtin_fma(p * r, r, r);
-  uint64_t bits;
-  __builtin_memcpy(&bits, &shifted, sizeof bits);
-  const int64_t e = (int64_t)(bits - 0x4338000000000000); /* k, from the low bits of k + shift */
-  const int64_t half = e >> 1; /* two factors, since 2**k may not be a normal number */
-  const double low = gl_bits_float64((uint64_t)(half + 1023) << 52);
-  const double high = gl_bits_float64((uint64_t)(e - half + 1023) << 52);
-  return p * low * high;
-}
-
-/* e**x within 1 ulp, as the float64 one */
-GL_FN float gl_exp_float32(float x) {
-  const float shift = 0x1.8p23f;
-  float bounded = x > 89.0f ? 89.0f : x;
-  bounded = bounded < -105.0f ? -105.0f : bounded;
-  const float shifted = __builtin_fmaf(bounded, 0x1.715476p0f, shift);
-  const float k = shifted - shift;
-  float r = __builtin_fmaf(k, -0x1.62e43p-1f, bounded);
-  r = __builtin_fmaf(k, 0x1.05c61p-29f, r);
-  float p = 1.0f / 5040.0f; /* Taylor: 1/7!, ..., 1/2! */
-  p = __builtin_fmaf(p, r, 1.0f / 720.0f);
-  p = __builtin_fmaf(p, r, 1.0f / 120.0f);
-  p = __builtin_fmaf(p, r, 1.0f / 24.0f);
-  p = __builtin_fmaf(p, r, 1.0f / 6.0f);
-  p = __builtin_fmaf(p, r, 0.5f);
-  p = 1.0f + __builtin_fmaf(p * r, r, r);
-  uint32_t bits;
-  __builtin_memcpy(&bits, &shifted, sizeof bits);
-  const int32_t e = (int32_t)(bits - 0x4b400000);
-  const int32_t half = e >> 1;
-  const float low = gl_bits_float32((uint32_t)(half + 127) << 23);
-  const float high = gl_bits_float32((uint32_t)(e - half + 127) << 23);
-  return p * low * high;
-}
-
-/* 1 / (1 + e**-x), from e**-|x| so that nothing overflows and small results keep their digits */
-#define GL_SIGMOID(T, D, F) \
-  GL_FN T gl_sigmoid_##D(T x) { \
-    const T e = gl_exp_##D(-fabs##F(x)); \
-    return (x < 0 ? e : 1) / (1 + e); \
-  }
-GL_FLOAT(GL_SIGMOID)
-
-/* log(1 + e**x) = max(x, 0) + log1p(e**-|x|) */
-#define GL_SOFTPLUS(T, D, F) \
-  GL_FN T gl_softplus_##D(T x) { \
-    const T small = log1p##F(gl_exp_##D(-fabs##F(x))); \
-    return x > 0 ? x + small : small; \
-  }
-GL_FLOAT(GL_SOFTPLUS)
-
-/* log(e**a + e**b); equal infinities have no difference */
-#define GL_LOGADDEXP(T, D, F) \
-  GL_FN T gl_logaddexp_##D(T a, T b) { \
-    if (a == b) return a + (T)0.69314718055994530942; \
-    const T d = a - b; \
-    return d > 0 ? a + log1p##F(exp##F(-d)) : d <= 0 ? b + log1p##F(exp##F(d)) : d; \
-  }
-GL_FLOAT(GL_LOGADDEXP)
-
 /* log2(2**a + 2**b); equal infinities have no difference */
 #define GL_LOGADDEXP2(T, D, F) \
   GL_FN T gl_logaddexp2_##D(T a, T b) { \
     const T log2e = (T)1.44269504088896340736; \
     if (a == b) return a + 1; \
     const T d = a - b; \
-    return d > 0 ? a + log2e * log1p##F(exp2##F(-d)) : d <= 0 ? b + log2e * log1p##F(exp2##F(d)) : d; \
+    const T y = (d > 0 ? a : b) + log2e * gl_log1p_##D(gl_exp2_##D(-fabs##F(d))); \
+    return d == d ? y : d; \
   }
 GL_FLOAT(GL_LOGADDEXP2)
 
@@ -479,16 +383,6 @@ GL_FN double gl_zeta(double s, double q) {
 GL_FN double gl_polygamma(double n, double x) {
   return n == 0.0 ? gl_extern_psi(x) : pow(-1.0, n + 1.0) * tgamma(n + 1.0) * gl_zeta(n + 1.0, x);
 }
-
-/* ---- floating point: waves ------------------------------------------------------------------------ */
-
-/* sin(pi x) / (pi x), and 1 at 0 */
-#define GL_SINC(T, D, F) \
-  GL_FN T gl_sinc_##D(T x) { \
-    const T y = x * (T)3.14159265358979323846; \
-    return y == 0 ? 1 : sin##F(y) / y; \
-  }
-GL_FLOAT(GL_SINC)
 
 /* ---- complex numbers ------------------------------------------------------------------------------ */
 

@@ -46,9 +46,9 @@ PyObject *gl_raise_failed(const gl_error *error)
 
 static PyObject *set_blas(PyObject *module, PyObject *args)
 {
-  PyObject *dgemm, *sgemm, *dgemv, *sgemv, *ddot, *sdot;
+  PyObject *dgemm, *sgemm, *dgemv, *sgemv, *ddot, *sdot, *dsyrk, *ssyrk;
   (void)module;
-  if (!PyArg_ParseTuple(args, "OOOOOO", &dgemm, &sgemm, &dgemv, &sgemv, &ddot, &sdot))
+  if (!PyArg_ParseTuple(args, "OOOOOOOO", &dgemm, &sgemm, &dgemv, &sgemv, &ddot, &sdot, &dsyrk, &ssyrk))
     return NULL;
   gl_blas *blas = &gl_blas_table;
   *(void **)&blas->dgemm = PyLong_AsVoidPtr(dgemm);
@@ -57,6 +57,8 @@ static PyObject *set_blas(PyObject *module, PyObject *args)
   *(void **)&blas->sgemv = PyLong_AsVoidPtr(sgemv);
   *(void **)&blas->ddot = PyLong_AsVoidPtr(ddot);
   *(void **)&blas->sdot = PyLong_AsVoidPtr(sdot);
+  *(void **)&blas->dsyrk = PyLong_AsVoidPtr(dsyrk);
+  *(void **)&blas->ssyrk = PyLong_AsVoidPtr(ssyrk);
   if (PyErr_Occurred())
     return NULL;
   Py_RETURN_NONE;
@@ -70,10 +72,27 @@ static PyObject *read_capsule(PyObject *module, PyObject *capsule)
   return pointer ? Py_BuildValue("sN", name, PyLong_FromVoidPtr(pointer)) : NULL;
 }
 
+static PyObject *memory_use(PyObject *module, PyObject *unused)
+{
+  (void)module, (void)unused;
+  gl_memory_use use = gl_memory_used();
+  return Py_BuildValue("nnn", (Py_ssize_t)use.in_use, (Py_ssize_t)use.kept, (Py_ssize_t)use.most);
+}
+
+static PyObject *release_memory(PyObject *module, PyObject *unused)
+{
+  (void)module, (void)unused;
+  return PyLong_FromSize_t(gl_memory_release());
+}
+
 static PyMethodDef set_blas_method = {"set_blas", set_blas, METH_VARARGS,
-                                      "Set the addresses of dgemm, sgemm, dgemv, sgemv, ddot and sdot."};
+                                      "Set the addresses of gemm, gemv, dot and syrk, of doubles and floats each."};
 static PyMethodDef read_capsule_method = {"read_capsule", read_capsule, METH_O,
                                           "The name (a C signature) and the address in a capsule."};
+static PyMethodDef memory_use_method = {"memory_use", memory_use, METH_NOARGS,
+                                        "Bytes of large arrays: in use, kept, the most that were in use at once."};
+static PyMethodDef release_memory_method = {"release_memory", release_memory, METH_NOARGS,
+                                            "Give to the system what is kept: how many bytes."};
 
 /* ---- export ------------------------------------------------------------------------------------ */
 
@@ -82,6 +101,22 @@ static int put(PyObject *dict, const char *name, PyObject *object)
   int failed = !object || PyDict_SetItemString(dict, name, object);
   Py_XDECREF(object); /* the dict holds it now */
   return failed;
+}
+
+/* What is to happen once, however often this module is imported. */
+static int start(void)
+{
+  static int started;
+  if (started)
+    return 0;
+  if (_import_array() || gl_start_outputs())
+    return -1;
+  if (gl_memory_start()) {
+    PyErr_NoMemory();
+    return -1;
+  }
+  started = 1;
+  return 0;
 }
 
 static int export_types(PyObject *dict)
@@ -101,7 +136,9 @@ static int export_types(PyObject *dict)
   return put(dict, "Code", (PyObject *)gl_code_type) || put(dict, "Frame", (PyObject *)gl_frame_type) ||
                  put(dict, "Callable", PyType_FromSpec(&gl_callable_spec)) ||
                  put(dict, "set_blas", PyCFunction_NewEx(&set_blas_method, NULL, NULL)) ||
-                 put(dict, "read_capsule", PyCFunction_NewEx(&read_capsule_method, NULL, NULL))
+                 put(dict, "read_capsule", PyCFunction_NewEx(&read_capsule_method, NULL, NULL)) ||
+                 put(dict, "memory_use", PyCFunction_NewEx(&memory_use_method, NULL, NULL)) ||
+                 put(dict, "release_memory", PyCFunction_NewEx(&release_memory_method, NULL, NULL))
              ? -1
              : 0;
 }
@@ -109,7 +146,7 @@ static int export_types(PyObject *dict)
 int gl_export(uintptr_t dict)
 {
   PyGILState_STATE state = PyGILState_Ensure(); /* cffi calls without the GIL */
-  int failed = gl_code_type ? 0 : _import_array();
+  int failed = start();
   if (!failed)
     failed = export_types((PyObject *)dict);
   if (failed)

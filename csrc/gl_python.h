@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #define PY_ARRAY_UNIQUE_SYMBOL gl_numpy_api
 #ifndef GL_IMPORTS_NUMPY
 #define NO_IMPORT_ARRAY
@@ -77,6 +78,11 @@ void gl_deactivate(gl_activation *run);
 PyObject *gl_copied(const gl_activation *run, int32_t slot);
 gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int coerce, int single, PyObject **result,
                         gl_error *error);
+
+/* gl_output.c: a fresh C-contiguous array of the slot's dtype for the caller to keep; NULL with an exception. */
+PyObject *gl_new_output(const gl_code *code, int32_t slot, const int64_t *shape);
+/* Before the first of them; -1 with an exception. */
+int gl_start_outputs(void);
 
 /* gl_host.c: what the runtime asks of Python while a program runs. */
 extern const gl_hooks gl_python_hooks;

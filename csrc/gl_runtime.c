@@ -1,7 +1,6 @@
 /* Memory, views, copies and loop nests: the part of the runtime that moves no numbers but whole elements. */
 #include "gl_runtime.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- errors ------------------------------------------------------------------------------------ */
@@ -22,9 +21,7 @@ int gl_record(gl_frame *frame, int32_t kind, int32_t n_details, const int64_t *d
 
 static gl_block *block_of_bytes(int64_t bytes)
 {
-  /* aligned_alloc wants a multiple of the alignment; gl_size left room for the header. */
-  size_t rounded = ((size_t)bytes + GL_ALIGNMENT - 1) / GL_ALIGNMENT * GL_ALIGNMENT;
-  gl_block *block = aligned_alloc(GL_ALIGNMENT, GL_ALIGNMENT + rounded);
+  gl_block *block = gl_memory_new(GL_ALIGNMENT + (size_t)bytes); /* gl_size left room for the header */
   if (block)
     *block = (gl_block){.count = 1, .home = -1};
   return block;
@@ -33,7 +30,7 @@ static gl_block *block_of_bytes(int64_t bytes)
 gl_block *gl_block_of_object(gl_call *call, void *object, int32_t home)
 {
   int pooled = call->n_pooled < GL_POOL;
-  gl_block *block = pooled ? &call->pool[call->n_pooled++] : malloc(sizeof *block);
+  gl_block *block = pooled ? &call->pool[call->n_pooled++] : gl_memory_new(sizeof *block);
   if (block)
     *block = (gl_block){.count = 1, .object = object, .home = home, .pooled = pooled};
   return block;
@@ -46,7 +43,7 @@ void gl_block_drop(gl_call *call, gl_block *block)
   if (block->object)
     call->hooks->drop(call, block->object);
   if (!block->pooled)
-    free(block);
+    gl_memory_drop(block);
 }
 
 void gl_clear(gl_frame *frame, int32_t slot)

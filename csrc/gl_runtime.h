@@ -4,8 +4,8 @@
 #define GL_RUNTIME_H
 
 #include "gl_abi.h"
+#include "gl_memory.h"
 
-#define GL_ALIGNMENT 64 /* of temporaries: a cache line, and the widest vector */
 #define GL_DETAILS 5
 #define GL_POOL 4
 
@@ -134,6 +134,8 @@ typedef struct gl_blas {
   void (*sgemv)(char *, int *, int *, float *, float *, int *, float *, int *, float *, float *, int *);
   double (*ddot)(int *, double *, int *, double *, int *);
   float (*sdot)(int *, float *, int *, float *, int *);
+  void (*dsyrk)(char *, char *, int *, int *, double *, double *, int *, double *, double *, int *);
+  void (*ssyrk)(char *, char *, int *, int *, float *, float *, int *, float *, float *, int *);
 } gl_blas;
 
 extern gl_blas gl_blas_table;

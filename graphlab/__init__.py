@@ -32,6 +32,7 @@ from graphlab.options import options, set_default, using
 from graphlab.random import RandomStream
 from graphlab.rewrite.pipeline import Mode, Pass, mode, optimize
 from graphlab.rewrite.rule import NodeRule, Rule
+from graphlab.runtime.memory import release_memory
 from graphlab.saving import pickling
 from graphlab.saving.files import load, save
 from graphlab.viz import methods
@@ -76,6 +77,7 @@ __all__ = [
     "Session", "Shared",
     "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
     "function", "ifelse", "inputs_of", "interpret", "latex", "load", "map", "maths", "mode", "name_scope", "optimize",
-    "options", "pp", "prefix", "reduce", "save", "scan", "set_default", "shared", "symbolic", "until", "using",
+    "options", "pp", "prefix", "reduce", "release_memory",
+    "save", "scan", "set_default", "shared", "symbolic", "until", "using",
     "vmap", "while_loop",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 from graphlab.autodiff.asked import Wrt, as_list, disconnected, label, null
 from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphlabError, GraphTypeError, GraphValueError, caller_origin, user_boundary
+from graphlab.graph.collector import uncollected
 from graphlab.graph.enclose import enclosed
 from graphlab.graph.node import Apply, Constant, Graph, Provenance, Variable, as_data_variable, provenance
 from graphlab.graph.walk import toposort
@@ -114,6 +115,7 @@ def pull(
 
 
 @user_boundary
+@uncollected
 def grad(
     cost: Variable | None,
     wrt: Wrt,

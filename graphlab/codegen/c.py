@@ -12,13 +12,14 @@ from functools import singledispatch
 from itertools import chain
 
 from graphlab.codegen.expressions import C_TYPES, c_expr, c_integer, c_value
+from graphlab.codegen.near import near
 from graphlab.codegen.paste import header, needed, words
 from graphlab.codegen.statements import Line, c_lines, indented, safe
+from graphlab.graph.collector import uncollected
 from graphlab.loops.ir import (
     Action,
     Branch,
     Cast,
-    Expr,
     Formula,
     Function,
     HostCall,
@@ -32,7 +33,7 @@ from graphlab.loops.ir import (
     SameExtents,
     Step,
 )
-from graphlab.loops.walk import every_step, formulas, used_names
+from graphlab.loops.walk import every_step, formulas, formulas_in, used_names
 
 Span = tuple[int, int]  # the first and the last line
 
@@ -303,6 +304,7 @@ static int gl_run_steps(gl_frame *f, const gl_step *steps, int32_t count) {
 """
 
 
+@uncollected
 def emit(program: Program) -> Source:
     """The C of `program`: gl_run runs it all, gl_run_one its step k. What many steps run is in it once."""
     steps = tuple(every_step(program.steps))
@@ -366,14 +368,14 @@ def _identifiers(kernels: Iterable[Kernel], functions: Iterable[Function]) -> se
     every = chain(*(formulas(kernel.body) for kernel in kernels), *map(_function_formulas, functions))
     texts = {
         e.template if isinstance(e, Formula) else c_expr(Cast(Name("x"), e.source, e.dtype))
-        for e in every if isinstance(e, Formula | Cast)
+        for e in every
     }  # fmt: skip
-    return {word for text in texts for word in words(text)}
+    return {word for text in texts for word in words(text) | words(near(text))}
 
 
-def _function_formulas(function: Function) -> Iterator[Expr]:
+def _function_formulas(function: Function) -> Iterator[Formula | Cast]:
     yield from formulas(function.body)
-    yield function.result
+    yield from formulas_in(function.result)
 
 
 _ENTRY = """

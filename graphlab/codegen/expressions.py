@@ -78,6 +78,8 @@ def _(e: Cast) -> str:
 
 def c_operand(e: Expr) -> str:
     """`e` as an operand: in parentheses where a sign or an operator would bind wrongly."""
+    if isinstance(e, Name):  # nearly all are
+        return e.text
     text = c_expr(e)
     return f"({text})" if text.startswith("-") or (isinstance(e, Formula) and not _is_primary(text)) else text
 
@@ -97,11 +99,14 @@ def _is_primary(text: str) -> bool:
 def _closing(text: str) -> int:
     """Where the parenthesis that opens `text` is closed."""
     depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
+    for found in _PARENTHESES.finditer(text):
+        depth += 1 if found[0] == "(" else -1
         if depth == 0:
-            return position
+            return found.start()
     return -1
+
+
+_PARENTHESES = re.compile(r"[()]")
 
 
 def c_float(value: float, dtype: str) -> str:

@@ -1,7 +1,7 @@
-"""The functions of csrc/gl_math.h, one by one, so that a program gets only those that it uses.
+"""The mathematical functions of csrc/, one by one, so that a program gets only those that it uses.
 
-The header is plain C, with one macro for each family of functions; this expands them as the
-preprocessor would, into functions that a person can read. Its form is described at its top.
+The headers are plain C, with one macro for each family of functions; this expands them as the
+preprocessor would, into functions that a person can read. Their form is described at the top of gl_math.h.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
+HEADERS = ("gl_simd.h", "gl_waves.h", "gl_normal.h", "gl_math.h")  # each uses only those before it
 
 _UNARY = """acos acosh asin asinh atan atanh cbrt ceil cos cosh erf erfc exp exp2 expm1 fabs floor log log10
 log1p log2 rint round sin sinh sqrt tan tanh tgamma trunc""".split()
@@ -73,10 +74,10 @@ _ITEM = re.compile(
 
 @cache
 def library() -> dict[str, str]:
-    """The text of every function (and variable) of gl_math.h by name, in the header's order."""
+    """The text of every function (and variable) of the headers by name, in their order."""
     macros: dict[str, Macro] = {}
     found: dict[str, str] = {}
-    for item in _ITEM.finditer(header("gl_math.h")):
+    for item in _ITEM.finditer("".join(map(header, HEADERS))):
         if item["macro"]:
             parameters = tuple(p.strip() for p in item["parameters"].split(","))
             macros[item["macro"]] = Macro(parameters, _plain(item["body"]), item["comment"])
@@ -96,7 +97,7 @@ def _plain(body: str) -> str:
 
 def _defined(text: str) -> str:
     name = re.search(r"\bgl_\w+(?=\()", text)
-    assert name is not None, "a function of gl_math.h is named gl_..."
+    assert name is not None, "the functions of the headers are named gl_..."
     return name[0]
 
 
@@ -117,7 +118,7 @@ def words(text: str) -> set[str]:
 
 
 def needed(used: set[str]) -> list[str]:
-    """What has to stand before code with the identifiers `used`: libm prototypes, then functions of gl_math.h."""
+    """What has to stand before code with the identifiers `used`: libm prototypes, then functions of the headers."""
     functions, wanted = dict[str, str](), set(used)
     for name, text in reversed(library().items()):  # what a function uses stands before it
         if name in wanted:
@@ -125,4 +126,13 @@ def needed(used: set[str]) -> list[str]:
             wanted |= words(text)
     prototypes = [LIBM[name] for name in sorted(wanted & LIBM.keys())]
     inline = "#define GL_FN static inline __attribute__((always_inline))"
-    return [*prototypes, inline, *reversed(functions.values())]
+    multiply_add = [_multiply_add()] if "GL_FMA" in wanted or "GL_FMAF" in wanted else []
+    return [*prototypes, inline, *multiply_add, *reversed(functions.values())]
+
+
+@cache
+def _multiply_add() -> str:
+    """The definitions of GL_FMA and GL_FMAF, which depend on the processor."""
+    found = re.search(r"^#ifdef __FP_FAST_FMA\n.*?^#endif\n", header("gl_simd.h"), re.MULTILINE | re.DOTALL)
+    assert found is not None, "gl_simd.h defines GL_FMA"
+    return found[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import singledispatch
+from typing import NamedTuple
 
 from graphlab.codegen.expressions import C_TYPES, c_expr, c_value, is_zero
+from graphlab.codegen.near import FAR, STRIP, looks, near, watched
 from graphlab.loops.ir import (
     Accumulator,
     Assign,
@@ -28,8 +29,7 @@ from graphlab.loops.ir import (
 WIDTH = 110
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of C, and the numbers of the graph nodes that it computes."""
 
     text: str
@@ -44,7 +44,7 @@ def c_lines(s: Stmt) -> Iterator[Line]:
 
 def indented(lines: Iterable[Line]) -> Iterator[Line]:
     """`lines`, two spaces in."""
-    return (Line(f"  {line.text}", line.nodes) for line in lines)
+    return (Line("  " + text, nodes) for text, nodes in lines)
 
 
 def block(head: str, body: Iterable[Stmt]) -> Iterator[Line]:
@@ -55,6 +55,9 @@ def block(head: str, body: Iterable[Stmt]) -> Iterator[Line]:
 
 def broken(text: str, nodes: Nodes = ()) -> Iterator[Line]:
     """A long conjunction over several lines."""
+    if len(text) <= WIDTH - 20:
+        yield Line(text, nodes)
+        return
     start = 0
     while len(text) - start > WIDTH - 20 and (cut := text.find(" && ", start + 60)) > 0:
         yield Line(("    " if start else "") + text[start:cut] + " &&", nodes)
@@ -106,11 +109,35 @@ def _(s: Store) -> Iterator[Line]:
 
 @c_lines.register
 def _(s: For) -> Iterator[Line]:
-    i = s.index.text
-    step = f"++{i}" if s.step == 1 else f"{i} += {s.step}"
+    if s.simd and watched(s):
+        yield from _strips(s)
+        return
     if s.simd:
         yield Line("#pragma omp simd")
+    yield from _loop(s)
+
+
+def _loop(s: For) -> Iterator[Line]:
+    i = s.index.text
+    step = f"++{i}" if s.step == 1 else f"{i} += {s.step}"
     yield from block(f"for (int64_t {i} = {c_expr(s.start)}; {i} < {c_expr(s.stop)}; {step})", s.body)
+    yield Line("}")
+
+
+def _strips(s: For) -> Iterator[Line]:
+    """The vector loop `s` with functions that must not get a huge argument: see near.py."""
+    whole, stop = For(s.index, Name("strip"), Name("strip_end"), s.body), c_value(s.stop)
+    yield Line(f"for (int64_t strip = {c_expr(s.start)}; strip < {stop}; strip += {STRIP}) {{")
+    yield Line(f"  const int64_t strip_end = {stop} - strip < {STRIP} ? {stop} : strip + {STRIP};")
+    yield Line(f"  uint8_t {FAR.text} = 0;")
+    yield Line(f"  #pragma omp simd reduction(|:{FAR.text})")
+    yield from indented(_loop(looks(whole)))
+    yield Line(f"  if ({FAR.text}) {{")
+    yield from indented(indented(_loop(whole)))
+    yield Line("  } else {")
+    yield Line("    #pragma omp simd")
+    yield from (Line(near(line.text), line.nodes) for line in indented(indented(_loop(whole))))
+    yield Line("  }")
     yield Line("}")
 
 

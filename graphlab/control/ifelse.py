@@ -12,7 +12,7 @@ from graphlab.dtypes import is_float, promote
 from graphlab.errors import GraphTypeError, caller_origin, user_boundary
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.types import TensorType
-from graphlab.graph.walk import instantiate
+from graphlab.graph.walk import instantiate, toposort
 from graphlab.interpret import interpret
 from graphlab.ops.base import Array, Cotangents
 from graphlab.ops.batching import Batching, Built
@@ -70,6 +70,9 @@ class IfElse(AlikeByGraphs):
         split = 1 + len(self.then.inputs)
         graph, given = (self.then, values[1:split]) if values[0] else (self.otherwise, values[split:])
         return tuple(interpret(graph, given))
+
+    def flops(self, node: Apply) -> int:
+        return max(sum(n.op.flops(n) for n in toposort(g.outputs, g.inputs)) for g in self.graphs)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         sides = [_Side.of(graph, cotangents) for graph in self.graphs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,9 +14,10 @@ from graphlab.control.batch import over_batch
 from graphlab.control.reverse import reverse
 from graphlab.dtypes import is_integer
 from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError
-from graphlab.graph.node import Apply, Graph, Variable
+from graphlab.graph.cost import UNKNOWN
+from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.types import TensorType
-from graphlab.graph.walk import instantiate
+from graphlab.graph.walk import instantiate, toposort
 from graphlab.interpret import interpret
 from graphlab.ops.base import Array, Cotangents
 from graphlab.ops.batching import Batching
@@ -153,6 +154,18 @@ class Scan(AlikeByGraphs):
             return self._packed(rows, past, 0)
         return self._packed(rows, past, len(rows))
 
+    def given(self, *values: Array) -> Iterator[list[Array]]:
+        """The values of the body's inputs in one turn after the other."""
+        sequences, starts, constants = values[1 : self.starts.start], values[self.starts], values[self.starts.stop :]
+        past = [[s] if r.depth == 1 else list(s) for r, s in zip(self.recurrences, starts, strict=True)]
+        for t in range(int(values[0])):
+            taps = [p[-lag] for p, r in zip(past, self.recurrences, strict=True) for lag in r.lags]
+            yield [np.asarray(v) for v in (*(s[t] for s in sequences), *taps, *constants)]
+            new = self._turn([s[t] for s in sequences], past, constants)
+            past = [[*p[1:], v] for p, v in zip(past, new, strict=False)]
+            if self.until and new[-1]:
+                return
+
     def _turn(
         self, elements: Sequence[Array], past: Sequence[Sequence[Array]], constants: Sequence[Array]
     ) -> list[Array]:
@@ -192,6 +205,11 @@ class Scan(AlikeByGraphs):
                     f"output {k} changes its shape from turn to turn: from {was.shape} to {v.shape}",
                     hint="a value that is carried on must keep the shape from which it starts",
                 )
+
+    def flops(self, node: Apply) -> int:
+        known = [v.type.shape[0] for v in node.inputs[1 : self.starts.start]]
+        turns = int(node.inputs[0].data) if isinstance(node.inputs[0], Constant) else next(filter(None, known), UNKNOWN)
+        return turns * sum(n.op.flops(n) for n in toposort(self.body.outputs, self.body.inputs))
 
     # -- derivatives and C --
 

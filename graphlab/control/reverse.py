@@ -9,7 +9,7 @@ a Scan is a Scan, and its gradient one again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING
 from graphlab.autodiff import pulled
 from graphlab.control.invariants import hoisted
 from graphlab.control.rewind import Turns
+from graphlab.control.values import by_value
 from graphlab.dtypes import is_float
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.types import TensorType
-from graphlab.graph.walk import leaves, rebuild
+from graphlab.graph.walk import leaves, rebuild, toposort, with_inputs
 from graphlab.ops.base import Cotangents
+from graphlab.ops.conversion import Cast
 from graphlab.ops.elementwise import add, equal, where
 from graphlab.ops.extents import zeros, zeros_like
 from graphlab.ops.index import index
 from graphlab.ops.join import concatenate
 from graphlab.ops.lowering import Recurrence
 from graphlab.ops.shape import expand_dims, extent
-from graphlab.ops.ufunc import Undefined
+from graphlab.ops.ufunc import Elementwise, Undefined
+from graphlab.ops.unbroadcast import SumTo
 
 if TYPE_CHECKING:
     from graphlab.control.loop import Scan
@@ -148,12 +151,17 @@ def _run(turns: Turns, parts: _Parts, seeds: dict[int, Variable], outside: _Outs
     sums = {i: Variable(body.inputs[op.body_constants][i].type, f"sum{i}") for i in parts.constants}
     whole = {seed: _sum([*([row[k]] if k in row else []), *(b for (to, _), b in sent.items() if to == k)],
                         body.outputs[k]) for k, seed in seeds.items()}  # fmt: skip
-    made = iter(rebuild([*parts.links.values(), *parts.constants.values(), *parts.elements.values()], whole))
+    slopes = [*parts.links.values(), *parts.constants.values(), *parts.elements.values()]
+    now = _made_forwards(turns, slopes)
+    slopes = _asking(slopes, {v: here for v, (here, _) in now.items()})
+    made = iter(rebuild(slopes, whole | {v: here for v, (here, _) in now.items()}))
     new = [next(made) for _ in sent] + [add(total, next(made)) for total in sums.values()]
     outputs = (*new, *made)
 
     elements, constants = _read(turns, outputs)
     elements.update((v, outside.rows[k]) for k, v in row.items())
+    read = set(leaves(outputs, [here for here, _ in now.values()]))
+    elements.update((here, stack) for here, stack in now.values() if here in read)
     inputs = (*elements, *sent.values(), *sums.values(), *constants)
     back, fixed = hoisted(Graph(inputs, outputs), tuple(constants.values()))
     backwards = replace(
@@ -174,6 +182,35 @@ def _run(turns: Turns, parts: _Parts, seeds: dict[int, Variable], outside: _Outs
         *(_of_start(turns, k, arrived, outside) for k in range(len(op.recurrences))),
         *(by_constant.get(i) for i in range(len(turns.constants))),
     ]
+
+
+def _made_forwards(turns: Turns, slopes: Sequence[Variable]) -> dict[Variable, tuple[Variable, Variable]]:
+    """What the loop forwards has stacked and a turn backwards would compute again: an element of it, and the stack."""
+    op, body, outputs = turns.op, turns.op.body, turns.node.outputs
+    if op.truncate is not None or op.keep:  # the way of a derivative through a stack is cut as short as the first
+        return {}
+    stacks = {body.outputs[k]: outputs[i] for k, i in op.traces.items()}
+    stacks |= {body.outputs[len(op.recurrences) + j]: outputs[op.first_map + j] for j in range(op.maps)}
+    read = by_value(slopes, body.inputs)
+    return {v: (Variable(v.type, v.name), s) for v, s in stacks.items() if v in read and v.owner is not None
+            and v not in body.inputs}  # fmt: skip
+
+
+def _asking(slopes: Sequence[Variable], now: Mapping[Variable, Variable]) -> list[Variable]:
+    """`slopes` with sums to the shape of a value of `now` where it is that of what an elementwise op makes it from."""
+    like = dict(now)
+    for v, here in now.items():
+        while v.owner is not None and isinstance(v.owner.op, Elementwise | Cast) and len(v.owner.inputs) == 1:
+            v = v.owner.inputs[0]
+            like[v] = here
+    new: dict[Variable, Variable] = {}
+    for node in toposort(slopes):
+        inputs = [new.get(v, v) for v in node.inputs]
+        if isinstance(node.op, SumTo) and node.inputs[1] in like:
+            inputs[1] = like[node.inputs[1]]
+        if any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
+            new.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
+    return [new.get(v, v) for v in slopes]
 
 
 def _value_type(op: Scan, link: Link) -> TensorType:

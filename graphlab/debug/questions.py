@@ -213,7 +213,8 @@ class WhyNot:
     """Why a rule did not fire: `kind` is what said no, `reason` says it in a sentence.
 
     Kinds: "fired" (it did), "op", "pattern", "dtypes", "guard", "result", "declined" (of the rule), "mode",
-    "domain" (of the mode), "taken" (another rule was there first), "late" (its pass came at another time).
+    "domain" (of the mode), "taken" (another rule was there first), "work" (it would save none),
+    "late" (its pass came at another time).
     """
 
     rule: AnyRule
@@ -290,6 +291,8 @@ def _outside(mode: Mode, rule: AnyRule, fits: Sequence[Apply], history: History 
     for e in (e for stage in _stages(history) for e in stage.rewrites):
         if e.before.owner in fits:
             return "taken", f"the rule {e.rule!r} of the pass {e.pass_name!r} was there first"
+    if steps and all(step.paying for step in steps):
+        return "work", f"{_passes(steps)} found no less work in it: something else may need what it replaces"
     return "late", f"it fits, but not while {_passes(steps)} ran"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -38,26 +38,41 @@ class Provenance:
     scope: tuple[str, ...] = ()
 
 
-_provenance: ContextVar[Provenance | None] = ContextVar("graphlab_provenance", default=None)
+_provenance: ContextVar[provenance | None] = ContextVar("graphlab_provenance", default=None)
 _scope: ContextVar[tuple[str, ...]] = ContextVar("graphlab_scope", default=())
 _made: ContextVar[set[Apply] | None] = ContextVar("graphlab_made", default=None)
 
 
-@contextmanager
-def provenance(why: Provenance) -> Iterator[None]:
-    """Applications made inside the block get `why` instead of the caller's line."""
-    token = _provenance.set(why)
-    try:
-        yield
-    finally:
-        _provenance.reset(token)
+class provenance:
+    """Applications made inside the block get `why` instead of the caller's line.
+
+    `why` may be a function that gives it: it is called when the first application is made. (A class, not a
+    generator: it is entered for each rule that is tried.)
+    """
+
+    __slots__ = ("_token", "_why")
+
+    def __init__(self, why: Provenance | Callable[[], Provenance]) -> None:
+        self._why = why
+
+    def __enter__(self) -> None:
+        self._token = _provenance.set(self)
+
+    def __exit__(self, *error: object) -> None:
+        _provenance.reset(self._token)
+
+    def why(self) -> Provenance:
+        """What applications made now get."""
+        if not isinstance(self._why, Provenance):
+            self._why = self._why()
+        return self._why
 
 
 def here() -> Provenance:
     """The provenance of what is made now: the enclosing block's, else the user's line."""
-    why = _provenance.get()
-    if why is not None:
-        return why
+    block = _provenance.get()
+    if block is not None:
+        return block.why()
     origin = caller_origin()
     return Provenance((origin,) if origin else (), scope=_scope.get())
 

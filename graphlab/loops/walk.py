@@ -34,14 +34,14 @@ def parts(expression: Expr) -> tuple[Expr, ...]:
     match expression:
         case Name() | Literal():
             return ()
-        case Load(pointer, offset):
-            return (pointer, offset)
-        case Element(array, index):
-            return (array, index)
-        case Formula(_, arguments):
-            return arguments
-        case Cast(value):
-            return (value,)
+        case Formula():
+            return expression.arguments
+        case Element():
+            return (expression.array, expression.index)
+        case Load():
+            return (expression.pointer, expression.offset)
+        case Cast():
+            return (expression.value,)
 
 
 def expressions(statement: Stmt) -> tuple[Expr, ...]:
@@ -86,34 +86,63 @@ def walk(body: Iterable[Stmt]) -> Iterator[Stmt]:
             yield from walk(block)
 
 
-def formulas(body: Iterable[Stmt]) -> Iterator[Expr]:
-    """Every expression of `body`, those inside others included."""
+def formulas(body: Iterable[Stmt]) -> Iterator[Formula | Cast]:
+    """Every formula and conversion of `body`, those inside others included."""
     for statement in walk(body):
-        stack = list(expressions(statement))
-        while stack:
-            expression = stack.pop()
+        yield from formulas_in(*expressions(statement))
+
+
+def formulas_in(*given: Expr) -> Iterator[Formula | Cast]:
+    """Every formula and conversion in expressions, those inside others included."""
+    stack = list(given)
+    while stack:
+        expression = stack.pop()
+        if isinstance(expression, Name):
+            continue
+        if isinstance(expression, Formula | Cast):
             yield expression
-            stack.extend(parts(expression))
+        stack.extend(parts(expression))
 
 
 def used_names(body: Iterable[Stmt]) -> set[str]:
     """The names that `body` reads, or writes to by Assign and Store."""
-    return {e.text for e in formulas(body) if isinstance(e, Name)}
+    names = set[str]()
+    for statement in walk(body):
+        _add_names(statement, names)
+    return names
 
 
-def without_unused(body: tuple[Stmt, ...], used: Iterable[str] = ()) -> tuple[Stmt, ...]:
-    """`body` without the Lets and Pointers that nothing later in it needs (`used`: what its surroundings need)."""
-    needed, kept = set(used), list[Stmt]()
+def _add_names(statement: Stmt, names: set[str]) -> None:
+    """Add the names that `statement` itself uses, not those of statements inside it, to `names`."""
+    stack = list(expressions(statement))
+    while stack:
+        expression = stack.pop()
+        if isinstance(expression, Name):
+            names.add(expression.text)
+        else:
+            stack.extend(parts(expression))
+
+
+def without_unused(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """`body` without the Lets and Pointers that nothing later in it needs."""
+    return _without_unused(body, set())
+
+
+def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...]:
+    """The same, inside others that need what is `needed`; the names that the rest of `body` uses are added to it."""
+    kept = list[Stmt]()
     for statement in reversed(body):
         if isinstance(statement, Let | Pointer) and statement.name.text not in needed:
             continue
         if isinstance(statement, For):
-            shorter = without_unused(statement.body, needed)
+            shorter = _without_unused(statement.body, needed)
             statement = For(statement.index, statement.start, statement.stop, shorter, statement.step, statement.simd)
         elif isinstance(statement, If):
-            then, otherwise = (without_unused(block, needed) for block in (statement.then, statement.otherwise))
-            statement = If(statement.condition, then, otherwise)
-        needed |= used_names((statement,))
+            needed_then = set(needed)
+            otherwise = _without_unused(statement.otherwise, needed)
+            statement = If(statement.condition, _without_unused(statement.then, needed_then), otherwise)
+            needed |= needed_then
+        _add_names(statement, needed)
         kept.append(statement)
     return tuple(reversed(kept))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphlab.graph.collector import uncollected
 from graphlab.graph.events import KernelFused, emit
 from graphlab.graph.node import Apply, Graph, Shared, Variable
 from graphlab.loops.ir import Program
@@ -39,6 +40,7 @@ class Lowered:
         return program_text(self.program)
 
 
+@uncollected
 def lower(graph: Graph, *, general: bool = False) -> Lowered:
     """`graph` as a program of kernels and calls; emits a KernelFused event for each kernel.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from graphlab.graph.node import Apply
 from graphlab.loops.ir import Accumulator, Expr, For, Let, Literal, Load, Name, Stmt, Store
-from graphlab.lower.frame import ZERO, Frame, Scope, c_int, extent, index, per_element, reads
+from graphlab.lower.frame import ZERO, Frame, Scope, c_int, extent, index, per_element, row_reads
 from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested
 from graphlab.lower.passes import Passes
 from graphlab.lower.reductions import BLOCK, COUNT, LEVELS, Fold, K, at_most, combine, indices, push
@@ -65,7 +65,7 @@ def _finished(frame: Frame, plan: Passes, folds: Mapping[Apply, Fold], scope: Sc
     statements: list[Stmt] = [fold.finished(fold.at(fold.total, K), scope) for fold in folds.values()]
     statements += [
         scope.load(v, Load(o.pointer, o.offset(at), o.dtype))
-        for v, o in reads(frame) if v not in scope.values and not any(o.axes[frame.kept :])
+        for v, o in row_reads(frame) if v not in scope.values
     ]  # fmt: skip
     statements += scope.compute((*plan.before, *plan.passes[0].after))
     for v in frame.unit.outputs:

@@ -110,13 +110,17 @@ class Operand:
 
 @dataclass(frozen=True)
 class Frame:
-    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and its nodes' positions."""
+    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and node positions.
+
+    `readers`: the positions of the unit's applications that read each variable.
+    """
 
     unit: Unit
     space: Space
     lowerings: Mapping[Apply, Lowering]
     number: Mapping[Apply, int]
     operands: dict[Variable, Operand] = field(default_factory=dict)
+    readers: dict[Variable, list[int]] = field(default_factory=dict)
 
     @property
     def order(self) -> Map:
@@ -175,6 +179,9 @@ def frame_of(unit: Unit, lowerings: Mapping[Apply, Lowering]) -> Frame:
         axes = tuple(d in longer for d in frame.order)
         steps = tuple(any(axes[0 if d < frame.kept else frame.kept : d + 1]) for d in range(frame.ndim))
         frame.operands[v] = Operand(k, v.dtype, axes, steps, k < len(unit.outputs))
+    for node in unit.nodes:
+        for v in dict.fromkeys(node.inputs):
+            frame.readers.setdefault(v, []).append(frame.number[node])
     return frame
 
 
@@ -223,7 +230,7 @@ class Scope:
 
     def readers(self, v: Variable) -> tuple[int, ...]:
         """The numbers of the applications in the kernel that read `v`: the load is part of them."""
-        return tuple(self.frame.number[node] for node in self.frame.unit.nodes if v in node.inputs)
+        return tuple(self.frame.readers.get(v, ()))
 
     def compute(self, nodes: Iterable[Apply]) -> list[Stmt]:
         """One Let for each of the pointwise `nodes`; a view of what another made needs none."""
@@ -274,3 +281,9 @@ def per_element(frame: Frame) -> list[Apply]:
 def reads(frame: Frame) -> list[tuple[Variable, Operand]]:
     """The inputs of a kernel with their operands."""
     return [(v, frame.operands[v]) for v in frame.unit.inputs]
+
+
+def row_reads(frame: Frame) -> list[tuple[Variable, Operand]]:
+    """The inputs that are one value for each row, with their operands."""
+    by_rows = {v for node in frame.unit.rows for v in node.inputs}
+    return [(v, o) for v, o in reads(frame) if v in by_rows or not any(o.axes[frame.kept :])]

@@ -184,10 +184,11 @@ class _Fusion:
         if len(operands) > MOST_OPERANDS:
             return f"the kernel is full ({MOST_OPERANDS} operands)"
         rows = set[Apply]().union(*(g.rows for g in top))
-        used_inside = any(u not in rows for u, _ in self.users.get(node.output, ()) if self.group(u) in top)
+        inside = [u for u, _ in self.users.get(node.output, ()) if self.group(u) in top]
+        used_inside, used_by_rows = any(u not in rows for u in inside), any(u in rows for u in inside)
         match lowering:
             case Pointwise():
-                place = self.pointwise(node, lowering, space, map, stored, used_inside)
+                place = self.pointwise(node, lowering, space, map, stored, used_inside, used_by_rows)
             case Reduction():
                 place = self.reduction(node, lowering, space, map, used_inside)
             case _:
@@ -198,20 +199,31 @@ class _Fusion:
         return place
 
     def pointwise(
-        self, node: Apply, lowering: Pointwise, space: Space, map: Map, stored: bool, used_inside: bool
+        self,
+        node: Apply,
+        lowering: Pointwise,
+        space: Space,
+        map: Map,
+        stored: bool,
+        used_inside: bool,
+        used_by_rows: bool,
     ) -> _Place | str:
         extents = self.shapes[node.output]
         maps = {v: within(map, v.ndim) for v in node.inputs if not is_scalar_constant(v)}
         space = space if space.reduce else self.by_rows(node, space, map)
-        if space.fills_rows(extents, map) and (not used_inside or (space.in_rows and space.folds)):
+        repeated = node.output.ndim == 0 or self.cheap(node, lowering)
+        row = space.fills_rows(extents, map) or (used_by_rows and repeated and space.is_row(extents, map))
+        if row and (not used_inside or (space.in_rows and space.folds)):
             if stored and not space.same_rows(extents, map):
                 return "it is needed elsewhere too, and may differ in shape"
             return _Place(space, maps, row=True)
+        if used_by_rows and not (node.output.ndim == 0 and space.kept):
+            return "broadcasting would compute it again and again"
         if stored and (map != space.whole or extents != space.extents):
             return "it is needed elsewhere too, and may differ in shape"
         if stored and space.reduce and not space.in_rows:
             return "it is needed elsewhere too, and the kernel folds columns"
-        if not (node.output.ndim == 0 or space.fills(extents, map) or self.cheap(node, lowering)):
+        if not (repeated or space.fills(extents, map)):
             return "broadcasting would compute it again and again"
         return _Place(space, maps)
 

@@ -75,7 +75,8 @@ def plan(
         written = {v for unit in units if unit.kernel for v in unit.outputs}
         outputs, copies = _outputs(graph, table, slots, lowerings, written)
     release = _releases(units, slots, [slots[v] for v in computed], outputs, copies)
-    kept = tuple(dict.fromkeys(slots[v] for v in computed if slots[v] in outputs))
+    held = set(outputs)
+    kept = tuple(dict.fromkeys(slots[v] for v in computed if slots[v] in held))
     return Memory(slots, outputs, copies, release, kept)
 
 
@@ -87,19 +88,20 @@ def _outputs(
     written: Collection[Variable],
 ) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
     """The output slots, each holding an array of its own; copies get new slots. Kernels have `written` theirs."""
-    outputs, copies = list[int](), list[tuple[int, int]]()
+    outputs, copies = dict[int, None](), list[tuple[int, int]]()
+    inputs = set(graph.inputs)
     for variable in graph.outputs:
         slot = slots[variable]
-        if slot in outputs or not (variable in written or _owns_memory(variable, graph, lowerings)):
+        if slot in outputs or not (variable in written or _owns_memory(variable, inputs, lowerings)):
             copies.append((table.add(variable), slot))
             slot = copies[-1][0]
-        outputs.append(slot)
+        outputs[slot] = None
     return tuple(outputs), tuple(copies)
 
 
-def _owns_memory(variable: Variable, graph: Graph, lowerings: Mapping[Apply, Lowering]) -> bool:
-    """Whether the array of `variable` is fresh in every call."""
-    if variable.owner is None or variable in graph.inputs:
+def _owns_memory(variable: Variable, inputs: Collection[Variable], lowerings: Mapping[Apply, Lowering]) -> bool:
+    """Whether the array of `variable` is fresh in every call; `inputs` are those of the graph."""
+    if variable.owner is None or variable in inputs:
         return False
     match lowerings[variable.owner]:
         case Runtime(view=view):
@@ -125,8 +127,9 @@ def _releases(
     touched: list[Iterator[int]] = [iter([slots[v] for v in (*u.inputs, *u.outputs)]) for u in units]
     touched += [iter([source]) for _, source in copies]
     last = {slot: step for step, some in enumerate(touched) for slot in some}
+    held = set(outputs)
     dying: list[list[int]] = [[] for _ in touched]
     for slot in computed:
-        if slot not in outputs:
+        if slot not in held:
             dying[last[slot]].append(slot)
     return tuple(tuple(sorted(some)) for some in dying)

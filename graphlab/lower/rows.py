@@ -26,7 +26,19 @@ from graphlab.loops.ir import (
     Store,
 )
 from graphlab.lower.columns import columns
-from graphlab.lower.frame import TRUE, ZERO, Frame, Scope, c_int, extent, index, joined, product, reads, scalar_prelude
+from graphlab.lower.frame import (
+    TRUE,
+    ZERO,
+    Frame,
+    Scope,
+    c_int,
+    extent,
+    index,
+    joined,
+    product,
+    row_reads,
+    scalar_prelude,
+)
 from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
 from graphlab.lower.passes import Pass, Passes, passes_of
 from graphlab.lower.reductions import (
@@ -90,8 +102,8 @@ class _Rows:
         kept = indices(frame.kept)
         row: list[Stmt] = [
             scope.load(v, Load(o.pointer, o.offset(kept), o.dtype))
-            for v, o in reads(frame)
-            if v not in scope.values and not any(o.axes[frame.kept :])
+            for v, o in row_reads(frame)
+            if v not in scope.values
         ]
         row += once(scope, self.plan.before, kept)
         for number, each in enumerate(self.plan.passes):

@@ -50,7 +50,7 @@ class Space:
     def in_rows(self) -> bool:
         """Whether rows are what lies together in memory of arrays in C order: the last axis is reduced."""
         longer = [d for d, e in enumerate(self.extents) if e != 1]
-        return bool(longer) and longer[-1] in self.reduce
+        return not longer or longer[-1] in self.reduce
 
     @property
     def many_rows(self) -> bool:
@@ -69,6 +69,10 @@ class Space:
             and all(along.get(d, 1) == 1 for d in self.reduce)
             and all((along.get(d, 1) == 1) == (self.extents[d] == 1) for d in self.kept)
         )
+
+    def is_row(self, extents: Extents, map: Map) -> bool:
+        """Whether a value is the same for all elements of a row."""
+        return bool(self.reduce) and all(e == 1 for e, d in zip(extents, map, strict=True) if d in self.reduce)
 
     def same_rows(self, extents: Extents, map: Map) -> bool:
         """Whether a value certainly has one element for each row, in every run."""

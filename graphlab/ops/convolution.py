@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.errors import GraphShapeError, GraphTypeError
+from graphlab.graph.cost import elements
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import Shape, TensorType
 from graphlab.ops.base import Array, Cotangents, Op
@@ -64,6 +65,11 @@ class Convolutional(Op):
     def oriented_numpy(self, w: Array) -> Array:
         """The same by NumPy."""
         return w[self._flip] if self.geometry.flip else w
+
+    def work(self, places: TensorType, filters: TensorType) -> int:
+        """How many operations: at each of the `places`, (batch, count, ...), every element of a filter takes part."""
+        taps = filters.with_shape(filters.shape[1:])
+        return 2 * elements(places) * elements(taps)
 
     def text(self, *operands: str) -> str:
         return f"{self.name}({', '.join([*operands, *self.geometry.words()])})"
@@ -131,6 +137,9 @@ class Convolution(Convolutional):
             for f, s in zip(np.split(w, self.geometry.groups), np.split(seen, self.geometry.groups, 1), strict=True)
         ]
         return np.concatenate(parts).swapaxes(0, 1)
+
+    def flops(self, node: Apply) -> int:
+        return self.work(node.output.type, node.inputs[1].type)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (g,), (x, w) = cotangents, node.inputs
@@ -201,6 +210,9 @@ class ConvolutionInput(Convolutional):
         kept = tuple(slice(before, before + n) for (before, _), n in zip(pads, shape, strict=True))
         return fold.numpy(seen.transpose(order), whole)[(..., *kept)]
 
+    def flops(self, node: Apply) -> int:
+        return self.work(node.inputs[0].type, node.inputs[1].type)
+
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (t,), (g, w, _) = cotangents, node.inputs
         by_filters = ConvolutionFilters(self.geometry, w.type.shape[2:])
@@ -265,6 +277,9 @@ class ConvolutionFilters(Convolutional):
             for part, s in zip(np.split(g, groups, 1), np.split(seen, groups, 1), strict=True)
         ]
         return self.oriented_numpy(np.concatenate(parts))
+
+    def flops(self, node: Apply) -> int:
+        return self.work(node.inputs[1].type, node.output.type)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (t,), (x, g, _) = cotangents, node.inputs

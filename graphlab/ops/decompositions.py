@@ -23,6 +23,7 @@ from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Lowering
 from graphlab.ops.matrices import (
     LAPACK,
+    counted,
     folded,
     inexact,
     matrix_shape,
@@ -49,6 +50,10 @@ class Cholesky(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.cholesky(*values)
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * n**3 // 3
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # by_A = L^-T Phi(L^T by_L) L^-1 (Murray 2016, "Differentiation of the Cholesky decomposition", eq. 10).
@@ -115,6 +120,11 @@ class QR(Op):
 
     def numpy(self, *values: Array) -> Any:
         return tuple(np.linalg.qr(values[0], self.mode))
+
+    def flops(self, node: Apply) -> int:
+        count, rows, columns = counted(node.inputs[0].type)
+        few = min(rows, columns)
+        return count * (4 * rows * columns * few - 4 * few**3 // 3)  # Q is made of its reflections
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # More columns than rows (Roberts and Roberts 2020, "QR and LQ decomposition matrix backpropagation

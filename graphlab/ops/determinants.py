@@ -16,7 +16,7 @@ from graphlab.ops.batching import Along, Batching
 from graphlab.ops.elementwise import complex_, imag, multiply, real, subtract
 from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Lowering
-from graphlab.ops.matrices import LAPACK, each, inexact, inner_product, real_dtype, square_shape, turned
+from graphlab.ops.matrices import LAPACK, counted, each, inexact, inner_product, real_dtype, square_shape, turned
 from graphlab.ops.systems import Inv
 from graphlab.ops.ufunc import ZERO
 
@@ -32,6 +32,10 @@ class Det(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.det(*values)
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 2 * n**3 // 3
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # Jacobi: d det A = <cofactors, dA>, which is det A <A^-T, dA> (Giles 2.2.4) but never divides.
@@ -65,6 +69,10 @@ class Cofactors(Op):
         others = np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1)
         sign = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
         return sign * ((u.conj() * others[..., None, :]) @ vh.conj())
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 24 * n**3  # singular values with their vectors, and a product
 
     def _derivative(self, node: Apply, t: Variable | None) -> Variable | None:
         # dC = <N, dA> C - C dA^T N for N = A^-T: a symmetric map, so its own transpose. It needs det A != 0.
@@ -114,6 +122,10 @@ class SLogDet(Op):
 
     def numpy(self, *values: Array) -> Any:
         return tuple(np.linalg.slogdet(*values))
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 2 * n**3 // 3
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Any:
         # d log det A = <A^-T, dA>; its real part is d log|det A|, its imaginary part turns the sign.

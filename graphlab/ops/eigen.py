@@ -25,6 +25,7 @@ from graphlab.ops.matrices import (
     adjoint,
     columns_by,
     conj,
+    counted,
     diagonal_matrix,
     folded,
     inexact,
@@ -53,6 +54,10 @@ class Eigh(Op):
 
     def numpy(self, *values: Array) -> Any:
         return tuple(np.linalg.eigh(values[0], UPLO="L" if self.lower else "U"))
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 9 * n**3
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # by_A = V (diag(by_w) + F*(V^T by_V)) V^T, F[i, j] = 1/(w_j - w_i) (Giles 2008, 3.1).
@@ -92,6 +97,10 @@ class EigvalsH(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.eigvalsh(values[0], UPLO="L" if self.lower else "U")
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 4 * n**3 // 3
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # dw[i] = v[i]^H dA v[i].
@@ -155,6 +164,10 @@ class Eig(Op):
     def numpy(self, *values: Array) -> Any:
         dtype = promote(values[0].dtype.name, "complex64")
         return tuple(result.astype(dtype, copy=False) for result in np.linalg.eig(values[0]))
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 25 * n**3
 
     def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
         return Along((2,))

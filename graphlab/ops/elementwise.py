@@ -74,11 +74,12 @@ def _power_on_host(node: Apply, dtypes: tuple[str, ...]) -> str | None:
 
 
 power = Elementwise(
-    "power", np.power, 2, c="pow{f}({x}, {y})", c_int="gl_power_{t}({x}, {y})", c_complex="gl_power_{t}({x}, {y})",
+    "power", np.power, 2, c="gl_power_{t}({x}, {y})", c_int="gl_power_{t}({x}, {y})",
+    c_complex="gl_power_{t}({x}, {y})",
     domain=(0.3, 2.5), pull=(_power_by_base, _power_by_exponent), host=_power_on_host,
 )  # fmt: skip
 float_power = Elementwise(
-    "float_power", np.float_power, 2, c="pow{f}({x}, {y})", c_complex="gl_power_{t}({x}, {y})",
+    "float_power", np.float_power, 2, c="gl_power_{t}({x}, {y})", c_complex="gl_power_{t}({x}, {y})",
     domain=(0.3, 2.5), pull=(_power_by_base, _power_by_exponent),
 )  # fmt: skip
 
@@ -278,26 +279,26 @@ exp = Elementwise("exp", np.exp, c="gl_exp_{t}({x})", c_complex="cexp{f}({x})", 
 exp2 = Elementwise(
     "exp2",
     np.exp2,
-    c="exp2{f}({x})",
+    c="gl_exp2_{t}({x})",
     c_complex="cexp{f}(gl_scaled_{t}({x}, 0.693147180559945309417232121458176568{f}))",
     pull=(lambda g, r, x: g * r * math.log(2.0),),
 )
 expm1 = Elementwise(
-    "expm1", np.expm1, c="expm1{f}({x})", c_complex="gl_expm1_{t}({x})", pull=(lambda g, r, x: g * (r + 1),)
+    "expm1", np.expm1, c="gl_expm1_{t}({x})", c_complex="gl_expm1_{t}({x})", pull=(lambda g, r, x: g * (r + 1),)
 )
 log = Elementwise(
-    "log", np.log, c="log{f}({x})", c_complex="clog{f}({x})", domain=(0.1, 5.0), pull=(lambda g, r, x: g / x,)
+    "log", np.log, c="gl_log_{t}({x})", c_complex="clog{f}({x})", domain=(0.1, 5.0), pull=(lambda g, r, x: g / x,)
 )
-log2 = Elementwise("log2", np.log2, c="log2{f}({x})",
+log2 = Elementwise("log2", np.log2, c="gl_log2_{t}({x})",
              c_complex="gl_scaled_{t}(clog{f}({x}), 1.442695040888963407359924681001892137{f})", domain=(0.1, 5.0),
                    pull=(lambda g, r, x: g / (x * math.log(2.0)),))  # fmt: skip
-log10 = Elementwise("log10", np.log10, c="log10{f}({x})",
+log10 = Elementwise("log10", np.log10, c="gl_log10_{t}({x})",
              c_complex="gl_scaled_{t}(clog{f}({x}), 0.434294481903251827651128918916605082{f})", domain=(0.1, 5.0),
                     pull=(lambda g, r, x: g / (x * math.log(10.0)),))  # fmt: skip
 log1p = Elementwise(
     "log1p",
     np.log1p,
-    c="log1p{f}({x})",
+    c="gl_log1p_{t}({x})",
     c_complex="gl_log1p_{t}({x})",
     domain=(-0.8, 3.0),
     pull=(lambda g, r, x: g / (1 + x),),
@@ -305,7 +306,7 @@ log1p = Elementwise(
 sqrt = Elementwise(
     "sqrt", np.sqrt, c="sqrt{f}({x})", c_complex="csqrt{f}({x})", domain=(0.1, 5.0), pull=(lambda g, r, x: g * 0.5 / r,)
 )
-cbrt = Elementwise("cbrt", np.cbrt, c="cbrt{f}({x})", domain=(0.1, 5.0),
+cbrt = Elementwise("cbrt", np.cbrt, c="gl_cbrt_{t}({x})", domain=(0.1, 5.0),
                    pull=(lambda g, r, x: g / (3 * square(r)),))  # fmt: skip
 logaddexp = Elementwise(
     "logaddexp", np.logaddexp, 2, c="gl_logaddexp_{t}({x}, {y})",
@@ -323,39 +324,41 @@ def _leg(g: Variable, r: Variable, leg: Variable) -> Any:
     return where(origin, 0, g * leg / where(origin, 1, r))
 
 
-hypot = Elementwise("hypot", np.hypot, 2, c="hypot{f}({x}, {y})", domain=(0.3, 3.0),
+hypot = Elementwise("hypot", np.hypot, 2, c="gl_hypot_{t}({x}, {y})", domain=(0.3, 3.0),
                     pull=(lambda g, r, x, y: _leg(g, r, x), lambda g, r, x, y: _leg(g, r, y)))  # fmt: skip
 
 # ---- trigonometric and hyperbolic ----------------------------------------------------------------
 
-sin = Elementwise("sin", np.sin, c="sin{f}({x})", c_complex="csin{f}({x})", pull=(lambda g, r, x: g * cos(x),))
+sin = Elementwise("sin", np.sin, c="gl_sin_{t}({x})", c_complex="csin{f}({x})", pull=(lambda g, r, x: g * cos(x),))
 cos = Elementwise(
-    "cos", np.cos, c="cos{f}({x})", c_complex="ccos{f}({x})", pull=(lambda g, r, x: negative(g * sin(x)),)
+    "cos", np.cos, c="gl_cos_{t}({x})", c_complex="ccos{f}({x})", pull=(lambda g, r, x: negative(g * sin(x)),)
 )
 tan = Elementwise(
     "tan",
     np.tan,
-    c="tan{f}({x})",
+    c="gl_tan_{t}({x})",
     c_complex="ctan{f}({x})",
     domain=(-1.2, 1.2),
     pull=(lambda g, r, x: g * (1 + square(r)),),
 )
-arcsin = Elementwise("arcsin", np.arcsin, c="asin{f}({x})", c_complex="casin{f}({x})", domain=(-0.8, 0.8),
+arcsin = Elementwise("arcsin", np.arcsin, c="gl_arcsin_{t}({x})", c_complex="casin{f}({x})", domain=(-0.8, 0.8),
                      pull=(lambda g, r, x: g / sqrt(1 - square(x)),))  # fmt: skip
-arccos = Elementwise("arccos", np.arccos, c="acos{f}({x})", c_complex="cacos{f}({x})", domain=(-0.8, 0.8),
+arccos = Elementwise("arccos", np.arccos, c="gl_arccos_{t}({x})", c_complex="cacos{f}({x})", domain=(-0.8, 0.8),
                      pull=(lambda g, r, x: negative(g / sqrt(1 - square(x))),))  # fmt: skip
 arctan = Elementwise(
-    "arctan", np.arctan, c="atan{f}({x})", c_complex="catan{f}({x})", pull=(lambda g, r, x: g / (1 + square(x)),)
+    "arctan", np.arctan, c="gl_arctan_{t}({x})", c_complex="catan{f}({x})", pull=(lambda g, r, x: g / (1 + square(x)),)
 )
 arctan2 = Elementwise(
-    "arctan2", np.arctan2, 2, c="atan2{f}({x}, {y})", domain=(0.3, 3.0),
+    "arctan2", np.arctan2, 2, c="gl_arctan2_{t}({x}, {y})", domain=(0.3, 3.0),
     pull=(lambda g, r, x, y: g * y / (square(x) + square(y)),
           lambda g, r, x, y: negative(g * x) / (square(x) + square(y))),
 )  # fmt: skip
-sinh = Elementwise("sinh", np.sinh, c="sinh{f}({x})", c_complex="csinh{f}({x})", pull=(lambda g, r, x: g * cosh(x),))
-cosh = Elementwise("cosh", np.cosh, c="cosh{f}({x})", c_complex="ccosh{f}({x})", pull=(lambda g, r, x: g * sinh(x),))
+sinh = Elementwise("sinh", np.sinh, c="gl_sinh_{t}({x})", c_complex="csinh{f}({x})",
+                   pull=(lambda g, r, x: g * cosh(x),))  # fmt: skip
+cosh = Elementwise("cosh", np.cosh, c="gl_cosh_{t}({x})", c_complex="ccosh{f}({x})",
+                   pull=(lambda g, r, x: g * sinh(x),))  # fmt: skip
 tanh = Elementwise(
-    "tanh", np.tanh, c="tanh{f}({x})", c_complex="ctanh{f}({x})", pull=(lambda g, r, x: g * (1 - square(r)),)
+    "tanh", np.tanh, c="gl_tanh_{t}({x})", c_complex="ctanh{f}({x})", pull=(lambda g, r, x: g * (1 - square(r)),)
 )
 arcsinh = Elementwise(
     "arcsinh",

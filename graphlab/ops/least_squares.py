@@ -15,7 +15,7 @@ from graphlab.ops.batching import Along, Batching
 from graphlab.ops.elementwise import add, subtract
 from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Lowering
-from graphlab.ops.matrices import LAPACK, fitting_batch, inexact, matrix_shape, only_real, total, turned
+from graphlab.ops.matrices import LAPACK, counted, fitting_batch, inexact, matrix_shape, only_real, total, turned
 from graphlab.ops.systems import solved
 
 
@@ -32,6 +32,11 @@ class Pinv(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.pinv(values[0], self.rcond)
+
+    def flops(self, node: Apply) -> int:
+        count, rows, columns = counted(node.inputs[0].type)
+        few = min(rows, columns)
+        return count * (8 * rows * columns * few + 20 * few**3)  # singular values with their vectors, and a product
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (a,), (p,), (g,) = node.inputs, node.outputs, cotangents
@@ -106,6 +111,11 @@ class LeastSquares(Op):
         for place in np.ndindex(batch):
             x[place] = np.linalg.lstsq(many_a[place], many_b[place], self.rcond)[0]
         return x
+
+    def flops(self, node: Apply) -> int:
+        (count, rows, columns), (*_, right) = counted(node.inputs[0].type), counted(node.outputs[0].type)
+        few = min(rows, columns)
+        return count * (4 * rows * columns * few + 8 * few**3 + 2 * rows * columns * right)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # X = P B for the pseudo-inverse P of A.

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphShapeError, GraphTypeError
+from graphlab.graph.cost import UNKNOWN, elements
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import Extent, Shape, TensorType, broadcast_shape
 from graphlab.ops.conversion import cast
@@ -39,6 +40,15 @@ def matrix_shape(what: str, t: TensorType) -> tuple[Shape, Extent, Extent]:
     if t.ndim < 2:
         raise GraphTypeError(f"{what}: expected a matrix or a batch of matrices, got {t}")
     return t.shape[:-2], t.shape[-2], t.shape[-1]
+
+
+def counted(t: TensorType) -> tuple[int, int, int]:
+    """How many matrices `t` holds, their rows and columns: for estimates of work.
+
+    These are those of Golub and Van Loan, "Matrix Computations", for LAPACK's algorithms.
+    """
+    rows, columns = (UNKNOWN if n is None else n for n in t.shape[-2:])
+    return elements(t.with_shape(t.shape[:-2])), rows, columns
 
 
 def square_shape(what: str, t: TensorType) -> tuple[Shape, Extent]:

@@ -23,6 +23,7 @@ from graphlab.ops.matrices import (
     adjoint,
     columns_by,
     conj,
+    counted,
     diagonal_matrix,
     inexact,
     inverse_gaps,
@@ -60,6 +61,12 @@ class SVD(Op):
 
     def numpy(self, *values: Array) -> Any:
         return tuple(np.linalg.svd(values[0], full_matrices=self.full_matrices))
+
+    def flops(self, node: Apply) -> int:
+        count, rows, columns = counted(node.inputs[0].type)
+        large, small = max(rows, columns), min(rows, columns)
+        inside = 4 * large * large * small + 8 * large * small * small + 9 * small**3
+        return count * (inside if self.full_matrices else 6 * large * small * small + 20 * small**3)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # Townsend 2016, "Differentiating the singular value decomposition", with F[i, j] = 1/(s_j^2 - s_i^2):
@@ -131,6 +138,11 @@ class SingularValues(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.svd(values[0], compute_uv=False)
+
+    def flops(self, node: Apply) -> int:
+        count, rows, columns = counted(node.inputs[0].type)
+        few = min(rows, columns)
+        return count * (4 * rows * columns * few - 4 * few**3 // 3)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # by_A = U diag(by_s) V^T (Giles 2008, 3.2), conjugated; also where values coincide or are 0.

@@ -104,16 +104,16 @@ binom = Special(
 
 # ---- the error function and the normal distribution: dlmf 7 --------------------------------------
 
-erf = Special("erf", special.erf, c="erf{f}({x})",
+erf = Special("erf", special.erf, c="gl_erf_{t}({x})",
               pull=(lambda g, r, x: g * (2 / math.sqrt(math.pi)) * exp(negative(square(x))),))  # fmt: skip
-erfc = Special("erfc", special.erfc, c="erfc{f}({x})", ulps=8,
+erfc = Special("erfc", special.erfc, c="gl_erfc_{t}({x})", ulps=8,
                pull=(lambda g, r, x: g * (-2 / math.sqrt(math.pi)) * exp(negative(square(x))),))  # fmt: skip
 erfcx = Special("erfcx", special.erfcx, pull=(lambda g, r, x: g * (2 * x * r - 2 / math.sqrt(math.pi)),))
 erfinv = Special("erfinv", special.erfinv, domain=(-0.8, 0.8), ulps=16,
                  pull=(lambda g, r, x: g * (math.sqrt(math.pi) / 2) * exp(square(r)),))  # fmt: skip
 erfcinv = Special("erfcinv", special.erfcinv, domain=(0.2, 1.8),
                   pull=(lambda g, r, x: g * (-math.sqrt(math.pi) / 2) * exp(square(r)),))  # fmt: skip
-ndtr = Special("ndtr", special.ndtr,
+ndtr = Special("ndtr", special.ndtr, c="gl_ndtr_{t}({x})", ulps=8,
                pull=(lambda g, r, x: g * (1 / math.sqrt(2 * math.pi)) * exp(-0.5 * square(x)),))  # fmt: skip
 # The density over the distribution, by erfcx because both may be too small for a float.
 log_ndtr = Special("log_ndtr", special.log_ndtr,

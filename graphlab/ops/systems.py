@@ -22,7 +22,7 @@ from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import negative
 from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Host, Lowering
-from graphlab.ops.matrices import LAPACK, conj, fitting_batch, inexact, square_shape, total, triangle, turned
+from graphlab.ops.matrices import LAPACK, conj, counted, fitting_batch, inexact, square_shape, total, triangle, turned
 from graphlab.ops.shape import expand_dims, squeeze
 
 Trans = Literal["N", "T"]
@@ -42,6 +42,10 @@ class Solve(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.solve(*values)
+
+    def flops(self, node: Apply) -> int:
+        (_, n, _), (count, _, right) = (counted(v.type) for v in (node.inputs[0], node.outputs[0]))
+        return count * (2 * n**3 // 3 + 2 * n * n * right)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # Giles 2.3.1: by_B = A^-T by_X, by_A = -by_B X^T.
@@ -80,11 +84,15 @@ class SolveTriangular(Op):
 
     def numpy(self, *values: Array) -> Any:
         a, b = values
-        if 0 in a.shape or 0 in b.shape:  # SciPy refuses a batch of nothing
+        if (0 in a.shape or 0 in b.shape) and a.shape[-1] == b.shape[-2]:  # SciPy refuses a batch of nothing
             return np.zeros((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype)
         return scipy_linalg.solve_triangular(
             a, b, trans=self.trans, lower=self.lower, unit_diagonal=self.unit_diagonal, check_finite=False
         )
+
+    def flops(self, node: Apply) -> int:
+        (_, n, _), (count, _, right) = (counted(v.type) for v in (node.inputs[0], node.outputs[0]))
+        return count * n * n * right
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # As `Solve`, in the triangle that is read; for A^T X = B it is by_A = -X by_B^T.
@@ -168,6 +176,10 @@ class Inv(Op):
 
     def numpy(self, *values: Array) -> Any:
         return np.linalg.inv(*values)
+
+    def flops(self, node: Apply) -> int:
+        count, n, _ = counted(node.inputs[0].type)
+        return count * 8 * n**3 // 3  # as NumPy computes it, a factorisation and n right sides
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         # Giles 2.2.3: by_A = -C^T by_C C^T for C = A^-1.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from graphlab.ops.base import Array, Cotangents, Op
 from graphlab.ops.batching import Along, Batching
 from graphlab.ops.lowering import Host, Lowering, Pointwise
 
+MOST_REMEMBERED = 4096  # pairs of an operation and the dtypes or types of its operands
 Loop = tuple[tuple[str, ...], str]  # the dtypes a computation runs in, and the one it gives
 
 
@@ -84,16 +85,7 @@ class Elementwise(Op):
             ) from None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        if len(inputs) != self.arity:
-            raise GraphTypeError(f"{self.name} takes {self.arity} operands, got {len(inputs)}")
-        _, dtype = self.loop(*(t.dtype for t in inputs))
-        try:
-            shape = broadcast_shape([t.shape for t in inputs])
-        except ValueError:
-            raise GraphShapeError(
-                f"{self.name}: shapes {' and '.join(_shape_text(t) for t in inputs)} do not broadcast together",
-            ) from None
-        return (TensorType(dtype, shape),)
+        return _inferred(self, inputs)
 
     def numpy(self, *values: Array) -> Any:
         dtypes, out = self.loop(*(v.dtype.name for v in values))
@@ -135,20 +127,10 @@ class Elementwise(Op):
         return Along((0,) * self.arity)
 
     def lowering(self, node: Apply) -> Lowering:
-        dtypes, out = self.loop(*(v.dtype for v in node.inputs))
-        if len({d for d in dtypes if d in INTEGER}) > 1:
-            return Host("mixed signed and unsigned 64-bit integers")
-        if self.host and (reason := self.host(node, dtypes)):
+        operands = tuple([v.dtype for v in node.inputs])
+        if self.host and (reason := self.host(node, self.loop(*operands)[0])):
             return Host(reason)
-        kind = dtypes[-1]
-        forms = ((INTEGER, self.c_int), (BOOL, self.c_bool), (COMPLEX, self.c_complex), (FLOAT, self.c))
-        form = next(form for kinds, form in forms if kind in kinds) or self.c_all
-        if form is None:
-            return Host(f"{self.name} of {kind} has no C form")
-        if kind == "float16":  # as NumPy: in float32, and each result is rounded
-            dtypes, kind = tuple("float32" if d == kind else d for d in dtypes), "float32"
-        single = "f" if kind in ("float32", "complex64") else ""
-        return Pointwise(form.format(x="{0}", y="{1}", z="{2}", f=single, t=kind), dtypes, out)
+        return _lowering(self, operands)
 
     def convert(self, *arguments: Any) -> tuple[Variable, ...]:
         """Python scalars are weak: they take the dtype that NumPy 2 gives them beside the others."""
@@ -187,6 +169,37 @@ def _weak_constant(value: Any, voters: Sequence[str], *, compares: bool) -> Cons
                 hint=f"write numpy.int64({value}) to compute in a wider dtype",
             )
     return Constant(np.asarray(value, dtype=dtype))
+
+
+@lru_cache(MOST_REMEMBERED)
+def _inferred(op: Elementwise, inputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+    if len(inputs) != op.arity:
+        raise GraphTypeError(f"{op.name} takes {op.arity} operands, got {len(inputs)}")
+    _, dtype = op.loop(*(t.dtype for t in inputs))
+    try:
+        shape = broadcast_shape([t.shape for t in inputs])
+    except ValueError:
+        raise GraphShapeError(
+            f"{op.name}: shapes {' and '.join(_shape_text(t) for t in inputs)} do not broadcast together",
+        ) from None
+    return (TensorType(dtype, shape),)
+
+
+@lru_cache(MOST_REMEMBERED)
+def _lowering(op: Elementwise, operands: tuple[str, ...]) -> Lowering:
+    """How `op` is computed for operands of these dtypes."""
+    dtypes, out = op.loop(*operands)
+    if len({d for d in dtypes if d in INTEGER}) > 1:
+        return Host("mixed signed and unsigned 64-bit integers")
+    kind = dtypes[-1]
+    forms = ((INTEGER, op.c_int), (BOOL, op.c_bool), (COMPLEX, op.c_complex), (FLOAT, op.c))
+    form = next(form for kinds, form in forms if kind in kinds) or op.c_all
+    if form is None:
+        return Host(f"{op.name} of {kind} has no C form")
+    if kind == "float16":  # as NumPy: in float32, and each result is rounded
+        dtypes, kind = tuple("float32" if d == kind else d for d in dtypes), "float32"
+    single = "f" if kind in ("float32", "complex64") else ""
+    return Pointwise(form.format(x="{0}", y="{1}", z="{2}", f=single, t=kind), dtypes, out)
 
 
 @cache

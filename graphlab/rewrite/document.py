@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graphlab.dtypes import ALL
+from graphlab.rewrite.loops import LOOPS
 from graphlab.rewrite.pipeline import PASSES, Pass
 from graphlab.rewrite.rule import ANY, BOOL, FLOAT, INTEGER, REAL, AnyRule, Rule
 from graphlab.rewrite.rules import FAMILIES
@@ -58,7 +59,7 @@ mode takes your rules with `graphlab.mode("fast_run").including(rule)`, leaves o
 def document() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION, _passes()]
-    parts += [_table(title, rules) for title, rules in FAMILIES]
+    parts += [_table(title, rules) for title, rules in (*FAMILIES, ("Loops", LOOPS))]
     return "\n".join([*parts, ADDING])
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from operator import is_
 
 from graphlab.graph import events
 from graphlab.graph.node import Apply, Graph, Provenance, Variable, provenance
 from graphlab.graph.walk import toposort, with_inputs
-from graphlab.ops.base import Op
-from graphlab.ops.ufunc import Elementwise
+from graphlab.rewrite.index import RuleIndex, rule_index
 from graphlab.rewrite.rule import AnyRule, Match
+from graphlab.rewrite.uses import Uses, work
 
 MAX_ORIGINS = 16  # lines kept for a node that many were made into, so that long chains stay linear
 
@@ -50,6 +51,12 @@ def _common(scopes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return scopes[0][:alike]
 
 
+def _rewritten(nodes: Sequence[Apply], rule: AnyRule) -> Provenance:
+    """The provenance of what `rule` makes of `nodes`, the first of which it replaces."""
+    old = joined_origins(nodes)
+    return Provenance(old.origins, old.grad_of, rule.name, nodes[0], nodes[0].provenance.scope)
+
+
 def default_budget(nodes: int) -> int:
     """How many applications of rules a pass over `nodes` nodes may take before something is wrong."""
     return 1000 + 20 * nodes
@@ -62,8 +69,12 @@ def apply_rules(
     pass_name: str = "rules",
     budget: int | None = None,
     strict: bool = False,
+    paying: bool = False,
 ) -> Graph:
     """`graph` with `rules` applied wherever they fit; earlier rules are tried first.
+
+    If `paying`, a rule is applied only where fewer arithmetic operations are left afterwards: what it replaces may
+    have other users, and is then computed all the same.
 
     After `budget` applications (the default grows with the graph) no rule is applied any more and a
     RewriteWarning names the one that fired most. A rule that raises is left out, with a RewriteWarning.
@@ -71,7 +82,7 @@ def apply_rules(
     """
     if budget is None:
         budget = default_budget(len(toposort(graph.outputs, graph.inputs)))
-    sweep = Sweep(tuple(rules), pass_name, strict, budget)
+    sweep = Sweep(tuple(rules), pass_name, strict, budget, Uses(graph) if paying else None)
     for variable in graph.inputs:
         sweep.final[variable] = variable
     for output in graph.outputs:
@@ -87,13 +98,17 @@ class Sweep:
     pass_name: str
     strict: bool
     budget: int
+    uses: Uses | None = None
     final: dict[Variable, Variable] = field(default_factory=dict)
     visits: int = 0
     fired: Counter[str] = field(default_factory=Counter)
     _replaced: dict[Apply, tuple[Variable, ...]] = field(default_factory=dict)
-    _candidates: dict[Op | type[Op], list[AnyRule]] = field(default_factory=dict)
     _failed: set[AnyRule] = field(default_factory=set)
     _exhausted: bool = False
+    _index: RuleIndex = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._index = rule_index(self.rules)
 
     def settle(self, variable: Variable) -> None:
         """Work out `final` for `variable` and all it needs."""
@@ -116,41 +131,40 @@ class Sweep:
 
     def _finish(self, node: Apply, values: Sequence[Variable]) -> None:
         for old, new in zip(node.outputs, values, strict=True):
+            if self.uses is not None and old is not new and old not in self.final:
+                self.uses.stands_for(new, old)
             self.final.setdefault(old, new)
 
     def _visit(self, node: Apply) -> None:
         """Try the rules on `node`, whose inputs are settled; it is settled itself if none fires."""
         self.visits += 1
         inputs = [self.final[v] for v in node.inputs]
-        moved = any(new is not old for new, old in zip(inputs, node.inputs, strict=True))
-        current = with_inputs(node, inputs) if moved else node
-        for rule in self._rules_for(current.op):
+        current = node if all(map(is_, inputs, node.inputs)) else with_inputs(node, inputs)
+        for rule in self._rules_for(current):
             replacement = self._fire(rule, current, node)
             if replacement is not None:
                 self._replaced[node] = replacement
                 return
-        self._finish(current, current.outputs)
         self._finish(node, current.outputs)
+        if current is not node:
+            self._finish(current, current.outputs)
 
-    def _rules_for(self, op: Op) -> list[AnyRule]:
-        """The rules that may fire on `op`, in order."""
-        if self._exhausted:
-            return []
-        key = op if isinstance(op, Elementwise) else type(op)
-        if key not in self._candidates:
-            self._candidates[key] = [r for r in self.rules if _may_concern(r, op)]
-        return self._candidates[key]
+    def _rules_for(self, node: Apply) -> list[AnyRule]:
+        """The rules that may fire on `node`, in order."""
+        return [] if self._exhausted else self._index.candidates(node)
 
     def _fire(self, rule: AnyRule, node: Apply, site: Apply) -> tuple[Variable, ...] | None:
         """What `rule` makes of the outputs of `node`, which is `site` on its settled inputs, or None."""
-        if rule in self._failed:
+        if self._failed and rule in self._failed:
             return None
         started = time.perf_counter()
         try:
             found = rule.match(node)
             if found is None:
                 return None
-            made, fresh = self._build(rule, found) or (None, ())
+            made, fresh = self._build(rule, found) or (None, {})
+            if made is not None and not self._pays(node, made, fresh):
+                return None
         except Exception as error:
             self._complain(f"rule {rule.name!r} ({rule.source}) raised {type(error).__name__}: {error}", error)
             self._failed.add(rule)
@@ -165,11 +179,20 @@ class Sweep:
                 events.emit(event)
         return made
 
-    def _build(self, rule: AnyRule, found: Match) -> tuple[tuple[Variable, ...], Iterable[Apply]] | None:
+    def _pays(self, node: Apply, made: Sequence[Variable], fresh: Collection[Apply]) -> bool:
+        """Whether `made` may stand for the outputs of `node`: anywhere, or only where it takes less work."""
+        if self.uses is None:
+            return True
+        gone = self.uses.freed(node, made, fresh)
+        if work(fresh) >= work(gone):
+            return False
+        self.uses.replace(gone, fresh)
+        return True
+
+    def _build(self, rule: AnyRule, found: Match) -> tuple[tuple[Variable, ...], Collection[Apply]] | None:
         """What stands for the matched application, and the applications that are new in it."""
         node = found.nodes[0]
-        old = joined_origins(found.nodes)
-        with provenance(Provenance(old.origins, old.grad_of, rule.name, node, node.provenance.scope)):
+        with provenance(lambda: _rewritten(found.nodes, rule)):
             new = rule.build(found)
         if new is None:
             return None
@@ -210,11 +233,3 @@ class Sweep:
         if self.strict:
             raise RewriteError(message) from cause
         warnings.warn(message, RewriteWarning, stacklevel=2)
-
-
-def _may_concern(rule: AnyRule, op: Op) -> bool:
-    """Whether `rule` may fire on ops like `op`; a rule whose pattern can't be traced says so when it is tried."""
-    try:
-        return rule.concerns(op)
-    except Exception:
-        return True

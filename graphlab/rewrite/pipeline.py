@@ -10,15 +10,17 @@ from typing import overload
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.graph import events
+from graphlab.graph.collector import uncollected
 from graphlab.graph.enclose import enclose
 from graphlab.graph.node import Graph, Variable
 from graphlab.graph.walk import free_inputs, rebuild, replace_inner
 from graphlab.rewrite.driver import apply_rules
+from graphlab.rewrite.factors import share_factors
 from graphlab.rewrite.inline import inline
-from graphlab.rewrite.loops import slim_loops
+from graphlab.rewrite.loops import LOOPS, join_loops, slim_loops
 from graphlab.rewrite.merge import merge
 from graphlab.rewrite.rule import DOMAIN, AnyRule, NodeRule, Rule
-from graphlab.rewrite.rules import CANONICAL, FOLD, RULES, SPECIAL, STABLE
+from graphlab.rewrite.rules import CANONICAL, FOLD, PAYING, RULES, SPECIAL, STABLE
 
 # ---- passes --------------------------------------------------------------------------------------
 
@@ -28,8 +30,8 @@ class Pass:
     """A step of the pipeline: `name` says what is true afterwards; it applies `rules` or calls `function`.
 
     `inside`: it runs the whole pipeline on the graphs that operations hold. `quick`: whether the modes
-    that hurry run it too. `after`: for a pass of your own, the name of the one that it follows; it is the
-    last one if none is named.
+    that hurry run it too. `paying`: its rules fire only where fewer operations are left. `after`: for a pass
+    of your own, the name of the one that it follows; it is the last one if none is named.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Pass:
     function: Callable[[Graph, str], Graph] | None = None
     quick: bool = False
     inside: bool = False
+    paying: bool = False
     after: str = ""
 
 
@@ -49,8 +52,13 @@ PASSES = (
     Pass("forms are canonical", FOLD + CANONICAL),
     # Rules with a repeated wildcard, such as exp(x) / sum(exp(x)), ask for one and the same variable.
     Pass("equal forms are one", function=merge),
+    Pass("loops of the same turns are one", function=join_loops),
+    Pass("loops make only what is read", function=slim_loops),
+    Pass("turns compute only what needs them", LOOPS),
     Pass("values are stable", FOLD + STABLE + CANONICAL, quick=True),
+    Pass("nothing dear is computed that need not be", PAYING, paying=True),
     Pass("special forms are used", FOLD + SPECIAL + CANONICAL),
+    Pass("factors are shared", function=share_factors),
     Pass("equal results are one", function=merge),
     Pass("loops keep only what is read", function=slim_loops, quick=True),
 )
@@ -122,7 +130,7 @@ class Mode:
         return tuple(rule for rule in self.rules + step.rules if self.admits(rule))
 
     def _known(self, *names: str) -> None:
-        rules = (*RULES, *self.rules, *(rule for step in self.own_passes for rule in step.rules))
+        rules = (*RULES, *LOOPS, *self.rules, *(rule for step in self.own_passes for rule in step.rules))
         labels = {label for rule in rules for label in (rule.name, *rule.tags)} | {step.name for step in self.steps}
         for name in names:
             if name not in labels:
@@ -200,6 +208,7 @@ def optimize(
     return done[0] if isinstance(graph, Variable) else list(done)
 
 
+@uncollected
 def _optimized(graph: Graph, chosen: str | Mode, rules: Sequence[AnyRule] | None, depth: int = 0) -> Graph:
     settings = mode(chosen)
     steps = settings.steps
@@ -223,7 +232,8 @@ def _run(step: Pass, graph: Graph, settings: Mode, depth: int) -> Graph:
     elif step.inside:
         after = replace_inner(graph, lambda inner: _optimized(inner, settings, None, depth + 1))
     else:
-        after = apply_rules(graph, settings.applied_rules(step), pass_name=step.name, strict=settings.checks)
+        rules = settings.applied_rules(step)
+        after = apply_rules(graph, rules, pass_name=step.name, strict=settings.checks, paying=step.paying)
     if events.listening():
         events.emit(events.PassApplied(step.name, graph, after, time.perf_counter() - started, depth))
     return after

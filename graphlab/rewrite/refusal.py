@@ -47,7 +47,7 @@ def refusal(rule: AnyRule, node: Apply) -> Refusal | None:
 def _of_function(rule: NodeRule, node: Apply) -> Refusal | None:
     where = f"{rule.rewrite.__name__} ({rule.source})"
     if not rule.concerns(node.op):
-        kinds = " or ".join(kind.__name__ for kind in rule.on_ops)
+        kinds = " or ".join(kind.__name__ if isinstance(kind, type) else kind.name for kind in rule.on_ops)
         return Refusal(OP, f"it is for applications of {kinds}; this is {node.op.name}")
     if rule.build(Match(nodes=[node])) is not None:
         return None

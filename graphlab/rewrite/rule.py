@@ -101,7 +101,7 @@ class OpWildcard(Op):
         return (inputs[0],)
 
 
-@dataclass
+@dataclass(slots=True)
 class Match:
     """What a rule found: `bound` maps its wildcards to variables and ops, `nodes` are the matched applications."""
 
@@ -110,16 +110,14 @@ class Match:
 
 
 def _match(pattern: Pattern, variable: Variable, found: Match) -> bool:
-    match pattern:
-        case Call():
-            return _match_call(pattern, variable.owner, found)
-        case Literal():
-            return pattern.matches(variable)
-        case Wildcard(name, constant):
-            bound = found.bound.setdefault(name, variable)
-            return (bound is variable or _equal_constants(bound, variable)) and (
-                not constant or isinstance(variable, Constant)
-            )
+    if isinstance(pattern, Wildcard):
+        bound = found.bound.setdefault(pattern.name, variable)
+        return (bound is variable or _equal_constants(bound, variable)) and (
+            not pattern.constant or isinstance(variable, Constant)
+        )
+    if isinstance(pattern, Literal):
+        return pattern.matches(variable)
+    return _match_call(pattern, variable.owner, found)
 
 
 def _match_call(pattern: Call, node: Apply | None, found: Match) -> bool:
@@ -128,10 +126,10 @@ def _match_call(pattern: Call, node: Apply | None, found: Match) -> bool:
     if isinstance(pattern.op, OpWildcard):
         if type(node.op) is not pattern.op.kind or found.bound.setdefault(pattern.op.label, node.op) != node.op:
             return False
-    elif node.op != pattern.op:
+    elif node.op is not pattern.op and node.op != pattern.op:
         return False
     found.nodes.append(node)
-    return all(_match(p, v, found) for p, v in zip(pattern.inputs, node.inputs, strict=True))
+    return all(map(_match, pattern.inputs, node.inputs, itertools.repeat(found)))
 
 
 def _equal_constants(a: Variable, b: Variable) -> bool:
@@ -283,20 +281,22 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class NodeRule:
-    """Replace applications of the classes of ops in `on_ops` (empty: of any) by what `rewrite` returns.
+    """Replace applications of the ops and classes of ops in `on_ops` (empty: of any) by what `rewrite` returns.
 
     `rewrite` maps the application to its new output (a tuple of them if it has several), or None. It
-    vouches for shapes and errors itself; dtype and static shape are checked. `examples` are expressions
-    on which it fires, with which it is checked.
+    vouches for shapes and errors itself; dtype and static shape are checked. `of`: one operand at least is
+    an application of such an op (or a Constant), else it does not fire; it is not even asked, which saves time.
+    `examples` are expressions on which it fires, with which it is checked.
     """
 
     name: str
     changes: str
     rewrite: Callable[[Apply], Variable | Sequence[Variable] | None]
-    on_ops: tuple[type[Op], ...] = ()
+    on_ops: tuple[type[Op] | Op, ...] = ()
     tags: tuple[str, ...] = ()
     because: str = ""
     examples: tuple[Example, ...] = ()
+    of: tuple[type[Op] | Op | type[Constant], ...] = ()
 
     @cached_property
     def source(self) -> str:
@@ -305,7 +305,7 @@ class NodeRule:
 
     def concerns(self, op: Op) -> bool:
         """Whether it may fire on applications of ops like `op`."""
-        return not self.on_ops or isinstance(op, self.on_ops)
+        return not self.on_ops or any(isinstance(op, o) if isinstance(o, type) else op == o for o in self.on_ops)
 
     def match(self, node: Apply) -> Match | None:
         """Every application of its ops may do."""

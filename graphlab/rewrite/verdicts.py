@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.control.loop import Scan
 from graphlab.graph.events import RewriteApplied
-from graphlab.graph.node import Graph, Variable
+from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.text import described
 from graphlab.graph.walk import toposort
 from graphlab.interpret import demand, interpret, leaf_value
 from graphlab.ops.ufunc import Elementwise
-from graphlab.rewrite.replay import History
+from graphlab.rewrite.replay import History, Stage
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +27,8 @@ REPAIRED = "repaired"
 DIVERGED = "diverged"
 UNKNOWN = "not evaluated"
 VERDICTS = (EXACT, ROUNDING, REPAIRED, DIVERGED, UNKNOWN)
+_SEVERITY = (UNKNOWN, EXACT, ROUNDING, REPAIRED, DIVERGED)  # the last of those in several turns is the verdict
+MOST_TURNS = 100  # of a loop that are looked at
 
 # ---- comparing -----------------------------------------------------------------------------------
 
@@ -121,19 +125,75 @@ def checked(graph: Graph, history: History | None, values: Sequence[Array], tole
     """The verdicts on the rewrites of `history`, of `graph`, where its inputs have `values`."""
     if history is None:
         return Checked(())
-    known = {**dict(zip(graph.inputs, values, strict=True)), **dict(zip(history.start.inputs, values, strict=True))}
-    wide = {v: _wide(a) for v, a in known.items()}
-    rows = []
-    for number, rewrite, inside in numbered(history):
-        if inside:
-            rows.append(_judged_outside(number, rewrite, history, values, tolerance))
-        else:
-            row = _judged(number, rewrite, known, wide, tolerance)
-            if row.before is not None and row.after is not None and row.before.shape != row.after.shape:
-                # A loop that keeps less is another array, and right if what is read of it is there.
-                row = _judged_outside(number, rewrite, history, values, tolerance)
-            rows.append(row)
-    return Checked(tuple(rows))
+    outside = _Outside(history, values, tolerance)
+    return Checked(tuple(_rows(history, [_Setting.of(history, graph, values)], outside)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """The whole compilation, by whose outputs a rewrite is judged where it has no values of its own."""
+
+    history: History
+    values: Sequence[Array]
+    tolerance: float | None
+
+    def judged(self, number: int, rewrite: RewriteApplied) -> Judged:
+        """The verdict on `rewrite`."""
+        return _judged_outside(number, rewrite, self.history, self.values, self.tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """Values for the inputs of a graph: those of a call, or of one turn of a loop; they grow by what is computed."""
+
+    known: dict[Variable, Array]
+    wide: dict[Variable, Array]
+
+    @staticmethod
+    def of(history: History, graph: Graph, values: Sequence[Array]) -> _Setting:
+        """`values` for `graph`, whose rewriting `history` tells."""
+        known = dict(zip((*graph.inputs, *history.start.inputs), (*values, *values), strict=True))
+        return _Setting(known, {v: _wide(a) for v, a in known.items()})
+
+
+def _rows(history: History, settings: Sequence[_Setting], outside: _Outside) -> Iterator[Judged]:
+    """The verdicts on the rewrites of `history`, each the worst of those in `settings`."""
+    for stage in history.stages:
+        for inner in stage.inner:
+            yield from _rows(inner, _settings_inside(stage, inner, settings), outside)
+        for number, rewrite in enumerate(stage.rewrites, stage.first):
+            rows = [_judged(number, rewrite, s.known, s.wide, outside.tolerance) for s in settings]
+            row = max(rows, key=lambda r: (_SEVERITY.index(r.verdict), r.error), default=None)
+            # A loop that keeps less is another array, and right if what is read of it is there.
+            other = row is not None and row.before is not None and row.after is not None and (
+                row.before.shape != row.after.shape
+            )  # fmt: skip
+            yield outside.judged(number, rewrite) if row is None or other else row
+
+
+def _settings_inside(stage: Stage, inner: History, settings: Sequence[_Setting]) -> list[_Setting]:
+    """What the graph of `inner`, which operations of `stage` hold, is computed on in its first turns."""
+    found: list[_Setting] = []
+    nodes = toposort(stage.before.outputs, stage.before.inputs)
+    holding = [node for node in nodes if any(graph is inner.graph for graph in node.op.graphs)]
+    for setting, node in itertools.product(settings, holding):
+        try:
+            for given in _given(node, inner.graph, values_of(node.inputs, setting.known)):
+                found.append(_Setting.of(inner, inner.graph, given))
+                if len(found) == MOST_TURNS:
+                    return found
+        except Exception:  # a turn fails: those before it can be looked at
+            continue
+    return found
+
+
+def _given(node: Apply, graph: Graph, values: Sequence[Array]) -> Iterator[Sequence[Array]]:
+    """The values on which `node` computes `graph`: in each turn, or where that branch is taken."""
+    if isinstance(node.op, Scan):
+        yield from node.op.given(*values)
+    for branch, inputs in zip(node.op.graphs, node.op.branches(node), strict=False):
+        if branch is graph and node.op.graphs[node.op.chosen(values[0])] is graph:
+            yield [values[i] for i in inputs]
 
 
 def numbered(history: History, inside: bool = False) -> Iterator[tuple[int, RewriteApplied, bool]]:

@@ -75,6 +75,7 @@ _BLAS = {
     "gemm": "void (char *, char *, int *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *)",
     "gemv": "void (char *, int *, int *, T *, T *, int *, T *, int *, T *, T *, int *)",
     "dot": "T (int *, T *, int *, T *, int *)",
+    "syrk": "void (char *, char *, int *, int *, T *, T *, int *, T *, T *, int *)",
 }
 _blas_ready = False
 

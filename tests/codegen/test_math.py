@@ -141,7 +141,10 @@ def test_floating_helpers_are_numpys(what: str, dtype: str) -> None:
         tiny = np.abs(edges(dtype)) < np.finfo(dtype).tiny
         got, want = (np.where(tiny & (edges(dtype) != 0), 0, a) for a in (got, want))
     with np.errstate(all="ignore"):
-        far = ~((got == want) | np.isnan(want) | (np.abs(got - want) <= ulps * np.spacing(np.abs(want))))
+        spacing = np.spacing(np.abs(want))
+        if what.startswith("logaddexp"):  # the larger operand and the logarithm cancel where both are about log 2
+            spacing = np.maximum(spacing, np.spacing(np.array(0.5, dtype)))
+        far = ~((got == want) | np.isnan(want) | (np.abs(got - want) <= ulps * spacing))
     assert not far.any(), (got[far][:5], want[far][:5])
     if what not in ORDER:  # of 0 and -0 NumPy gives now one and now the other
         zero = want == 0

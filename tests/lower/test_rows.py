@@ -185,6 +185,15 @@ def test_rows_that_are_broadcast_are_computed_for_each_row(rng: np.random.Genera
             np.testing.assert_allclose(got, want, rtol=1e-13)
 
 
+def test_rows_of_one_element_known_as_such(rng: np.random.Generator) -> None:
+    for extents in [(1, 1), (None, 1), (1, None)]:
+        x, y = var("float64", *extents), var("float64", None, None)
+        program = built([x, y], [softmax(x), nnet.softmax(e.multiply(x, 2.0), -1), softmax(e.add(x, y))], general=True)
+        a, b = rng.normal(size=[3 if n is None else n for n in extents]), rng.normal(size=(3, 3))
+        for got, want in zip(program(a, b), interpret(program.graph, [a, b]), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-14)
+
+
 def test_nan_and_infinity_go_where_numpy_sends_them() -> None:
     x = var("float64", None, None)
     program = built([x], [nnet.softmax(x, -1), nnet.logsumexp(x, -1), e.subtract(x, reduce.max(x, 1, keepdims=True))])

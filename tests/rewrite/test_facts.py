@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,6 +25,13 @@ def expressions() -> tuple[list[Variable], list[Variable]]:
         T.broadcast_to(v, x.shape), T.ones((x.shape[0], x.shape[1])), T.ones((v.shape[0],)), T.ones((x.shape[1],)),
         v.dimshuffle(0, "x"), v.dimshuffle("x", 0), T.dot(x, y), T.dot(x, v), x.reshape((-1,)), x.max(axis=0),
         x.astype("float32").astype("float64"), sum_to(x + y, x), x[0], T.where(x > 0, y, 0.0),
+        v[1:], v[:-1], v[1:] - v[:-1], T.sin(v)[2:], v[1:-1], v[1:][:-1], v[:2], v[-2:], v[::-1], v[::2], v[1::2],
+        x[1:, 0], x[:, None, -1], x[T.argmax(x, axis=0)], x[[0, 0]], T.set_subtensor(v[:1], 2.0),
+        T.inc_subtensor(x[0], v), T.concatenate([v, v]), T.concatenate([x, y]), T.concatenate([x, x], axis=1),
+        T.concatenate([v, v])[: v.shape[0]], T.concatenate([x, y])[x.shape[0] :], T.arange(v.shape[0]),
+        T.arange(v.shape[0] + v.shape[0]), x.ravel(), x.reshape((x.shape[0] * x.shape[1],)), x.reshape((-1,)),
+        x.reshape((x.shape[0], -1)), x.reshape((x.shape[1], x.shape[0])), T.dot(x.T, x), T.dot(x, x.T), T.tile(v, 2),
+        T.stack([v, v]), T.roll(v, 1), T.repeat(v, 2), T.cumsum(v), T.sort(v), T.full((2, 3), 1.0).reshape((-1, 2)),
     ]  # fmt: skip
     return [x, y, v], made
 
@@ -57,6 +65,46 @@ def test_what_can_not_fail_does_not() -> None:
     failing = [facts(v).may_fail for v in made]
     assert any(failing)
     assert not all(failing)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (lambda x, v: v[1:], lambda x, v: v[:-1]), (lambda x, v: v[1:-1], lambda x, v: T.exp(v)[2:]),
+        (lambda x, v: v[1:][1:], lambda x, v: v[:-2]), (lambda x, v: v[:3], lambda x, v: v[-3:]),
+        (lambda x, v: T.concatenate([x[0], v])[x.shape[1] :], lambda x, v: v),
+        (lambda x, v: T.concatenate([v, x[0], v])[v.shape[0] : v.shape[0] + x.shape[1]], lambda x, v: x[0]),
+        (lambda x, v: x.reshape((x.shape[0] * x.shape[1],)), lambda x, v: x.ravel()),
+        (lambda x, v: x.reshape((x.shape[0], -1)), lambda x, v: x), (lambda x, v: T.arange(v.shape[0]), lambda x, v: v),
+        (lambda x, v: T.inc_subtensor(v[0], 1.0), lambda x, v: v),
+    ],
+)  # fmt: skip
+def test_extents_that_are_computed_in_two_ways(a: Callable[..., Variable], b: Callable[..., Variable]) -> None:
+    x, v = T.dmatrix("x"), T.dvector("v")
+    assert same_extents(a(x, v), b(x, v))
+
+
+@pytest.mark.parametrize("n", [-2, 0, 1, 4])
+def test_what_follows_from_a_scalar_may_be_negative(n: int) -> None:
+    x, k = T.dvector("x"), T.lscalar("k")
+    assert not same_extents(x[:k], T.arange(k))
+    assert facts(T.zeros((k,))).may_fail
+    assert facts(T.arange(k)).extents == facts(T.zeros((k,))).extents
+    assert len(interpret(Graph((k,), (T.arange(k),)), [np.asarray(n)])[0]) == max(n, 0)
+
+
+def test_an_index_that_is_known_to_fit_can_not_fail() -> None:
+    x, v, i = T.tensor("float64", (3, 4), name="x"), T.dvector("v"), T.lscalar("i")
+    fits = [x[2], x[[0, -3]], v[1:], T.set_subtensor(v[1:], 2.0), T.set_subtensor(v[1:], v[:-1])]
+    assert not any(facts(p).may_fail for p in fits)
+    assert all(facts(p).may_fail for p in [v[0], x[i], v[::i], T.set_subtensor(v[1:], v), v[v > 0]])
+
+
+def test_a_long_chain_of_joins_and_slices_stays_small() -> None:
+    x = T.dvector("x")
+    for k in range(300):
+        x = T.concatenate([x[::2], T.dvector(), x[k:]])
+    assert len(repr(facts(x))) < 1000
 
 
 def test_a_mismatch_may_hide_in_a_sum_of_two_unknown_shapes() -> None:

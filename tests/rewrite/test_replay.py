@@ -165,7 +165,7 @@ def test_an_application_says_what_it_took_and_made() -> None:
     assert [n.op.name for n in applied.matched] == ["log", "sum", "exp"]
     assert len(applied.removed) == 3
     assert applied.nodes == len(applied.added) - 3
-    assert applied.source.startswith("stable.py:")
+    assert applied.source.startswith("softmax.py:")
     assert applied.seconds > 0
     assert applied.pass_name == "values are stable"
 

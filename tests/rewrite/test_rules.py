@@ -22,15 +22,15 @@ from graphlab.ops.unbroadcast import sum_to
 from graphlab.rewrite.check import check
 from graphlab.rewrite.document import document
 from graphlab.rewrite.driver import apply_rules
-from graphlab.rewrite.pipeline import RULES
 from graphlab.rewrite.rule import ANY, DOMAIN, EXACT, INTEGER, REAL, ROUNDING, STABLE, AnyRule, NodeRule, Rule
+from graphlab.rewrite.rules import RULES
 
 EQUATIONS = [r for r in RULES if isinstance(r, Rule)]
 BY_NAME = {r.name: r for r in RULES if isinstance(r, NodeRule)}
 
 
-@pytest.mark.parametrize("rule", EQUATIONS, ids=lambda r: f"{r.name} ({r.changes}, {len(r.on)})")
-def test_both_sides_of_the_equation_agree(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r.name} ({r.changes})")
+def test_both_sides_of_the_equation_agree(rule: AnyRule) -> None:
     assert check(rule) == []
 
 
@@ -270,10 +270,10 @@ def test_float_sums_are_not_merged_unless_fast_math() -> None:
 
 def test_a_reduction_over_no_axes_goes() -> None:
     x = T.dvector("x")
-    assert rewritten(Sum(())(x), "reduce(reduce(x)) -> reduce(x)") is x
+    assert rewritten(Sum(())(x), "reduce(x) -> x") is x
     small = T.bvector("small")
     widened = Sum(())(small)
-    assert rewritten(widened, "reduce(reduce(x)) -> reduce(x)") is widened, "it is an int64"
+    assert rewritten(widened, "reduce(x) -> x").type == widened.type, "it is an int64"
 
 
 def test_guards_of_division() -> None:

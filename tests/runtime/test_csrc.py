@@ -32,7 +32,7 @@ def test_the_header_that_every_program_begins_with_needs_nothing_else() -> None:
 
 
 def test_only_the_bridge_knows_python() -> None:
-    bridge = {"gl_activation.c", "gl_callable.c", "gl_code.c", "gl_frame.c", "gl_host.c", "gl_module.c"}
+    bridge = {"gl_activation.c", "gl_callable.c", "gl_code.c", "gl_frame.c", "gl_host.c", "gl_module.c", "gl_output.c"}
     assert {p.name for p in SOURCES if "gl_python.h" in p.read_text()} == bridge
     assert "Python.h" not in "".join(p.read_text() for p in SOURCES)
 
@@ -106,7 +106,15 @@ def build_package(copy: Path, **environment: str) -> set[str]:
 
 def test_a_package_carries_headers_and_extension_and_no_sources(copy: Path) -> None:
     files = build_package(copy)
-    assert {"_rt.abi3.so", "csrc/gl_abi.h", "csrc/gl_math.h", "runtime/program.py"} <= files
+    assert {
+        "_rt.abi3.so",
+        "csrc/gl_abi.h",
+        "csrc/gl_math.h",
+        "csrc/gl_simd.h",
+        "csrc/gl_waves.h",
+        "csrc/gl_normal.h",
+    } <= files
+    assert "runtime/program.py" in files
     assert not [name for name in files if name.endswith(".c")]
     static = {str(p.relative_to(ROOT / "graphlab")) for p in (ROOT / "graphlab/viz/static").glob("*.[jc]s*")}
     assert static <= files

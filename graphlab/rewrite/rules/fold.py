@@ -37,7 +37,8 @@ def _size(v: Variable) -> int | None:
 
 
 FOLD: tuple[AnyRule, ...] = (
-    NodeRule("f(constants) -> constant", EXACT, fold, because="NumPy computes it, once, as it would in each run",
+    NodeRule("f(constants) -> constant", EXACT, fold, of=(Constant,),
+             because="NumPy computes it, once, as it would in each run",
              examples=(example(lambda x: x + multiply(Constant([1.0, 2.0]), Constant(3.0)), x="float64[3,2]"),
                        example(lambda x: x[Constant([0, 1]) + 1], x="float64[4]"))),
 )  # fmt: skip

@@ -6,42 +6,60 @@
 double log(double);
 #define GL_FN static inline __attribute__((always_inline))
 
+#ifdef __FP_FAST_FMA
+#define GL_FMA(a, b, c) __builtin_fma(a, b, c)
+#define GL_FMAF(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define GL_FMA(a, b, c) ((a) * (b) + (c))
+#define GL_FMAF(a, b, c) ((a) * (b) + (c))
+#endif
+
 /* the float64 with these bits */
-GL_FN double gl_bits_float64(uint64_t bits) {
+GL_FN double gl_from_bits_float64(uint64_t bits) {
   double x;
   __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
 
-/* e**x within 1 ulp, without a branch: x = k log 2 + r, |r| <= log(2)/2, and e**x = 2**k p(r) */
-GL_FN double gl_exp_float64(double x) {
-  const double shift = 0x1.8p52;
-  double bounded = x > 709.9 ? 709.9 : x;
-  bounded = bounded < -746.0 ? -746.0 : bounded;
-  const double shifted = __builtin_fma(bounded, 0x1.71547652b82fep0, shift);
-  const double k = shifted - shift;
-  double r = __builtin_fma(k, -0x1.62e42fefa39efp-1, bounded);
-  r = __builtin_fma(k, -0x1.abc9e3b39803fp-56, r);
-  double p = 1.0 / 6227020800.0; /* Taylor: 1/13!, ..., 1/2! */
-  p = __builtin_fma(p, r, 1.0 / 479001600.0);
-  p = __builtin_fma(p, r, 1.0 / 39916800.0);
-  p = __builtin_fma(p, r, 1.0 / 3628800.0);
-  p = __builtin_fma(p, r, 1.0 / 362880.0);
-  p = __builtin_fma(p, r, 1.0 / 40320.0);
-  p = __builtin_fma(p, r, 1.0 / 5040.0);
-  p = __builtin_fma(p, r, 1.0 / 720.0);
-  p = __builtin_fma(p, r, 1.0 / 120.0);
-  p = __builtin_fma(p, r, 1.0 / 24.0);
-  p = __builtin_fma(p, r, 1.0 / 6.0);
-  p = __builtin_fma(p, r, 0.5);
-  p = 1.0 + __builtin_fma(p * r, r, r);
+/* the bits of a float64 */
+GL_FN uint64_t gl_bits_float64(double x) {
   uint64_t bits;
-  __builtin_memcpy(&bits, &shifted, sizeof bits);
-  const int64_t e = (int64_t)(bits - 0x4338000000000000); /* k, from the low bits of k + shift */
-  const int64_t half = e >> 1; /* two factors, since 2**k may not be a normal number */
-  const double low = gl_bits_float64((uint64_t)(half + 1023) << 52);
-  const double high = gl_bits_float64((uint64_t)(e - half + 1023) << 52);
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+/* p 2**k for a whole k: two factors, since 2**k may not be a normal number. The low bits of k + 1.5 * 2**52 are k's */
+GL_FN double gl_scaled_float64(double p, double k) {
+  const double shift = 0x1.8p52;
+  const double shifted = k * 0.5 + shift;
+  const double rest = k - (shifted - shift) + shift;
+  const double low = gl_from_bits_float64((gl_bits_float64(shifted) + 1023) << 52);
+  const double high = gl_from_bits_float64((gl_bits_float64(rest) + 1023) << 52);
   return p * low * high;
+}
+
+/* (e**r - 1 - r) / r**2 for |r| <= log(2)/2 */
+GL_FN double gl_exp_tail_float64(double r) {
+  double p = GL_FMA(2.0914717341716378e-09, r, 2.5105259538448494e-08);
+  p = GL_FMA(p, r, 2.755727357010214e-07);
+  p = GL_FMA(p, r, 2.7557255297969643e-06);
+  p = GL_FMA(p, r, 2.4801587325605324e-05);
+  p = GL_FMA(p, r, 0.0001984126987490126);
+  p = GL_FMA(p, r, 0.001388888888888373);
+  p = GL_FMA(p, r, 0.008333333333326112);
+  p = GL_FMA(p, r, 0.04166666666666667);
+  p = GL_FMA(p, r, 0.1666666666666667);
+  p = GL_FMA(p, r, 0.5);
+  return p;
+}
+
+/* e**x = 2**k e**r, x = k log 2 + r; x is cut off where e**x is 0 or infinite */
+GL_FN double gl_exp_float64(double x) {
+  const double above = x > 709.9 ? 709.9 : x;
+  const double bounded = above < -746.0 ? -746.0 : above;
+  const double k = GL_FMA(bounded, 0x1.71547652b82fep0, 0x1.8p52) - 0x1.8p52;
+  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, bounded));
+  return gl_scaled_float64(1.0 + GL_FMA(r * r, gl_exp_tail_float64(r), r), k);
 }
 
 /* A step: what it runs, on which slots and with which parameters, and the slots that it then releases. */
