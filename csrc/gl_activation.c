@@ -165,8 +165,7 @@ gl_outcome gl_run_all(gl_activation *run)
 gl_outcome gl_run_step(gl_activation *run, int32_t step)
 {
   run->call.error.kind = 0;
-  run->call.frame.step = step;
-  return judged(run, run->code->steps[step](&run->call.frame));
+  return judged(run, run->code->run_one(&run->call.frame, step));
 }
 
 void gl_deactivate(gl_activation *run)

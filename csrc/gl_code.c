@@ -85,8 +85,8 @@ static int load(gl_code *code, const char *path)
   }
   const int32_t *count = dlsym(code->library, "gl_step_count");
   *(void **)&code->run = dlsym(code->library, "gl_run");
-  *(void **)&code->steps = dlsym(code->library, "gl_steps");
-  if (!count || !code->run || !code->steps) {
+  *(void **)&code->run_one = dlsym(code->library, "gl_run_one");
+  if (!count || !code->run || !code->run_one) {
     PyErr_Format(PyExc_OSError, "%s is not a program of graphlab's", path);
     return -1;
   }

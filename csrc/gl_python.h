@@ -20,7 +20,7 @@ typedef struct gl_code {
   PyObject_HEAD
   void *library;
   int (*run)(gl_frame *);
-  int (*const *steps)(gl_frame *);
+  int (*run_one)(gl_frame *, int32_t);
   int32_t n_steps;
   int32_t n_slots, n_inputs, n_shared, n_constants, n_outputs, n_visible, n_updates, n_cells;
   gl_slot *slots;

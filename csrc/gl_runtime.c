@@ -1,6 +1,7 @@
 /* Memory, views, copies and loop nests: the part of the runtime that moves no numbers but whole elements. */
 #include "gl_runtime.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- errors ------------------------------------------------------------------------------------ */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -387,9 +387,8 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _excerpt(lines: Sequence[str], span: tuple[int, int]) -> str:
-    first, last = span
-    return "\n".join(lines[first - 1 : last])
+def _excerpt(lines: Sequence[str], spans: Iterable[tuple[int, int]]) -> str:
+    return "\n\n".join("\n".join(lines[first - 1 : last]) for first, last in spans)
 
 
 def _fresh(results: Sequence[Array], held: Sequence[Array]) -> list[Array]:

@@ -6,12 +6,12 @@ It knows no graph and no ops. Names come from positions, so the same program is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import chain
 
-from graphlab.codegen.expressions import C_TYPES, c_expr, c_value
+from graphlab.codegen.expressions import C_TYPES, c_expr, c_integer, c_value
 from graphlab.codegen.near import near
 from graphlab.codegen.paste import header, needed, words
 from graphlab.codegen.statements import Line, c_lines, indented, safe
@@ -27,26 +27,28 @@ from graphlab.loops.ir import (
     Loop,
     LoopCall,
     Name,
-    Nest,
     Nodes,
     Program,
     RuntimeCall,
     SameExtents,
     Step,
 )
-from graphlab.loops.walk import blocks, every_step, formulas, formulas_in, used_names
+from graphlab.loops.walk import every_step, formulas, formulas_in, used_names
+
+Span = tuple[int, int]  # the first and the last line
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A C file: `lines[k]` are the nodes of line k + 1, `spans` the first and last line of each step by name.
+    """A C file: `lines[k]` are the nodes of line k + 1, `spans` the parts of each step by name, from line to line.
 
+    Steps that run the same share lines: a step's nodes are those of them that are among its own.
     `externs`: the gl_extern_... pointers that it expects to be set, without that prefix.
     """
 
     text: str
     lines: tuple[Nodes, ...]
-    spans: dict[str, tuple[int, int]]
+    spans: dict[str, tuple[Span, ...]]
     externs: tuple[str, ...] = ()
 
 
@@ -54,35 +56,36 @@ class Source:
 
 
 def kernel_lines(kernel: Kernel) -> Iterator[Line]:
-    """The C function of a kernel."""
+    """The C function of a kernel, and the one that plans its nest and calls it."""
     yield Line(f"/* {kernel.name}: {safe(kernel.title)} */")
-    for function in kernel.functions:
-        yield from function_lines(function)
-        yield Line("")
     yield Line(f"static int {kernel.name}(const int64_t *extent, const int64_t *stride, char *const *data) {{")
     yield from indented(_declarations(kernel))
     yield from indented(line for s in kernel.body for line in c_lines(s))
     yield Line("  return 0;")
     yield Line("}")
+    yield Line("")
+    yield Line(f"{_HEAD.format(f'run_{kernel.name}')} {{")
+    yield from indented(_run_lines(kernel))
+    yield Line("}")
 
 
 def function_lines(function: Function) -> Iterator[Line]:
-    """The C function for a piece of a kernel; one that only gives an expression is always inlined."""
+    """The C function for a piece of kernels; one that only gives an expression is always inlined."""
     parameters = ", ".join(
         f"const {C_TYPES[p.dtype]} *{p.name.text}" if p.is_array else f"{C_TYPES[p.dtype]} {p.name.text}"
         for p in function.parameters
     )
     head = f"{C_TYPES[function.dtype]} {function.name}({parameters}) {{"
-    yield Line(("static " if function.body else "GL_FN ") + head, function.nodes)
+    yield Line(("static " if function.body else "GL_FN ") + head, (0,))
     yield from indented(line for s in function.body for line in c_lines(s))
-    yield Line(f"  return {c_value(function.result)};", function.nodes)
+    yield Line(f"  return {c_value(function.result)};", (0,))
     yield Line("}")
 
 
 def _declarations(kernel: Kernel) -> Iterator[Line]:
     """The names of extents, strides and pointers that the body uses."""
     nest, used = kernel.nest, used_names(kernel.body)
-    operands = range(len(nest.outputs) + len(nest.inputs))
+    operands = range(nest.outputs + nest.inputs)
     extents = [f"const int64_t n{d} = extent[{d}];" for d in range(nest.ndim) if f"n{d}" in used]
     strides = [
         f"const int64_t s{k}_{d} = stride[{k * nest.ndim + d}];"
@@ -95,22 +98,83 @@ def _declarations(kernel: Kernel) -> Iterator[Line]:
         yield from map(Line, uses or [f"(void){parameter};"])
 
 
+def _run_lines(kernel: Kernel) -> Iterator[Line]:
+    """Statements that run `kernel` on the arrays in `slots`."""
+    nest = kernel.nest
+    operands = nest.outputs + nest.inputs
+    yield Line("(void)params;")
+    yield _table("uint8_t", "reduce", [d in nest.reduce for d in range(nest.ndim)])
+    yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
+    counts = f"{nest.ndim}, {nest.outputs}, {nest.inputs}"
+    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes}};")
+    yield Line(f"int64_t extent[{max(1, nest.ndim)}];")
+    yield Line(f"int64_t stride[{max(1, nest.ndim * operands)}];")
+    yield Line(f"char *data[{operands + bool(kernel.scratch)}];")
+    yield Line("int failed = f->api->nest(f, &nest, extent, stride, data);")
+    if kernel.scratch:
+        row = " * ".join(f"extent[{d}]" for d in range(nest.ndim - len(nest.reduce), nest.ndim))
+        yield Line(f"if (!failed) failed = f->api->scratch(f, {kernel.scratch} * {row}, &data[{operands}]);")
+    yield Line(f"return failed ? failed : {kernel.name}(extent, stride, data);")
+
+
 # ---- steps ---------------------------------------------------------------------------------------
+# A step is a row of a table, as a compiler takes far longer over a function than over a row: what to run, on
+# which slots, with which parameters, and the slots to release then. What it runs is the same for many steps,
+# but for a loop, a choice and a check, which have a function of their own.
+
+_HEAD = "static int {}(gl_frame *f, const int32_t *slots, const int64_t *params)"
+
+
+def _row(number: str, step: Step) -> Line:
+    """The row of a step in its table."""
+    slots: tuple[int, ...]
+    params: tuple[int, ...]
+    match step.action:
+        case LoopCall(kernel, outputs, inputs):
+            run, slots, params = f"run_{kernel.name}", (*outputs, *inputs), ()
+        case RuntimeCall(function, slots, params):
+            run = f"call_{function}"
+        case HostCall(index, inputs, outputs):
+            run, slots, params = "call_host", (*inputs, *outputs), (index, len(inputs), len(outputs))
+        case _:
+            run, slots, params = f"run_step_{number}", (), ()
+    lists = f"{_list('int32_t', slots)}, {_list('int64_t', params)}, {len(step.release)}"
+    return Line(f"  {{{run}, {lists}, {_list('int32_t', step.release)}}},  /* {safe(step.name)} */", step.nodes)
+
+
+def _list(c_type: str, values: Sequence[int]) -> str:
+    if not values:
+        return "0"
+    return f"(const {c_type}[]){{{', '.join(c_integer(v, c_type.removesuffix('_t')) for v in values)}}}"
+
+
+def table_lines(name: str, numbers: str, steps: Sequence[Step]) -> Iterator[Line]:
+    """The table `name` of steps, whose numbers begin with `numbers`."""
+    yield Line(f"static const gl_step {name}[] = {{")
+    yield from (_row(f"{numbers}{k}", step) for k, step in enumerate(steps))
+    if not steps:  # C has no empty arrays
+        yield Line("  {0},")
+    yield Line("};")
 
 
 def step_lines(number: str, step: Step) -> Iterator[Line]:
-    """The C of a step: its kernel, if it has one, or the steps inside it, and the function that the runtime calls."""
-    if isinstance(step.action, LoopCall):
-        yield from kernel_lines(step.action.kernel)
+    """The C of a step that has a function of its own, and of such steps inside it."""
+    if isinstance(step.action, LoopCall | RuntimeCall | HostCall):
+        return
+    for name, steps in _blocks(number, step.action):
+        for k, inside in enumerate(steps):
+            yield from step_lines(f"{name}_{k}", inside)
+        yield from table_lines(f"steps_{name}", f"{name}_", steps)
         yield Line("")
-    for name, block in _blocks(number, step.action):
-        yield from block_lines(name, block)
-    yield Line(f"static int step_{number}(gl_frame *f) {{", step.nodes)
+    yield Line(f"{_HEAD.format(f'run_step_{number}')} {{", step.nodes)
+    yield Line("  (void)slots, (void)params;")
     yield from indented(call_lines(step.action, number))
-    yield Line("  if (failed) return failed;")
-    yield from (Line(f"  f->api->release(f, {slot});") for slot in step.release)
-    yield Line("  return 0;")
+    yield Line("  return failed;")
     yield Line("}")
+    yield Line("")
+
+
+_ROW = re.compile(r"^  \{.*\},  /\* (.*) \*/$")
 
 
 def _blocks(number: str, action: Action) -> tuple[tuple[str, tuple[Step, ...]], ...]:
@@ -124,61 +188,27 @@ def _blocks(number: str, action: Action) -> tuple[tuple[str, tuple[Step, ...]], 
             return ()
 
 
-def block_lines(name: str, steps: Sequence[Step]) -> Iterator[Line]:
-    """Steps inside another one, and the function that runs them."""
-    for k, step in enumerate(steps):
-        yield from step_lines(f"{name}_{k}", step)
+def caller_lines(steps: Iterable[Step]) -> Iterator[Line]:
+    """The functions by which steps call the runtime."""
+    actions = [step.action for step in steps]
+    for function in dict.fromkeys(a.function for a in actions if isinstance(a, RuntimeCall)):
+        yield from _text_lines(f"{_HEAD.format(f'call_{function}')} {{")
+        yield Line(f"  return f->api->{function}(f, slots, params);")
+        yield Line("}")
         yield Line("")
-    yield Line(f"static int block_{name}(gl_frame *f) {{")
-    yield Line("  int failed = 0;" if steps else "  (void)f;")
-    yield from (Line(f"  if (!failed) failed = step_{name}_{k}(f);") for k in range(len(steps)))
-    yield Line("  return failed;" if steps else "  return 0;")
-    yield Line("}")
-    yield Line("")
+    if any(isinstance(a, HostCall) for a in actions):
+        yield Line("/* Function number params[0] of Python's, from so many slots into so many. */")
+        yield Line(f"{_HEAD.format('call_host')} {{")
+        inputs, outputs = "(int32_t)params[1], slots", "(int32_t)params[2], slots + params[1]"
+        yield Line(f"  return f->api->host(f, (int32_t)params[0], {inputs}, {outputs});")
+        yield Line("}")
+        yield Line("")
 
 
 @singledispatch
 def call_lines(action: Action, number: str) -> Iterator[Line]:
-    """Statements that do `action` and leave in `failed` how it went; TypeError for what is no action."""
+    """Statements that do `action` and leave in `failed` how it went; TypeError for what has no function of its own."""
     raise TypeError(f"no C for {type(action).__name__}")
-
-
-@call_lines.register
-def _(action: LoopCall, number: str) -> Iterator[Line]:
-    nest, kernel = action.kernel.nest, action.kernel.name
-    operands = len(nest.outputs) + len(nest.inputs)
-    yield from _nest_lines(nest)
-    yield Line(f"int64_t extent[{max(1, nest.ndim)}];")
-    yield Line(f"int64_t stride[{max(1, nest.ndim * operands)}];")
-    yield Line(f"char *data[{operands + bool(action.kernel.scratch)}];")
-    yield Line("int failed = f->api->nest(f, &nest, extent, stride, data);")
-    if action.kernel.scratch:
-        row = " * ".join(f"extent[{d}]" for d in range(nest.ndim - len(nest.reduce), nest.ndim))
-        yield Line(f"if (!failed) failed = f->api->scratch(f, {action.kernel.scratch} * {row}, &data[{operands}]);")
-    yield Line(f"if (!failed) failed = {kernel}(extent, stride, data);")
-
-
-def _nest_lines(nest: Nest) -> Iterator[Line]:
-    yield _table("int32_t", "slots", (*nest.outputs, *nest.inputs))
-    yield _table("uint8_t", "reduce", [d in nest.reduce for d in range(nest.ndim)])
-    yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
-    counts = f"{nest.ndim}, {len(nest.outputs)}, {len(nest.inputs)}"
-    yield Line(f"static const gl_nest nest = {{{counts}, slots, reduce, axes}};")
-
-
-@call_lines.register
-def _(action: RuntimeCall, number: str) -> Iterator[Line]:
-    yield _table("int32_t", "slots", action.slots)
-    yield _table("int64_t", "params", action.params)
-    yield Line(f"const int failed = f->api->{action.function}(f, slots, params);")
-
-
-@call_lines.register
-def _(action: HostCall, number: str) -> Iterator[Line]:
-    yield _table("int32_t", "inputs", action.inputs)
-    yield _table("int32_t", "outputs", action.outputs)
-    counts = f"{len(action.inputs)}, inputs, {len(action.outputs)}, outputs"
-    yield Line(f"const int failed = f->api->host(f, {action.index}, {counts});")
 
 
 @call_lines.register
@@ -202,14 +232,15 @@ def _(action: Loop, number: str) -> Iterator[Line]:
     counts = f"{len(action.elements)}, {len(action.carried)}, {len(action.stacks)}"
     slots = f"{action.turns}, {_or_none(action.made)}"
     yield Line(f"static const gl_loop loop = {{{counts}, {slots}, elements, carried, depths, past, stacks}};")
+    run = f"gl_run_steps(f, steps_{number}_body, {len(action.body)})"
     yield Line("int64_t turns, t = 0;")
     yield Line("int failed = f->api->loop_begin(f, &loop, &turns);")
     if action.dry:
         yield Line("/* Without any turn the body runs once, on zeros, to tell the extents of what it would make. */")
-        yield Line(f"if (!failed && turns == 0) failed = block_{number}_body(f);")
+        yield Line(f"if (!failed && turns == 0) failed = {run};")
     yield Line("for (; !failed && t < turns; ++t) {")
     yield Line("  failed = f->api->loop_turn(f, &loop, t);")
-    yield Line(f"  if (!failed) failed = block_{number}_body(f);")
+    yield Line(f"  if (!failed) failed = {run};")
     yield Line("  if (!failed) failed = f->api->loop_keep(f, &loop, turns, t);")
     if action.until is not None:
         yield Line(f"  if (!failed && *(const uint8_t *)f->arrays[{action.until}].data) turns = t + 1;")
@@ -224,11 +255,11 @@ def _or_none(number: int | None) -> int:
 @call_lines.register
 def _(action: Branch, number: str) -> Iterator[Line]:
     yield Line("int failed;")
-    blocks = (("if", 1, "then"), ("else", 2, "else"))
-    for word, which, name in blocks:
+    blocks = (("if", 1, "then", action.then), ("else", 2, "else", action.otherwise))
+    for word, which, name, steps in blocks:
         test = f"(*(const uint8_t *)f->arrays[{action.condition}].data) " if word == "if" else ""
         yield Line(f"{word} {test}{{")
-        yield Line(f"  failed = block_{number}_{name}(f);")
+        yield Line(f"  failed = gl_run_steps(f, steps_{number}_{name}, {len(steps)});")
         for result in action.results:
             yield Line(f"  if (!failed) failed = f->api->share(f, {result[0]}, {result[which]});")
         yield Line("}")
@@ -247,41 +278,94 @@ _WARNINGS = """/* Expressions may well compare a value with itself, or an unsign
 """
 
 
+_STEPS = """
+/* A step: what it runs, on which slots and with which parameters, and the slots that it then releases. */
+typedef struct gl_step {
+  int (*run)(gl_frame *f, const int32_t *slots, const int64_t *params);
+  const int32_t *slots;
+  const int64_t *params;
+  int32_t releases;
+  const int32_t *release;
+} gl_step;
+
+static int gl_run_step(gl_frame *f, const gl_step *step) {
+  const int failed = step->run(f, step->slots, step->params);
+  for (int32_t k = 0; !failed && k < step->releases; ++k) f->api->release(f, step->release[k]);
+  return failed;
+}
+"""
+
+_BLOCKS = """
+static int gl_run_steps(gl_frame *f, const gl_step *steps, int32_t count) {
+  int failed = 0;
+  for (int32_t k = 0; !failed && k < count; ++k) failed = gl_run_step(f, &steps[k]);
+  return failed;
+}
+"""
+
+
 @uncollected
 def emit(program: Program) -> Source:
-    """The C of `program`: gl_run runs it all, gl_steps[k] its step k."""
+    """The C of `program`: gl_run runs it all, gl_run_one its step k. What many steps run is in it once."""
+    steps = tuple(every_step(program.steps))
+    calls = [(step.nodes, step.action.kernel) for step in steps if isinstance(step.action, LoopCall)]
+    kernels = {kernel.name: kernel for _, kernel in calls}
+    functions = {function.name: function for kernel in kernels.values() for function, _ in kernel.functions}
+    shared = [(name, function_lines(function)) for name, function in functions.items()]
+    shared += [(name, kernel_lines(kernel)) for name, kernel in kernels.items()]
+    nodes, places = _computed(calls), dict[str, Span]()
     lines = list(_text_lines("/* Generated by graphlab. */\n" + header("gl_abi.h") + "\n" + _WARNINGS))
-    lines += [line for text in needed(_identifiers(program)) for line in _text_lines("\n" * (text[-1] == "\n") + text)]
-    spans: dict[str, tuple[int, int]] = {}
-    for number, step in enumerate(program.steps):
+    used = needed(_identifiers(kernels.values(), functions.values()))
+    lines += [line for text in used for line in _text_lines("\n" * (text[-1] == "\n") + text)]
+    inside = any(isinstance(step.action, Loop | Branch) for step in program.steps)
+    lines += _text_lines(_STEPS + _BLOCKS * inside + "\n")
+    for name, some in shared:
+        first = len(lines) + 1
+        lines += (Line(line.text, tuple(own[k] for own in nodes[name] for k in line.nodes)) for line in some)
+        places[name] = (first, len(lines))
         lines.append(Line(""))
+    lines += caller_lines(steps)
+    for number, step in enumerate(program.steps):
         first = len(lines) + 1
         lines += step_lines(str(number), step)
-        spans[step.name] = (first, len(lines))
-        for inside in every_step(chain(*blocks(step))):
-            if isinstance(inside.action, LoopCall):
-                spans[inside.name] = _kernel_span(inside.name, lines, first)
-    lines += _text_lines(_entry(len(program.steps)))
+        if len(lines) >= first:
+            places[step.name] = (first, len(lines) - 1)
+    lines += table_lines("steps", "", program.steps)
+    lines += _text_lines(_ENTRY.format(count=len(program.steps)))
     text = "".join(f"{line.text}\n" for line in lines)
     externs = tuple(sorted(set(re.findall(r"\bgl_extern_(\w+)", text))))
-    return Source(text, tuple(line.nodes for line in lines), spans, externs)
+    return Source(text, tuple(line.nodes for line in lines), _spans(steps, lines, places), externs)
 
 
-def _kernel_span(name: str, lines: Sequence[Line], first: int) -> tuple[int, int]:
-    """The lines, from `first` on, of the kernel `name`, which has a step of its own inside another."""
-    begins = next(k for k in range(first - 1, len(lines)) if lines[k].text.startswith(f"/* {name}: "))
-    ends = next(k for k in range(begins, len(lines)) if lines[k].text.startswith("static int step_"))
-    return begins + 1, ends
+def _computed(calls: Iterable[tuple[Nodes, Kernel]]) -> dict[str, list[Nodes]]:
+    """For each kernel and function the nodes of all that use it: theirs at position k are those of its lines' k."""
+    found: dict[str, list[Nodes]] = {}
+    for nodes, kernel in calls:
+        found.setdefault(kernel.name, []).append(nodes)
+        for function, positions in kernel.functions:
+            found.setdefault(function.name, []).extend((nodes[k],) for k in positions)
+    return found
+
+
+def _spans(steps: Sequence[Step], lines: Sequence[Line], places: Mapping[str, Span]) -> dict[str, tuple[Span, ...]]:
+    """Where what each step runs is, and its row, given the places of what is shared and of steps' own functions."""
+    rows = {found[1]: k for k, line in enumerate(lines, 1) if (found := _ROW.search(line.text))}
+    spans: dict[str, tuple[Span, ...]] = {}
+    for step in steps:
+        kernel = step.action.kernel if isinstance(step.action, LoopCall) else None
+        names = [*(function.name for function, _ in kernel.functions), kernel.name] if kernel else [step.name]
+        row = rows[safe(step.name)]
+        spans[step.name] = (*(places[name] for name in names if name in places), (row, row))
+    return spans
 
 
 def _text_lines(text: str) -> Iterator[Line]:
     return map(Line, text.splitlines())
 
 
-def _identifiers(program: Program) -> set[str]:
-    """Every identifier that the formulas and conversions of the kernels use."""
-    kernels = [s.action.kernel for s in every_step(program.steps) if isinstance(s.action, LoopCall)]
-    every = (e for kernel in kernels for e in (*formulas(kernel.body), *_function_formulas(kernel)))
+def _identifiers(kernels: Iterable[Kernel], functions: Iterable[Function]) -> set[str]:
+    """Every identifier that the formulas and conversions of kernels and functions use."""
+    every = chain(*(formulas(kernel.body) for kernel in kernels), *map(_function_formulas, functions))
     texts = {
         e.template if isinstance(e, Formula) else c_expr(Cast(Name("x"), e.source, e.dtype))
         for e in every
@@ -289,24 +373,22 @@ def _identifiers(program: Program) -> set[str]:
     return {word for text in texts for word in words(text) | words(near(text))}
 
 
-def _function_formulas(kernel: Kernel) -> Iterator[Formula | Cast]:
-    for function in kernel.functions:
-        yield from formulas(function.body)
-        yield from formulas_in(function.result)
+def _function_formulas(function: Function) -> Iterator[Formula | Cast]:
+    yield from formulas(function.body)
+    yield from formulas_in(function.result)
 
 
-def _entry(steps: int) -> str:
-    table = ", ".join(f"step_{k}" for k in range(steps)) or "0"
-    return f"""
-int (*const gl_steps[])(gl_frame *) = {{{table}}};
-const int32_t gl_step_count = {steps};
+_ENTRY = """
+const int32_t gl_step_count = {count};
+
+int gl_run_one(gl_frame *f, int32_t k) {{
+  f->step = k;
+  return gl_run_step(f, &steps[k]);
+}}
 
 int gl_run(gl_frame *f) {{
-  for (int32_t k = 0; k < gl_step_count; ++k) {{
-    f->step = k;
-    const int failed = gl_steps[k](f);
-    if (failed) return failed;
-  }}
-  return 0;
+  int failed = 0;
+  for (int32_t k = 0; !failed && k < gl_step_count; ++k) failed = gl_run_one(f, k);
+  return failed;
 }}
 """

@@ -84,12 +84,10 @@ def schedule(function: Function, lowered: Lowered | None) -> tuple[StepView, ...
 def _written(step: Step) -> tuple[int, ...]:
     """The slots that `step` fills."""
     match step.action:
-        case LoopCall(kernel=kernel):
-            return kernel.nest.outputs
+        case LoopCall(outputs=outputs) | HostCall(outputs=outputs):
+            return outputs
         case RuntimeCall(slots=(out, *_)):
             return (out,)
-        case HostCall(outputs=outputs):
-            return outputs
         case SameExtents():
             return ()
         case Loop(stacks=stacks, carried=carried, made=made):

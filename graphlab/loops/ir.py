@@ -1,8 +1,9 @@
 """The loop language: scalar statements in counted loops over strided memory, and the program that calls them.
 
 A kernel sees raw pointers and strides, never arrays or ops. Names are generated from positions; no
-text of the user's is in here. Each statement may carry `nodes`: the numbers of the graph nodes that
-it computes, from which the C printer makes its line map.
+text of the user's is in here. Each statement may carry `nodes`: which of the graph nodes of its kernel it
+computes, by their positions in the step's `nodes`, from which the C printer makes its line map. So kernels that
+do the same are equal, whichever nodes they compute, and many steps share one.
 """
 
 from __future__ import annotations
@@ -21,12 +22,23 @@ class Name:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Literal:
-    """A number of dtype `dtype`; `value` is a Python bool, int, float or complex (nan and inf allowed)."""
+    """A number of dtype `dtype`; `value` is a Python bool, int, float or complex (nan and inf allowed).
+
+    Equal are those of equal text: -0.0 is not 0.0, and nan is nan.
+    """
 
     value: bool | int | float | complex
     dtype: str
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Literal):
+            return NotImplemented
+        return self.dtype == other.dtype and repr(self.value) == repr(other.value)
+
+    def __hash__(self) -> int:
+        return hash((self.value if self.value == self.value else None, self.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +184,9 @@ Stmt = Let | Pointer | Accumulator | Assign | Store | For | If | Fail | Return |
 
 @dataclass(frozen=True, slots=True)
 class Nest:
-    """The loop nest of a kernel over the broadcast of its inputs.
+    """The loop nest of a kernel over the broadcast of its inputs, which are `inputs` many, as outputs are `outputs`.
 
-    The runtime broadcasts the inputs (slots) over `ndim` axes, allocates the outputs, and hands the
+    The runtime broadcasts the inputs over `ndim` axes, allocates the outputs, and hands the
     kernel extents, byte strides and pointers. `axes[k]` says for each axis of operand k (outputs, then
     inputs) along which of the `ndim` it lies; -1: along none, its extent is 1. Axes are reordered: those
     kept first, then those of `reduce`, and neighbours are merged within each group where every operand
@@ -182,8 +194,8 @@ class Nest:
     """
 
     ndim: int
-    outputs: tuple[int, ...]
-    inputs: tuple[int, ...]
+    outputs: int
+    inputs: int
     reduce: tuple[int, ...] = ()
     axes: tuple[tuple[int, ...], ...] = ()
 
@@ -199,39 +211,44 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A piece of a kernel with a name of its own, called by Formulas: runs `body`, gives `result`."""
+    """A piece of kernels with a name of its own, called by Formulas: runs `body`, gives `result`.
+
+    It is for one application, whichever: its statements' `nodes` are (0,), or none.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
     body: tuple[Stmt, ...]
     result: Expr
     dtype: str
-    nodes: Nodes = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A C function over one nest.
+    """A C function over one nest, which any number of steps call.
 
     In `body` these names are defined: `n0`..: the extents; `p0`..: the operands' pointers, outputs
     first; `s{k}_{d}`: the byte stride of operand k along axis d (int64). `title` names its ops, and
-    `functions` are those that the body uses, each after those that it uses itself. `scratch`: how many bytes
-    of memory, for each element of a row, `scratch` points to.
+    `functions` are those that the body uses, each after those that it uses itself, with the positions of the
+    applications that it uses them for. `scratch`: how many bytes of memory, for each element of a row, `scratch`
+    points to.
     """
 
     name: str
     nest: Nest
     body: tuple[Stmt, ...]
     title: str = ""
-    functions: tuple[Function, ...] = ()
+    functions: tuple[tuple[Function, Nodes], ...] = ()
     scratch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LoopCall:
-    """Plan the kernel's nest, allocate its outputs, run it."""
+    """Plan the kernel's nest over the arrays in the slots `inputs`, allocate those in `outputs`, run it."""
 
     kernel: Kernel
+    outputs: tuple[int, ...]
+    inputs: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,19 +166,17 @@ def _(s: Comment) -> Iterator[str]:
 # ---- programs ------------------------------------------------------------------------------------
 
 
-def kernel_text(kernel: Kernel) -> str:
-    """`kernel` as text."""
-    nest = kernel.nest
-    reduced = f" reduce {list(nest.reduce)}" if nest.reduce else ""
-    head = f"{kernel.name}: {list(nest.inputs)} -> {list(nest.outputs)} over {nest.ndim} axes{reduced}"
-    functions = [line for function in kernel.functions for line in function_lines(function)]
-    return "\n".join([head, *("    " + line for line in functions), *indented(kernel.body)])
+def kernel_lines(kernel: Kernel) -> Iterator[str]:
+    """`kernel` as lines of text."""
+    for function, _ in kernel.functions:
+        yield from ("    " + line for line in function_lines(function))
+    yield from indented(kernel.body)
 
 
 def function_lines(function: Function) -> Iterator[str]:
     """`function` as lines of text."""
     parameters = ", ".join(f"{p.name.text}: {p.dtype}{'*' * p.is_array}" for p in function.parameters)
-    yield f"def {function.name}({parameters}) -> {function.dtype}:{_numbers(function.nodes)}"
+    yield f"def {function.name}({parameters}) -> {function.dtype}:"
     yield from indented(function.body)
     yield f"    return {expression(function.result)}"
 
@@ -186,8 +184,11 @@ def function_lines(function: Function) -> Iterator[str]:
 def action_text(name: str, action: Action) -> str:
     """What a step does, as text."""
     match action:
-        case LoopCall(kernel):
-            return kernel_text(kernel)
+        case LoopCall(kernel, outputs, inputs):
+            reduced = f" reduce {list(kernel.nest.reduce)}" if kernel.nest.reduce else ""
+            head = f"{name}: {list(inputs)} -> {list(outputs)} over {kernel.nest.ndim} axes{reduced}"
+            own = kernel.name == name
+            return "\n".join([head, *kernel_lines(kernel)] if own else [f"{head}, as {kernel.name}"])
         case RuntimeCall(function, slots, params):
             return f"{name}: {function} on {list(slots)} with {list(params)}"
         case HostCall(_, inputs, outputs):

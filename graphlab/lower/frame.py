@@ -110,16 +110,15 @@ class Operand:
 
 @dataclass(frozen=True)
 class Frame:
-    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and node numbers.
+    """A unit seen from its kernel: operands, loop axes (those kept, then those reduced) and node positions.
 
-    `readers`: the numbers of the unit's applications that read each variable.
+    `readers`: the positions of the unit's applications that read each variable.
     """
 
     unit: Unit
     space: Space
     lowerings: Mapping[Apply, Lowering]
     number: Mapping[Apply, int]
-    slots: Mapping[Variable, int]
     operands: dict[Variable, Operand] = field(default_factory=dict)
     readers: dict[Variable, list[int]] = field(default_factory=dict)
 
@@ -164,19 +163,17 @@ class Frame:
         made, read = self.unit.outputs, self.unit.inputs
         return Nest(
             self.ndim,
-            tuple(self.slots[v] for v in made),
-            tuple(self.slots[v] for v in read),
+            len(made),
+            len(read),
             self.space.reduce,
             tuple(self.axes(v) for v in (*made, *read)),
         )
 
 
-def frame_of(
-    unit: Unit, lowerings: Mapping[Apply, Lowering], number: Mapping[Apply, int], slots: Mapping[Variable, int]
-) -> Frame:
+def frame_of(unit: Unit, lowerings: Mapping[Apply, Lowering]) -> Frame:
     """The frame of a kernel's unit."""
     assert unit.space is not None
-    frame = Frame(unit, unit.space, lowerings, number, slots)
+    frame = Frame(unit, unit.space, lowerings, {node: k for k, node in enumerate(unit.nodes)})
     for k, v in enumerate((*unit.outputs, *unit.inputs)):
         longer = {d for d, n in zip(frame.axes(v), v.type.shape, strict=True) if n != 1}
         axes = tuple(d in longer for d in frame.order)
@@ -184,7 +181,7 @@ def frame_of(
         frame.operands[v] = Operand(k, v.dtype, axes, steps, k < len(unit.outputs))
     for node in unit.nodes:
         for v in dict.fromkeys(node.inputs):
-            frame.readers.setdefault(v, []).append(number[node])
+            frame.readers.setdefault(v, []).append(frame.number[node])
     return frame
 
 

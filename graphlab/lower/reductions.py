@@ -8,7 +8,7 @@ parts of levels 0, 1, ... as long as b has 1s there. The order depends on shape 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphlab.dtypes import itemsize
 from graphlab.graph.node import Apply
@@ -25,12 +25,16 @@ from graphlab.loops.ir import (
     Let,
     Literal,
     Name,
+    Nodes,
     Parameter,
     Return,
     Stmt,
 )
 from graphlab.lower.frame import ONE, ZERO, Frame, Scope, c_int, converted, extent, index, product
 from graphlab.ops.lowering import Reduction
+
+Rule = tuple[str, Literal | None, str]  # what is folded how, from what on, and its dtype
+Use = tuple[Function, Nodes]
 
 FEW = 16  # elements are not worth the lanes
 LEVELS = 40  # 2**40 blocks
@@ -41,12 +45,15 @@ BLOCK, CARRY, LEVEL, ELEMENTS = map(Name, ("block", "carry", "level", "elements"
 
 @dataclass(frozen=True)
 class Fold:
-    """A reduction of a kernel: its accumulator's arithmetic and its place; `suffix` tells it from others there."""
+    """A reduction of a kernel: its accumulator's arithmetic and its place; `suffix` tells it from others there.
 
-    kernel: str
-    frame: Frame
+    `name` begins the names of the functions that fold so, wherever in the program; `position` is the node's.
+    """
+
+    name: str
     node: Apply
     rule: Reduction
+    position: int
     suffix: str = ""
 
     @property
@@ -56,8 +63,8 @@ class Fold:
 
     @property
     def nodes(self) -> tuple[int, ...]:
-        """The reduction's number, for the statements that fold."""
-        return (self.frame.number[self.node],)
+        """The reduction's position, for the statements that fold."""
+        return (self.position,)
 
     @property
     def lanes(self) -> int:
@@ -102,11 +109,11 @@ class Fold:
         """`accumulated` with `x` folded in."""
         if self.is_short:
             return self.rule_of(accumulated, x)
-        return Formula(f"{self.kernel}_fold{self.suffix}({{0}}, {{1}})", (accumulated, x), self.dtype)
+        return Formula(f"{self.name}({{0}}, {{1}})", (accumulated, x), self.dtype)
 
     def block(self, source: Expr) -> Formula:
         """`count` elements of `source` folded into one."""
-        return Formula(f"{self.kernel}_block{self.suffix}({{0}}, {{1}})", (source, COUNT), self.dtype)
+        return Formula(f"{self.name}_block({{0}}, {{1}})", (source, COUNT), self.dtype)
 
     def at(self, array: Name, i: Expr) -> Element:
         """An element of one of the accumulators."""
@@ -135,18 +142,36 @@ class Fold:
         return Let(name, dtype, converted(accumulated, self.dtype, dtype), self.nodes)
 
 
-def folds_of(kernel: str, frame: Frame) -> dict[Apply, Fold]:
-    """The reductions of a kernel."""
+def folds_of(frame: Frame, numbers: dict[Rule, int]) -> dict[Apply, Fold]:
+    """The reductions of a kernel; `numbers` are those of the rules in the program, and grow."""
     rules = {n: rule for n in frame.unit.nodes if isinstance(rule := frame.lowerings[n], Reduction)}
     suffixes = [""] if len(rules) == 1 else [f"_{k}" for k in range(len(rules))]
-    return {n: Fold(kernel, frame, n, rule, suffix) for (n, rule), suffix in zip(rules.items(), suffixes, strict=True)}
+    return {
+        n: Fold(f"fold_{numbers.setdefault(_rule(rule), len(numbers))}", n, rule, frame.number[n], suffix)
+        for (n, rule), suffix in zip(rules.items(), suffixes, strict=True)
+    }
 
 
-def functions_of(fold: Fold) -> list[Function]:
-    """The functions that folding calls."""
+def _rule(rule: Reduction) -> Rule:
+    return rule.accumulate, None if rule.initial is None else Literal(rule.initial, rule.dtype), rule.dtype
+
+
+def functions_of(folds: Iterable[Fold]) -> tuple[Use, ...]:
+    """The functions that folding calls, each once."""
+    same: dict[str, list[Fold]] = {}
+    for fold in folds:
+        same.setdefault(fold.name, []).append(fold)
+    return tuple(
+        (function, tuple(fold.position for fold in some))
+        for some in same.values()
+        for function in _functions(replace(some[0], position=0, suffix=""))
+    )
+
+
+def _functions(fold: Fold) -> list[Function]:
     a, x = Name("a"), Name("x")
     two = (Parameter(a, fold.dtype), Parameter(x, fold.dtype))
-    once = Function(f"{fold.kernel}_fold{fold.suffix}", two, (), fold.rule_of(a, x), fold.dtype, fold.nodes)
+    once = Function(fold.name, two, (), fold.rule_of(a, x), fold.dtype)
     return [*([] if fold.is_short else [once]), _block_function(fold)]
 
 
@@ -249,4 +274,4 @@ def _block_function(fold: Fold) -> Function:
         )),
     )  # fmt: skip
     parameters = (Parameter(x, fold.dtype, is_array=True), Parameter(COUNT, "int64"))
-    return Function(f"{fold.kernel}_block{fold.suffix}", parameters, body, fold.at(LANE, ZERO), fold.dtype, fold.nodes)
+    return Function(f"{fold.name}_block", parameters, body, fold.at(LANE, ZERO), fold.dtype)

@@ -17,7 +17,6 @@ from graphlab.loops.ir import (
     Element,
     Expr,
     For,
-    Function,
     If,
     Let,
     Load,
@@ -49,6 +48,8 @@ from graphlab.lower.reductions import (
     LEVELS,
     Fold,
     I,
+    Rule,
+    Use,
     at_most,
     combine,
     count_elements,
@@ -61,10 +62,13 @@ from graphlab.lower.reductions import (
 SCRATCH = Name("scratch")
 
 
-def row_kernel(name: str, frame: Frame) -> tuple[tuple[Stmt, ...], tuple[Function, ...], int]:
-    """The loops of the kernel `name`, the functions that they call, and the bytes kept for each element of a row."""
-    folds, plan, scope = folds_of(name, frame), passes_of(frame), Scope(frame)
-    functions = tuple(f for fold in folds.values() for f in functions_of(fold))
+def row_kernel(frame: Frame, rules: dict[Rule, int]) -> tuple[tuple[Stmt, ...], tuple[Use, ...], int]:
+    """The loops of a kernel, the functions that they call, and the bytes kept for each element of a row.
+
+    `rules` numbers those that the program's kernels fold by.
+    """
+    folds, plan, scope = folds_of(frame, rules), passes_of(frame), Scope(frame)
+    functions = functions_of(folds.values())
     start = [*count_elements(frame, folds.values()), *scalar_prelude(scope)]
     inner = frame.ndim - 1
     decides = dense_axis(frame, frame.kept, frame.ndim)

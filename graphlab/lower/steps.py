@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from graphlab.lower.frame import frame_of
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
+from graphlab.lower.reductions import Rule
 from graphlab.lower.rows import row_kernel
 from graphlab.ops.lowering import Choose, Lowering, Recurrence, Repeat, Runtime
 
@@ -68,6 +69,8 @@ class Steps:
         self.table = Table()
         self.number: dict[Apply, int] = {}
         self.kernels: list[KernelInfo] = []
+        self.shared: dict[Kernel, Kernel] = {}
+        self.rules: dict[Rule, int] = {}
         self.hosts: list[HostFunction] = []
         self.names = 0
         self.whole: _Block | None = None
@@ -99,6 +102,10 @@ class Steps:
         for target, source in memory.copies:
             steps.step("copy", RuntimeCall("copy", (target, source)), ())
         return Block(graph, memory, tuple(steps.steps), assumed)
+
+    def same(self, kernel: Kernel) -> Kernel:
+        """`kernel`, or one from before that differs from it in nothing but its name."""
+        return self.shared.setdefault(replace(kernel, name=""), kernel)
 
     def name(self, kind: str) -> str:
         """A name for the next step."""
@@ -137,14 +144,16 @@ class _Block:
 
     def kernel(self, unit: Unit) -> None:
         """Generated loops."""
-        frame = frame_of(unit, self.meanings, self.program.number, self.memory.slots)
+        frame, slots = frame_of(unit, self.meanings), self.memory.slots
         name = f"kernel_{len(self.program.kernels)}"
-        body, functions, scratch = row_kernel(name, frame) if frame.space.reduce else (pointwise_body(frame), (), 0)
+        rules = self.program.rules
+        body, functions, scratch = row_kernel(frame, rules) if frame.space.reduce else (pointwise_body(frame), (), 0)
         where = len((self.program.whole or self).steps)
         self.program.kernels.append(KernelInfo(name, where, unit.nodes, unit.inputs, unit.outputs, unit.reason))
         title = ", ".join(node.op.name for node in unit.nodes)
-        kernel = Kernel(name, frame.nest(), without_unused(body), title, functions, scratch)
-        self.step(name, LoopCall(kernel), unit.nodes)
+        kernel = self.program.same(Kernel(name, frame.nest(), without_unused(body), title, functions, scratch))
+        outputs, inputs = (tuple(slots[v] for v in some) for some in (unit.outputs, unit.inputs))
+        self.step(name, LoopCall(kernel, outputs, inputs), unit.nodes)
 
     def loop(self, node: Apply, meaning: Repeat, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
         """A step that repeats others."""

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,14 +108,15 @@ def test_each_line_knows_the_nodes_it_computes() -> None:
     program = built([x, y], [reduce.sum(e.exp(e.multiply(e.tanh(x), y)), axis=0), e.negative(e.sin(y))])
     text, lines = program.source.text.splitlines(), program.source.lines
     assert len(text) == len(lines)
+    place = {n: k for info in program.lowered.kernels for k, n in enumerate(info.nodes)}
     sign = {"exp": "gl_exp_float64(", "multiply": " * ", "tanh": "gl_tanh_float64(", "sin": "_sin_float64("}
     sign["negative"] = "-"
     seen = set[int]()
     for line, nodes in zip(text, lines, strict=True):
         found = re.match(r"\s*const \w+ v(\d+) = (.*);", line)
         if found:
-            number = int(found[1])
-            assert nodes == (number,)
+            (number,) = nodes
+            assert place[program.lowered.nodes[number]] == int(found[1])
             assert sign.get(program.lowered.nodes[number].op.name, "total") in found[2]
             seen.add(number)
         load = re.match(r"\s*const \w+ x(\d+) = ", line)
@@ -131,12 +133,69 @@ def test_spans_tell_where_each_step_is() -> None:
     names = [step.name for step in program.lowered.program.steps]
     assert names == ["matmul_0", "kernel_0"]
     assert list(program.source.spans) == names
-    for number, (first, last) in enumerate(program.source.spans.values()):
-        assert any(line.startswith(f"static int step_{number}(") for line in text[first - 1 : last])
-        assert text[last - 1] == "}"
-        assert text[last] == ""
-    first, _ = program.source.spans["kernel_0"]
-    assert text[first - 1] == "/* kernel_0: exp, sum */"
+    for name, spans in program.source.spans.items():
+        assert f"/* {name} */" in text[spans[-1][0] - 1]
+        for _, last in spans[:-1]:
+            assert text[last - 1] == "}"
+            assert text[last] == ""
+    function, kernel, row = program.source.spans["kernel_0"]
+    assert text[function[0] - 1].startswith("static double fold_0_block(")
+    assert text[kernel[0] - 1] == "/* kernel_0: exp, sum */"
+    assert text[row[0] - 1].startswith("  {run_kernel_0, ")
+
+
+# ---- what steps share --------------------------------------------------------------------------------
+
+
+def layers(count: int, factors: Sequence[float]) -> tuple[Variable, Variable]:
+    """The input and output of layers that multiply, then scale: a kernel each."""
+    x = y = var("float64", 2, 2)
+    for factor in factors[:count]:
+        y = e.multiply(e.tanh(linalg.dot(y, y)), factor)
+    return x, y
+
+
+def test_kernels_that_do_the_same_are_one_function() -> None:
+    x, y = layers(3, [0.5, 0.5, 0.25])
+    program = built([x], [y])
+    text = program.source.text
+    assert [k.name for k in program.lowered.kernels] == ["kernel_0", "kernel_1", "kernel_2"]
+    assert re.findall(r"^static int (kernel_\d+)", text, re.MULTILINE) == ["kernel_0", "kernel_2"]
+    assert re.findall(r"\{run_(kernel_\d+)", text) == ["kernel_0", "kernel_0", "kernel_2"]
+    want = value = np.array([[1.0, 0.5], [-0.5, 0.25]])
+    for factor in (0.5, 0.5, 0.25):
+        want = np.tanh(want @ want) * factor
+    np.testing.assert_allclose(program(value)[0], want, rtol=1e-14)
+
+
+def test_a_shared_line_knows_the_node_of_each_step_by_its_position() -> None:
+    x, y = layers(2, [0.5, 0.5])
+    program = built([x], [y])
+    source, text = program.source, program.source.text.splitlines()
+    first, second = (s.nodes for s in program.lowered.program.steps if s.name.startswith("kernel"))
+    for position in range(2):
+        found = [
+            nodes for line, nodes in zip(text, source.lines, strict=True) if f"double v{position} = " in line and nodes
+        ]
+        assert found
+        assert set(found) == {(first[position], second[position])}
+    assert source.spans["kernel_0"][0] == source.spans["kernel_1"][0]
+    assert source.spans["kernel_0"][1] != source.spans["kernel_1"][1]
+
+
+def test_numbers_that_only_compare_equal_are_not_shared() -> None:
+    x, y = layers(4, [0.0, -0.0, float("nan"), float("nan")])
+    text = built([x], [y]).source.text
+    assert re.findall(r"\{run_(kernel_\d+)", text) == ["kernel_0", "kernel_1", "kernel_2", "kernel_2"]
+
+
+def test_folds_of_one_rule_share_their_function() -> None:
+    x, y = var("float64", None), var("float64", None, None)
+    outputs = [reduce.sum(e.exp(x)), reduce.sum(y, axis=1), reduce.max(x), reduce.sum(cast(x, "float32"))]
+    text = built([x, y], outputs).source.text
+    assert re.findall(r"^static (\w+) (fold_\d+_block)", text, re.MULTILINE) == [
+        ("double", "fold_0_block"), ("double", "fold_1_block"), ("float", "fold_2_block"),
+    ]  # fmt: skip
 
 
 # ---- text ----------------------------------------------------------------------------------------

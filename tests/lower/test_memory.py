@@ -20,8 +20,8 @@ from tests.lower.test_fuse import random_graph
 def touched(step: Step) -> set[int]:
     """The slots that a step reads or writes."""
     match step.action:
-        case LoopCall(kernel):
-            return {*kernel.nest.inputs, *kernel.nest.outputs}
+        case LoopCall(_, outputs, inputs):
+            return {*inputs, *outputs}
         case RuntimeCall(_, slots):
             return set(slots)
         case HostCall(_, inputs, outputs):

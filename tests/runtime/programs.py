@@ -38,15 +38,16 @@ def source(steps: Sequence[str], prelude: str = "") -> str:
     return (
         text
         + f"""
-int (*const gl_steps[])(gl_frame *) = {{{names}}};
+static int (*const steps[])(gl_frame *) = {{{names}}};
 const int32_t gl_step_count = {len(steps)};
+int gl_run_one(gl_frame *f, int32_t k) {{
+  f->step = k;
+  return steps[k](f);
+}}
 int gl_run(gl_frame *f) {{
-  for (int32_t k = 0; k < gl_step_count; k++) {{
-    f->step = k;
-    int failed = gl_steps[k](f);
-    if (failed) return failed;
-  }}
-  return 0;
+  int failed = 0;
+  for (int32_t k = 0; !failed && k < gl_step_count; k++) failed = gl_run_one(f, k);
+  return failed;
 }}
 """
     )
@@ -74,21 +75,30 @@ def host(index: int, inputs: Sequence[int], outputs: Sequence[int]) -> str:
 def nested(
     ndim: int, outputs: Sequence[int], inputs: Sequence[int], body: str,
     reduce: Sequence[int] = (), reduced: Sequence[bool] = (), keepdims: Sequence[bool] = (), setup: str = "",
+    ranks: Sequence[int] = (),
 ) -> str:  # fmt: skip
-    """A step that plans a nest, runs `setup`, then `body` for each point, `q[o]` being operand o."""
+    """A step that plans a nest, runs `setup`, then `body` for each point, `q[o]` being operand o.
+
+    `ranks` are those of the inputs, where not `ndim`; outputs that are `reduced` lack the axes of `reduce`, or
+    have them with extent 1.
+    """
 
     def flags(chosen: Sequence[Any]) -> str:
         return ", ".join(str(int(x)) for x in chosen) or "0"
 
     operands = len(outputs) + len(inputs)
     axes = [d in reduce for d in range(ndim)]
+    lie: list[int] = []
+    for k in range(len(outputs)):
+        less, kept = bool(reduced) and reduced[k], bool(keepdims) and keepdims[k]
+        lie += [-1 if less and axes[d] else d for d in range(ndim) if kept or not (less and axes[d])]
+    for rank in ranks or [ndim] * len(inputs):
+        lie += range(ndim - rank, ndim)
     return (
         f"static const int32_t slots[] = {{{', '.join(map(str, [*outputs, *inputs]))}}};\n"
         f"static const uint8_t reduce[] = {{{flags(axes)}}};\n"
-        f"static const uint8_t reduced[] = {{{flags(reduced or [False] * len(outputs))}}};\n"
-        f"static const uint8_t keepdims[] = {{{flags(keepdims or [False] * len(outputs))}}};\n"
-        f"static const gl_nest nest = {{{ndim}, {len(outputs)}, {len(inputs)}, slots,"
-        " reduce, reduced, keepdims};\n"
+        f"static const int8_t axes[] = {{{flags(lie)}}};\n"
+        f"static const gl_nest nest = {{{ndim}, {len(outputs)}, {len(inputs)}, slots, reduce, axes}};\n"
         f"int64_t n[{ndim} + 1], s[{operands} * {ndim} + 1]; char *p[{operands}];\n"
         "int failed = f->api->nest(f, &nest, n, s, p);\n"
         f"if (failed) return failed;\n{setup}\n" + LOOP.format(ndim=ndim, operands=operands, body=body)

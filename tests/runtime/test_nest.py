@@ -19,7 +19,7 @@ def plan(a: np.ndarray, b: np.ndarray, reduce: tuple[int, ...] = ()) -> tuple[li
       for (int d = 0; d < {ndim}; d++) seen[d] = n[d];
       for (int k = 0; k < 3 * {ndim}; k++) seen[{ndim} + k] = s[k];
       return 0;"""
-    step = nested(ndim, [2], [0, 1], "", reduce, [bool(reduce)], setup=probe)
+    step = nested(ndim, [2], [0, 1], "", reduce, [bool(reduce)], setup=probe, ranks=(a.ndim, b.ndim))
     steps = [call("copy", [3, 4]), step]  # slot 3 gets the room that the probe writes into
     slots = [
         ("float64", a.ndim),
@@ -50,7 +50,7 @@ cases = pytest.mark.parametrize(("a", "b"), CASES.values(), ids=CASES)
 def add(ndims: tuple[int, int]) -> Any:
     ndim = max(ndims)
     slots = [("float64", ndims[0]), ("float64", ndims[1]), ("float64", ndim)]
-    return machine(slots, [0, 1], [2], [nested(ndim, [2], [0, 1], ADD)])
+    return machine(slots, [0, 1], [2], [nested(ndim, [2], [0, 1], ADD, ranks=ndims)])
 
 
 @cases
@@ -67,7 +67,7 @@ def test_reductions_run_over_the_reduced_axes_innermost(axes: tuple[int, ...], k
     ndim = 3 if keepdims else 3 - len(axes)
     kept = 3 - len(axes)
     zero = f"int64_t m = 1; for (int d = 0; d < {kept}; d++) m *= n[d]; while (m) ((double *)p[0])[--m] = 0;"
-    step = nested(3, [2], [0, 1], body, axes, [True], [keepdims], setup=zero)
+    step = nested(3, [2], [0, 1], body, axes, [True], [keepdims], setup=zero, ranks=(3, 2))
     made = machine([("float64", 3), ("float64", 2), ("float64", ndim)], [0, 1], [2], [step])
     for a in (np.arange(24.0).reshape(2, 3, 4), np.arange(24.0).reshape(4, 3, 2).T, np.zeros((2, 0, 4))):
         b = np.arange(1.0, 1.0 + a.shape[1]).reshape(a.shape[1], 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from graphlab.graph.node import Apply, Constant, Variable
@@ -79,8 +81,26 @@ def without_broadcast(node: Apply) -> Variable | None:
 def shape_of_operand(node: Apply) -> Variable | None:
     """The shape of f(x) is the shape of x where the extents are the same: then f(x) need not be computed."""
     (v,) = node.inputs
-    inputs = v.owner.inputs if v.owner is not None else ()
-    return next((shape_of(x) for x in inputs if same_extents(x, v) and fails_only_with(v, x)), None)
+    source = same_shape(v)
+    return None if source is v else shape_of(source)
+
+
+_same_shape: WeakKeyDictionary[Variable, Variable | None] = WeakKeyDictionary()  # None: itself
+
+
+def same_shape(v: Variable) -> Variable:
+    """The first variable on the way to `v` that has its shape, and fails where it fails; remembered for each."""
+    way = [v]
+    while (at := way[-1]) not in _same_shape:
+        inputs = at.owner.inputs if at.owner is not None else ()
+        nearer = next((x for x in inputs if same_extents(x, at) and fails_only_with(at, x)), None)
+        if nearer is None:
+            _same_shape[at] = None
+        else:
+            way.append(nearer)
+    source = _same_shape[way[-1]] or way[-1]
+    _same_shape.update((w, source) for w in way if w is not source)
+    return source
 
 
 def element_of_shape(node: Apply) -> Variable | None:

@@ -62,6 +62,21 @@ GL_FN double gl_exp_float64(double x) {
   return gl_scaled_float64(1.0 + GL_FMA(r * r, gl_exp_tail_float64(r), r), k);
 }
 
+/* A step: what it runs, on which slots and with which parameters, and the slots that it then releases. */
+typedef struct gl_step {
+  int (*run)(gl_frame *f, const int32_t *slots, const int64_t *params);
+  const int32_t *slots;
+  const int64_t *params;
+  int32_t releases;
+  const int32_t *release;
+} gl_step;
+
+static int gl_run_step(gl_frame *f, const gl_step *step) {
+  const int failed = step->run(f, step->slots, step->params);
+  for (int32_t k = 0; !failed && k < step->releases; ++k) f->api->release(f, step->release[k]);
+  return failed;
+}
+
 /* kernel_0: subtract, multiply, exp, add */
 static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *data) {
   const int64_t n0 = extent[0];
@@ -118,28 +133,31 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
   return 0;
 }
 
-static int step_0(gl_frame *f) {
-  static const int32_t slots[] = {3, 4, 0, 1, 2};
+static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params) {
+  (void)params;
   static const uint8_t reduce[] = {0, 0};
   static const int8_t axes[] = {0, 1, 0, 1, 0, 1, 1};
-  static const gl_nest nest = {2, 2, 3, slots, reduce, axes};
+  const gl_nest nest = {2, 2, 3, slots, reduce, axes};
   int64_t extent[2];
   int64_t stride[10];
   char *data[5];
   int failed = f->api->nest(f, &nest, extent, stride, data);
-  if (!failed) failed = kernel_0(extent, stride, data);
-  if (failed) return failed;
-  return 0;
+  return failed ? failed : kernel_0(extent, stride, data);
 }
 
-int (*const gl_steps[])(gl_frame *) = {step_0};
+static const gl_step steps[] = {
+  {run_kernel_0, (const int32_t[]){3, 4, 0, 1, 2}, 0, 0, 0},  /* kernel_0 */
+};
+
 const int32_t gl_step_count = 1;
 
+int gl_run_one(gl_frame *f, int32_t k) {
+  f->step = k;
+  return gl_run_step(f, &steps[k]);
+}
+
 int gl_run(gl_frame *f) {
-  for (int32_t k = 0; k < gl_step_count; ++k) {
-    f->step = k;
-    const int failed = gl_steps[k](f);
-    if (failed) return failed;
-  }
-  return 0;
+  int failed = 0;
+  for (int32_t k = 0; !failed && k < gl_step_count; ++k) failed = gl_run_one(f, k);
+  return failed;
 }
