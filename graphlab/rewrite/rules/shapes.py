@@ -98,7 +98,8 @@ def same_shape(v: Variable) -> Variable:
             _same_shape[at] = None
         else:
             way.append(nearer)
-    source = _same_shape[way[-1]] or way[-1]
+    known = _same_shape[way[-1]]
+    source = way[-1] if known is None else known
     _same_shape.update((w, source) for w in way if w is not source)
     return source
 
