@@ -278,8 +278,8 @@ class TestCompiledPath:
         f = graphlab.function([x], y)
         lines = f.c_source.splitlines()
         computing = [i for i, nodes in enumerate(f.lines) if any(n.op.name == "tanh" for n in nodes)]
-        assert any("= tanh(" in lines[i] for i in computing)
-        assert all(f.lines[i] for i, line in enumerate(lines) if "= tanh(" in line)
+        assert any("= gl_tanh" in lines[i] for i in computing)
+        assert all(f.lines[i] for i, line in enumerate(lines) if "= gl_tanh" in line)
         node = next(n for i in computing for n in f.lines[i] if n.op.name == "tanh")
         assert node.provenance.origins[0].text == "y = T.tanh(x) + 1"
 

@@ -38,10 +38,13 @@ def keeps_place(total: Sum, x: Variable) -> bool:
 
 
 def is_level(op: Softmax | LogSoftmax, top: Max, x: Variable) -> bool:
-    """Whether top(x), which is never the maximum of nothing, is one number along the axes of `op`, beside `x`."""
+    """Whether top(x), never the maximum of nothing, is the largest along the axes of `op`, beside `x`.
+
+    Of more axes it would carry a NaN to where `op` alone has none.
+    """
     if not (top.keepdims or len(top.over(x.ndim)) == x.ndim) or not all(x.type.shape[a] for a in top.over(x.ndim)):
         return False
-    return set(op.axes) <= set(top.over(x.ndim))
+    return set(op.axes) == set(top.over(x.ndim))
 
 
 def same_axes(lse: LogSumExp, x: Variable) -> bool:

@@ -87,7 +87,7 @@ def elementwise_cases() -> Iterator[Case]:
             # Where a derivative is undefined, that by the other operands has a test of its own.
             differentiable=op.pull is not None and not any(isinstance(p, Undefined) for p in op.pull),
             # These cross 0 where they are not exact.
-            scale=1.0 if op.name in ("gammaln", "digamma", "logit", "sinc") else 0.0,
+            scale=1.0 if op.name in ("gammaln", "digamma", "logit", "sinc", "logaddexp", "logaddexp2") else 0.0,
             # Which zero is the larger one depends on the vector instructions that NumPy was built for.
             signed_zeros=op.name not in ("maximum", "minimum", "fmax", "fmin"),
             edges=_EDGES.get(op.name, "all"),
