@@ -15,7 +15,8 @@ from itertools import repeat
 from time import perf_counter
 
 START = perf_counter()
-sys.setrecursionlimit(1_000_000)
+if __name__ == "__main__":
+    sys.setrecursionlimit(1_000_000)
 
 
 def load(contender):
