@@ -194,6 +194,13 @@ def _arrays(case: Case, rule: Rule, rng: np.random.Generator) -> Iterator[list[A
             small = [p[~(np.abs(p) > _largest(p.dtype) / 4) | np.isinf(p)] for p in pools]
             usable = [p[np.isfinite(p)] for p in small] if finite else small
             yield [np.asarray(rng.choice(p, s), p.dtype) for p, s in zip(usable, ranked, strict=True)]
+        for _ in range(2):  # one NaN among plain numbers
+            plain = [
+                np.asarray(rng.normal(size=s)).astype(v.dtype) for v, s in zip(case.graph.inputs, ranked, strict=True)
+            ]
+            if plain[0].dtype.kind == "f":
+                plain[0][tuple(rng.integers(plain[0].shape))] = np.nan
+            yield plain
         if case.shape == (None, None):
             for empty in ((0, 4), (3, 0)):
                 yield [np.ones(empty[: v.ndim], v.dtype) for v in case.graph.inputs]
@@ -287,8 +294,11 @@ def _agree(rule: Rule, case: Case, arrays: Sequence[Array], old: Array, new: Arr
         return np.asarray(np.isnan(old) | np.isclose(old, new, rtol=rtol, atol=rtol))
     close = np.asarray(both_nan | np.isclose(old, new, rtol=rtol, atol=0))
     if case.rank == 2 and not all((np.abs(a.astype(float)) <= MOST).all() for a in arrays):
-        # One infinity, NaN or huge number decides a whole reduction: values stay if all of them had one.
-        return np.asarray(close | np.isclose(old, new, rtol=1000 * rtol, atol=rtol) | (not np.isfinite(old).all()))
+        near = np.isclose(old, new, rtol=1000 * rtol, atol=rtol)
+        if all((np.isnan(a) | (np.abs(a.astype(float)) <= MOST)).all() for a in arrays):
+            return np.asarray(both_nan | near)  # a NaN goes where it went, and nowhere else
+        # One infinity or huge number decides a whole reduction: values stay if all of them had one.
+        return np.asarray(close | near | (not np.isfinite(old).all()))
     return _no_further(case, arrays, old, new, close)
 
 

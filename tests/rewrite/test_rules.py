@@ -84,6 +84,8 @@ WRONG = [
          ops={"total": Sum}, make=lambda x, total: LogSumExp(total.over(x.ndim), total.keepdims)(x * 2)),
     Rule("softmax without its guard", ROUNDING, find=lambda x, total: exp(x) / total(exp(x)), ops={"total": Sum},
          make=lambda x, total: Softmax((1,))(x)),
+    Rule("softmax less a maximum of more axes", ROUNDING, find=lambda x, s: s(x - T.max(x)), ops={"s": Softmax},
+         make=lambda x, s: s(x), when=lambda x: None not in x.type.shape),
     Rule("domain, yet wrong everywhere", DOMAIN, find=lambda x, y: (x * y) / y, make=lambda x, y: x * y),
 ]  # fmt: skip
 
