@@ -18,6 +18,7 @@ from graphlab.control.ifelse import ifelse
 from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
 from graphlab.debug import questions
+from graphlab.debug.profile import Profiler
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.evaluate import evaluate
@@ -32,6 +33,7 @@ from graphlab.options import options, set_default, using
 from graphlab.random import RandomStream
 from graphlab.rewrite.pipeline import Mode, Pass, mode, optimize
 from graphlab.rewrite.rule import NodeRule, Rule
+from graphlab.runtime.hardware import machine
 from graphlab.runtime.memory import release_memory
 from graphlab.saving import pickling
 from graphlab.saving.files import load, save
@@ -68,6 +70,7 @@ operators.install()
 Variable.eval = evaluate  # type: ignore[method-assign, assignment]
 Variable.__repr__ = described  # type: ignore[method-assign, assignment]
 Function.debug = debug
+Function.profile = property(Profiler)
 questions.install()
 methods.install()
 pickling.install()
@@ -76,8 +79,8 @@ __all__ = [
     "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Print", "RandomStream", "Rule",
     "Session", "Shared",
     "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
-    "function", "ifelse", "inputs_of", "interpret", "latex", "load", "map", "maths", "mode", "name_scope", "optimize",
-    "options", "pp", "prefix", "reduce", "release_memory",
+    "function", "ifelse", "inputs_of", "interpret", "latex", "load", "machine", "map", "maths", "mode", "name_scope",
+    "optimize", "options", "pp", "prefix", "reduce", "release_memory",
     "save", "scan", "set_default", "shared", "symbolic", "until", "using",
     "vmap", "while_loop",
 ]  # fmt: skip

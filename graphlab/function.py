@@ -28,9 +28,9 @@ from graphlab.rewrite.pipeline import Mode
 from graphlab.rewrite.pipeline import mode as find_mode
 from graphlab.rewrite.trace import Trace
 from graphlab.rewrite.verdicts import Bisection, agree
-from graphlab.runtime.profile import Profile
 from graphlab.runtime.program import Callable as CallableBase
 from graphlab.runtime.program import Machine, StepFailed
+from graphlab.runtime.recording import Recording
 from graphlab.signature import (
     Structure,
     Updates,
@@ -114,6 +114,7 @@ class Function(CallableBase):  # type: ignore[misc]
     """
 
     trust_input: bool = False
+    profile: Any  # of debug/profile.py
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class Function(CallableBase):  # type: ignore[misc]
         self.origin: Origin | None = caller_origin()
         self._general: tuple[Lowered, Machine | None] | None = None
         self._assumes = True
-        self.profile: Profile | None = None
+        self.recorded: Recording | None = None
         checked = mode.name == "debug" or any(s.value is not None or s.strict for s in specs)
         if compiled.machine is not None and not checked:
             compiled.machine.bind(self, self._slow, structure.kind == "single", structure.form)
@@ -140,8 +141,8 @@ class Function(CallableBase):  # type: ignore[misc]
             self._bind_slow(self._slow)
 
     def start_profile(self) -> None:
-        """From now on time each step of each call, and keep the times in `profile`; what was there is forgotten."""
-        self.profile = Profile()
+        """From now on time each step of each call, and keep the times in `recorded`; what was there is forgotten."""
+        self.recorded = Recording()
         self._bind_slow(self._slow)
 
     # -- copying --
@@ -233,8 +234,8 @@ class Function(CallableBase):  # type: ignore[misc]
     def _called(self, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
         """The results of `machine`; where an assumption inside a loop or a branch fails, those of the general one."""
         try:
-            if self.profile is not None:
-                return self.profile.run(machine, arrays, [shared.cell for shared in self.updated])
+            if self.recorded is not None:
+                return self.recorded.run(machine, arrays, [shared.cell for shared in self.updated])
             return machine.call(arrays)
         except StepFailed as failure:
             if failure.kind != "assumption":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable as Function
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,15 @@ class SlowCallable:
 Callable: Any = native.NAMES.get("Callable", SlowCallable)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an array lies in memory: the address of its first element, its extents, its strides in bytes."""
+
+    address: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
 class Frame:
     """One run of a program that stops after every step. Values stay until `close`; no update takes effect."""
 
@@ -59,6 +68,19 @@ class Frame:
         """A copy of what `slot` holds; None if nothing was put there yet."""
         value: Array | None = self._frame.value(slot)
         return value
+
+    def layout(self, slot: int) -> Layout | None:
+        """Where what `slot` holds lies; None if nothing was put there yet."""
+        found = self._frame.layout(slot)
+        return None if found is None else Layout(*found)
+
+    def time_steps(self) -> tuple[float, ...]:
+        """Run all steps from the first on, which release as a plain call does; the seconds that each took.
+
+        Afterwards only `close` makes sense. StepFailed, or what a host function raised.
+        """
+        seconds: tuple[float, ...] = self._frame.time_steps()
+        return seconds
 
     def close(self) -> None:
         """Give up all values."""
@@ -185,4 +207,4 @@ def _opened(built: Built, facts: dict[str, Any]) -> Any:
     return native.NAMES["Code"](path=str(built.path), **facts)
 
 
-__all__ = ["Array", "Callable", "Cell", "Frame", "Machine", "StepFailed", "available"]
+__all__ = ["Array", "Callable", "Cell", "Frame", "Layout", "Machine", "StepFailed", "available"]

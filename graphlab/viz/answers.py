@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
 from graphlab.function import Function
@@ -14,10 +15,10 @@ from graphlab.viz.views import Views
 class Answers:
     """What the explorer in the browser may ask of Python, checked: whatever it sends, nothing breaks."""
 
-    def __init__(self, function: Function, session: Session | None = None) -> None:
+    def __init__(self, function: Function, session: Session | None = None, profile: Profile | None = None) -> None:
         self.function, self.session = function, session
         self.recorder = Recorder(function)
-        self.trace = self.recorder.trace(session, False)
+        self.trace = self.recorder.trace(session, False, profile)
         self.trace["values"] = {}  # they are asked for one by one
         self.views = Views(self.trace)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
 from graphlab.function import Function
 from graphlab.graph.node import Variable
@@ -23,14 +24,17 @@ def install() -> None:
     Function.explore, Function.report = explore, report
 
 
-def explore(function: Function, session: Session | None = None, view: str = "graph") -> Any:
+def explore(
+    function: Function, session: Session | None = None, view: str = "graph", profile: Profile | None = None
+) -> Any:
     """An explorer of the function for a notebook: its graphs, its rewrites, its C; the steps of a `session`.
 
-    `view` is "graph", "rewrites", "step", "code" or "nodes"; ValueError otherwise.
+    `view` is "graph", "rewrites", "step", "code", "nodes" or, with a `profile` from `f.profile(...)`, "profile";
+    ValueError otherwise.
     """
     from graphlab.viz import widget
 
-    return widget.explore(function, session, view)
+    return widget.explore(function, session, view, profile)
 
 
 def report(
@@ -38,15 +42,17 @@ def report(
     path: str | os.PathLike[str],
     args: Sequence[Any] | Mapping[str, Any] | None = None,
     show: str = "side-by-side",
+    include: Sequence[str] = (),
 ) -> Path:
     """Write what there is to see to `path`, whose ending says what: .svg, .html, .json or .dot; the path.
 
     `args`, the arguments of a call, are run step by step and the page then holds their values. `show`
-    chooses the graphs of an .svg or .dot: "before", "after", "difference" or "side-by-side".
+    chooses the graphs of an .svg or .dot: "before", "after", "difference" or "side-by-side". `include=("profile",)`
+    adds where the time of that call goes.
     """
     from graphlab.viz import report as reports
 
-    return reports.report(function, path, args, show)
+    return reports.report(function, path, args, show, include)
 
 
 def variable_bundle(variable: Variable, include: Any = None, exclude: Any = None) -> dict[str, str]:

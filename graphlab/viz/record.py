@@ -25,6 +25,7 @@ from graphlab.viz.twins import Node, node_of, nodes_of, twins
 from graphlab.viz.values import summary
 
 if TYPE_CHECKING:
+    from graphlab.debug.profile import Profile
     from graphlab.debug.session import Session
 
 FORMAT, VERSION = "graphlab-trace", 1
@@ -78,9 +79,14 @@ class Expression:
         return Events(self.graph)
 
 
-def record(function: Subject, session: Session | None = None, *, include_times: bool = False) -> Trace:
-    """Everything there is to see of `function`; with a `session` its steps, and at its end the values too."""
-    return Recorder(function).trace(session, include_times)
+def record(
+    function: Subject, session: Session | None = None, *, include_times: bool = False, profile: Profile | None = None
+) -> Trace:
+    """Everything there is to see of `function`; with a `session` its steps, and at its end the values too.
+
+    A `profile` of the function comes with its times.
+    """
+    return Recorder(function).trace(session, include_times, profile)
 
 
 class Recorder:
@@ -102,10 +108,12 @@ class Recorder:
             self.ids.setdefault(node, f"n{len(self.ids)}")
         self.nodes = {name: node for node, name in self.ids.items()}
 
-    def trace(self, session: Session | None, include_times: bool) -> Trace:
+    def trace(self, session: Session | None, include_times: bool, profile: Profile | None = None) -> Trace:
         """The whole trace."""
         f = self.function
+        profiled = {} if profile is None else {"profile": self.profile(profile)}
         return {
+            **profiled,
             "format": FORMAT,
             "version": VERSION,
             "made_by": {name: _version(name) for name in ("graphlab", "numpy")},
@@ -257,6 +265,17 @@ class Recorder:
             }
             for step in session.steps
         ]
+
+    def profile(self, profile: Profile) -> dict[str, Any]:
+        """The table of a profile, the dearest step first, with the nodes of each."""
+        rows = profile.sorted()
+        return {
+            "headline": profile.headline(),
+            "cells": [list(texts) for texts in profile.cells()],
+            "shares": [row.share for row in rows],
+            "nodes": [self.names(row.nodes) for row in rows],
+            "rows": profile.data()["rows"],
+        }
 
     def values(self, session: Session) -> dict[str, list[dict[str, Any]]]:
         """What every node of both graphs gave in a finished run."""

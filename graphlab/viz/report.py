@@ -19,6 +19,7 @@ from graphlab.viz.record import record
 from graphlab.viz.views import SHOWS, VIEWS, Views
 
 FORMATS = (".svg", ".html", ".json", ".dot")
+INCLUDES = ("profile",)
 REWRITES = 200  # a page holds the pictures of no more rewrites
 
 
@@ -28,13 +29,15 @@ def report(
     path: str | os.PathLike[str],
     args: Sequence[Any] | Mapping[str, Any] | None = None,
     show: str = "side-by-side",
+    include: Sequence[str] = (),
 ) -> Path:
     """Write what there is to see of `function` to `path`, whose ending says what: .svg, .html, .json or .dot.
 
     `args`, the arguments of a call (a sequence, or a mapping by name), are run step by step, and the
     page then holds their values: without it, none. `show` chooses the graphs of an .svg or .dot:
     "before", "after", "difference" or "side-by-side". Files name no path, user, host or time, and the
-    same function gives the same bytes. Returns the path; GraphValueError for an unknown ending or `show`.
+    same function gives the same bytes - unless `include` has "profile", which times a call on `args` and adds the
+    table. Returns the path; GraphValueError for an unknown ending, `show` or `include`, or a profile without `args`.
     """
     target = Path(path)
     if target.suffix not in FORMATS or show not in SHOWS:
@@ -44,16 +47,25 @@ def report(
             origin=caller_origin(),
             hint=f"{', '.join(FORMATS)}; {', '.join(SHOWS)}",
         )
-    target.write_text(contents(traced(function, args), target.suffix, show), encoding="utf-8", newline="\n")
+    if unknown := [what for what in include if what not in INCLUDES]:
+        raise GraphValueError(f"report: include={unknown[0]!r} is unknown", origin=caller_origin(),
+                              hint=f"include is a sequence of: {', '.join(INCLUDES)}")  # fmt: skip
+    if include and args is None:
+        raise GraphValueError("report: a profile needs a call", origin=caller_origin(), hint="pass its args=[...]")
+    target.write_text(contents(traced(function, args, include), target.suffix, show), encoding="utf-8", newline="\n")
     return target
 
 
-def traced(function: Function, args: Sequence[Any] | Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The trace of `function`, with the values of a run on `args` if they are given."""
+def traced(
+    function: Function, args: Sequence[Any] | Mapping[str, Any] | None = None, include: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The trace of `function`, with the values of a run on `args` if they are given, and a profile of it."""
     if args is None:
         return record(function)
-    session = function.debug(**args) if isinstance(args, Mapping) else function.debug(*args)
-    return record(function, session.finish())
+    given, named = ((), args) if isinstance(args, Mapping) else (args, {})
+    session = function.debug(*given, **named)
+    profile = function.profile(*given, **named) if "profile" in include else None
+    return record(function, session.finish(), profile=profile)
 
 
 def contents(trace: dict[str, Any], suffix: str, show: str = "side-by-side") -> str:

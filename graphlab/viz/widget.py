@@ -7,6 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
 from graphlab.function import Function
 from graphlab.viz import bundle
@@ -17,14 +18,17 @@ from graphlab.viz.views import still
 TABS = ("graph", "rewrites", "step", "code", "nodes")
 
 
-def explore(function: Function, session: Session | None = None, view: str = "graph") -> Explorer:
+def explore(
+    function: Function, session: Session | None = None, view: str = "graph", profile: Profile | None = None
+) -> Explorer:
     """An explorer of `function` for a notebook, opened at `view`; with a `session` it steps through that run.
 
-    `view` is "graph", "rewrites", "step", "code" or "nodes"; ValueError otherwise.
+    `view` is "graph", "rewrites", "step", "code", "nodes" or, with a `profile`, "profile"; ValueError otherwise.
     """
-    if view not in TABS:
-        raise ValueError(f"view={view!r}: expected one of {', '.join(TABS)}")
-    return Explorer(Answers(function, session), view)
+    tabs = TABS if profile is None else (*TABS, "profile")
+    if view not in tabs:
+        raise ValueError(f"view={view!r}: expected one of {', '.join(tabs)}")
+    return Explorer(Answers(function, session, profile), view)
 
 
 class Explorer(anywidget.AnyWidget):

@@ -127,6 +127,18 @@ def test_the_keyboard_reaches_everything(visit, cubic, tmp_path) -> None:
     expect(page.get_by_test_id("gl-table").locator("tbody tr:visible")).to_have_count(1)
 
 
+def test_a_profile_is_a_panel_whose_rows_lead_to_their_nodes(visit, training, batch, tmp_path) -> None:
+    page = opened(visit, training.report(tmp_path / "t.html", args=batch, include=("profile",)))
+    page.get_by_test_id("gl-tab-profile").click()
+    rows = page.get_by_test_id("gl-profile").locator("tbody tr")
+    expect(rows).to_have_count(len(training.lowered.program.steps))
+    row = rows.filter(has_text="matmul").first
+    row.click()
+    expect(row).to_have_class(re.compile("is-focus"))
+    plain = opened(visit, training.report(tmp_path / "p.html", args=batch))
+    expect(plain.get_by_test_id("gl-tab-profile")).to_have_count(0)
+
+
 def test_hostile_names_stay_text(visit, tmp_path) -> None:
     xs = [T.dvector(name) for name in HOSTILE]
     total = sum(xs[1:], xs[0])

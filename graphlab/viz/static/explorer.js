@@ -7,15 +7,18 @@ import { rewritesPanel } from "./rewrites.js";
 import { stepperPanel } from "./stepper.js";
 import { codePanel } from "./code.js";
 import { tablePanel } from "./table.js";
+import { profilePanel } from "./profile.js";
 import { inspectorPanel } from "./inspector.js";
 
-const TABS = [["graph", "Graph"], ["rewrites", "Rewrites"], ["step", "Step"], ["code", "Code"], ["nodes", "Nodes"]];
-const HELP = "n p: step · [ ]: rewrite · arrows: walk the graph · 1–5: panels · d: difference · f: fit · /: search · Esc: leave";
+const PANELS = [["graph", "Graph"], ["rewrites", "Rewrites"], ["step", "Step"], ["code", "Code"], ["nodes", "Nodes"], ["profile", "Profile"]];
+const HELP = "n p: step · [ ]: rewrite · arrows: walk the graph · 1–6: panels · d: difference · f: fit · /: search · Esc: leave";
 
 export function render({ model, el }) {
   const store = createStore(model), { trace } = store;
   const graph = graphPanel(store), inspector = inspectorPanel(store);
   const panels = { rewrites: rewritesPanel(store), step: stepperPanel(store), code: codePanel(store), nodes: tablePanel(store) };
+  if (trace.profile) panels.profile = profilePanel(store);
+  const TABS = PANELS.filter(([name]) => name !== "profile" || trace.profile);
   const count = { rewrites: trace.rewrites.length, step: trace.steps.length };
   const tabs = TABS.map(([name, text]) => h("button", {
     type: "button", role: "tab", "data-view": name, "data-testid": `gl-tab-${name}`, onclick: () => store.set("view", name),

@@ -1,4 +1,4 @@
-"""Where the time of a function goes: its calls run step by step, and each step is timed."""
+"""Calls that are recorded: they run step by step, and each step is timed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from graphlab.runtime.program import Array, Cell, Machine
 
 
 @dataclass
-class Profile:
+class Recording:
     """How often a function was called, and how many seconds each step of its program took in all.
 
-    A profiled call keeps every intermediate array until its end and copies its results, so it needs more
-    memory and is slower than a plain one; the times of the steps are those of a plain one.
+    A recorded call keeps every intermediate array until its end and copies its results, so it needs more
+    memory and is slower than a plain one.
     """
 
     calls: int = 0
