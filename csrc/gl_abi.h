@@ -94,6 +94,19 @@ typedef struct gl_loop {
   const int32_t *stacks;   /* n_stacks times: collected values, the value of this turn, how many are kept */
 } gl_loop;
 
+/* A loop over single elements that is one kernel: see loops/ir.py, Turns. Slots; -1: there is none. */
+typedef struct gl_turns {
+  int32_t n_stacks, n_carried, n_sequences, n_constants;
+  int32_t until; /* whether a turn may end the loop */
+  int32_t turns, made;
+  const int32_t *stacks;  /* n_stacks pairs: collected values, how many are kept */
+  const int32_t *carried; /* n_carried times: start, how many past values, final */
+  const int32_t *sequences, *constants;
+} gl_turns;
+
+/* A generated kernel, on the extents of its nest, the byte strides of its operands along it, and where they begin. */
+typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *const *data);
+
 /* Every function of the runtime that a step may call has this form; 0 is success. */
 typedef int (*gl_function)(gl_frame *frame, const int32_t *slots, const int64_t *params);
 
@@ -145,6 +158,8 @@ typedef struct gl_api {
   int (*loop_keep)(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
   /* What remains after `made` turns. */
   int (*loop_end)(gl_frame *frame, const gl_loop *loop, int64_t made);
+  /* All turns of such a loop, its operands being stacks, past values, (what an `until` says), sequences, constants. */
+  int (*turns)(gl_frame *frame, const gl_turns *loop, gl_kernel kernel);
   /* out, in, index inputs...: a copy of the part that a key with index arrays selects; the axis of out before
    * which the axes of the arrays stand, how many these are, then as for index, where an entry may also be 3
    * and a dtype: the next input, an array of integers */

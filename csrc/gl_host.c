@@ -248,6 +248,7 @@ const gl_api gl_python_api = {
     .loop_turn = gl_loop_turn,
     .loop_keep = gl_loop_keep,
     .loop_end = gl_loop_end,
+    .turns = gl_run_turns,
     .gather = gl_gather,
     .scatter = gl_scatter,
     .arg_extreme = gl_arg_extreme,

@@ -66,8 +66,9 @@ int gl_loop_begin(gl_frame *frame, const gl_loop *loop, int64_t *turns)
 }
 
 /* A loop may take long, or never end: from time to time the user is asked. */
-static int stopped(gl_call *call)
+int gl_stopped(gl_frame *frame)
 {
+  gl_call *call = gl_call_of(frame);
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   const int64_t ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -75,13 +76,14 @@ static int stopped(gl_call *call)
     return 0;
   const int first = call->asked == 0;
   call->asked = ms;
-  return !first && call->hooks->interrupted(call);
+  return !first && call->hooks->interrupted(call) ? gl_fail(frame, GL_ERROR_HOST, -1) : 0;
 }
 
 int gl_loop_turn(gl_frame *frame, const gl_loop *loop, int64_t t)
 {
-  if (stopped(gl_call_of(frame)))
-    return gl_fail(frame, GL_ERROR_HOST, -1);
+  int failed = gl_stopped(frame);
+  if (failed)
+    return failed;
   for (int32_t k = 0; k < loop->n_elements; k++)
     row(frame, loop->elements[2 * k + 1], loop->elements[2 * k], t);
   return 0;

@@ -68,6 +68,8 @@ int gl_record(gl_frame *frame, int32_t kind, int32_t n_details, const int64_t *d
 int gl_scratch(gl_frame *frame, int64_t bytes, char **memory);
 /* Put a fresh C-contiguous array of `shape` in the slot. */
 int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape);
+/* Whether the user wants the run to stop, asked from time to time: then the error is recorded. */
+int gl_stopped(gl_frame *frame);
 /* Make the slot share the block of `source`, with the same data; the caller sets shape and strides. */
 gl_array *gl_view(gl_frame *frame, int32_t slot, int32_t source);
 /* A block for a Python object, one reference to which passes to the block; NULL if there is no memory. */
@@ -115,6 +117,7 @@ int gl_loop_begin(gl_frame *frame, const gl_loop *loop, int64_t *turns);
 int gl_loop_turn(gl_frame *frame, const gl_loop *loop, int64_t t);
 int gl_loop_keep(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
 int gl_loop_end(gl_frame *frame, const gl_loop *loop, int64_t made);
+int gl_run_turns(gl_frame *frame, const gl_turns *loop, gl_kernel kernel);
 int gl_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_fold_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params);

@@ -22,7 +22,7 @@ from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import Names, maths
 from graphlab.graph.walk import leaves, toposort
 from graphlab.interpret import interpret, leaf_value, run_node
-from graphlab.loops.ir import Branch, HostCall, Loop, LoopCall, RuntimeCall, SameExtents, Step
+from graphlab.loops.ir import Branch, HostCall, Loop, LoopCall, RuntimeCall, SameExtents, Step, Turns
 from graphlab.lower import Lowered
 from graphlab.runtime.program import StepFailed
 
@@ -61,7 +61,7 @@ def _kind(step: Step) -> str:
             return "host"
         case SameExtents():
             return "check"
-        case Loop():
+        case Loop() | Turns():
             return "loop"
         case Branch():
             return "branch"
@@ -93,6 +93,9 @@ def _written(step: Step) -> tuple[int, ...]:
         case Loop(stacks=stacks, carried=carried, made=made):
             finals = [c.final for c in carried]
             return (*(stack for stack, *_ in stacks), *(slot for slot in (*finals, made) if slot is not None))
+        case Turns(stacks=rows, carried=values, made=made):
+            slots = (*(slot for slot, _ in rows), *(final for _, _, final in values), made)
+            return tuple(slot for slot in slots if slot is not None)
         case Branch(results=results):
             return tuple(out for out, _, _ in results)
     raise TypeError(type(step.action).__name__)

@@ -313,6 +313,28 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """A Loop over single elements that is one kernel: what is carried on is in local variables of it.
+
+    `carried`: for each such value the slot of its start, how many past values there are, and the slot of the last
+    ones, if they are wanted; `stacks` as in a Loop; `until`: whether a turn may end the loop, `made` gets the number
+    of turns. The kernel runs n0 turns, as many as it is told. Its outputs are an element of each stack; its inputs
+    the past values, which it leaves as the next turns need them, then (if `until`) where to put whether the loop
+    ended and after how many turns, an element of each sequence, and the constants. `nodes` are the kernel's.
+    """
+
+    kernel: Kernel
+    turns: int
+    stacks: tuple[tuple[int, int | None], ...]
+    carried: tuple[tuple[int, int, int | None], ...]
+    sequences: tuple[int, ...]
+    constants: tuple[int, ...]
+    nodes: Nodes = ()
+    until: bool = False
+    made: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """Run `then` if the slot `condition` holds, else `otherwise`.
 
@@ -325,7 +347,7 @@ class Branch:
     results: tuple[tuple[int, int, int], ...]
 
 
-Action = LoopCall | RuntimeCall | HostCall | SameExtents | Loop | Branch
+Action = LoopCall | RuntimeCall | HostCall | SameExtents | Loop | Turns | Branch
 
 
 @dataclass(frozen=True, slots=True)

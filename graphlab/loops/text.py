@@ -35,6 +35,7 @@ from graphlab.loops.ir import (
     Step,
     Stmt,
     Store,
+    Turns,
 )
 
 # ---- expressions ---------------------------------------------------------------------------------
@@ -181,6 +182,9 @@ def function_lines(function: Function) -> Iterator[str]:
     yield f"    return {expression(function.result)}"
 
 
+_KEPT: dict[int | None, str] = {None: "all", 1: "the last one"}
+
+
 def action_text(name: str, action: Action) -> str:
     """What a step does, as text."""
     match action:
@@ -198,9 +202,22 @@ def action_text(name: str, action: Action) -> str:
             return f"{name}: equal are the extents of {'; '.join(shown)}"
         case Loop():
             return "\n".join([f"{name}: {loop_head(action)}", *block_lines(action.body)])
+        case Turns(kernel):
+            first = f"{name}: {turns_head(action)}"
+            return "\n".join([first, *kernel_lines(kernel)] if kernel.name == name else [f"{first}, as {kernel.name}"])
         case Branch(condition, then, otherwise, results):
             head = f"{name}: if [{condition}] -> {[list(r) for r in results]}"
             return "\n".join([head, *block_lines(then), "else", *block_lines(otherwise)])
+
+
+def turns_head(loop: Turns) -> str:
+    """What a loop that is one kernel reads, carries on and collects, as text."""
+    parts = [f"for [{loop.turns}] turns of elements from {[*loop.sequences]} with {[*loop.constants]}"]
+    for start, depth, final in loop.carried:
+        last = "" if final is None else f", the last to [{final}]"
+        parts.append(f"carried from [{start}]{f' ({depth} values)' if depth > 1 else ''}{last}")
+    parts += [f"collected in [{stack}], {_KEPT.get(rows, f'the last {rows}')}" for stack, rows in loop.stacks]
+    return "; ".join([*parts, "until"] if loop.until else parts)
 
 
 def loop_head(loop: Loop) -> str:
@@ -208,8 +225,7 @@ def loop_head(loop: Loop) -> str:
     parts = [f"for [{loop.turns}] turns"]
     parts += [f"[{element}] from [{sequence}]" for sequence, element in loop.elements]
     parts += [f"{list(c.past)} = [{c.new}] from [{c.start}]" for c in loop.carried]
-    kept = {None: "all", 1: "the last one"}
-    parts += [f"[{s}] of [{value}], {kept.get(n, f'the last {n}')}" for s, value, n in loop.stacks]
+    parts += [f"[{s}] of [{value}], {_KEPT.get(n, f'the last {n}')}" for s, value, n in loop.stacks]
     if loop.until is not None:
         parts.append(f"until [{loop.until}]")
     return "; ".join(parts)

@@ -16,16 +16,20 @@ from graphlab.loops.ir import (
     For,
     Formula,
     If,
+    Kernel,
     Let,
     Literal,
     Load,
     Loop,
+    LoopCall,
     Name,
+    Nodes,
     Pointer,
     Return,
     Step,
     Stmt,
     Store,
+    Turns,
 )
 
 
@@ -145,6 +149,17 @@ def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...
         _add_names(statement, needed)
         kept.append(statement)
     return tuple(reversed(kept))
+
+
+def kernel_of(step: Step) -> tuple[Kernel, Nodes] | None:
+    """The kernel that `step` runs, and the numbers of its applications; None if it runs none."""
+    match step.action:
+        case LoopCall(kernel):
+            return kernel, step.nodes
+        case Turns(kernel, nodes=nodes):
+            return kernel, nodes
+        case _:
+            return None
 
 
 def blocks(step: Step) -> tuple[tuple[Step, ...], ...]:

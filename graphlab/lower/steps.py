@@ -23,6 +23,7 @@ from graphlab.loops.ir import (
     RuntimeCall,
     SameExtents,
     Step,
+    Turns,
 )
 from graphlab.loops.walk import without_unused
 from graphlab.lower.assume import Equal, assume, declared, relied_on
@@ -33,6 +34,7 @@ from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
 from graphlab.lower.reductions import Rule
 from graphlab.lower.rows import row_kernel
+from graphlab.lower.turns import REASON, TurnsKernel, unit_of_turns
 from graphlab.ops.lowering import Choose, Lowering, Recurrence, Repeat, Runtime
 
 Array = np.ndarray[Any, Any]
@@ -145,18 +147,22 @@ class _Block:
     def kernel(self, unit: Unit) -> None:
         """Generated loops."""
         frame, slots = frame_of(unit, self.meanings), self.memory.slots
-        name = f"kernel_{len(self.program.kernels)}"
+        name = self.kernel_name(unit, unit.reason)
         rules = self.program.rules
         body, functions, scratch = row_kernel(frame, rules) if frame.space.reduce else (pointwise_body(frame), (), 0)
-        where = len((self.program.whole or self).steps)
-        self.program.kernels.append(KernelInfo(name, where, unit.nodes, unit.inputs, unit.outputs, unit.reason))
         title = ", ".join(node.op.name for node in unit.nodes)
         kernel = self.program.same(Kernel(name, frame.nest(), without_unused(body), title, functions, scratch))
         outputs, inputs = (tuple(slots[v] for v in some) for some in (unit.outputs, unit.inputs))
         self.step(name, LoopCall(kernel, outputs, inputs), unit.nodes)
 
     def loop(self, node: Apply, meaning: Repeat, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
-        """A step that repeats others."""
+        """A step that repeats others, or a kernel that is the whole loop."""
+        nodes = toposort(meaning.body.outputs, meaning.body.inputs)
+        means = lowerings(nodes)
+        unit = unit_of_turns(meaning, nodes, means)
+        if unit is not None:
+            self.turns(node, meaning, unit, means, inputs, outputs)
+            return
         body, table = meaning.body, self.program.table
         starts = 1 + meaning.sequences
         constants = starts + len(meaning.recurrences)
@@ -186,6 +192,44 @@ class _Block:
         )  # fmt: skip
         self.step(node.op.name, action, (node,), (*own, *block.memory.kept))
 
+    def turns(
+        self,
+        node: Apply,
+        meaning: Repeat,
+        unit: Unit,
+        means: Mapping[Apply, Lowering],
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
+        """A kernel that is a whole loop, `unit` being all of its body."""
+        number = self.program.number
+        number.update({inside: k for k, inside in enumerate(unit.nodes, len(number))})
+        made = TurnsKernel(meaning, unit, means)
+        name = self.kernel_name(unit, REASON)
+        title = ", ".join(inside.op.name for inside in unit.nodes)
+        kernel = self.program.same(Kernel(name, made.nest, made.body(), title))
+        starts, results = 1 + meaning.sequences, iter(outputs)
+        constants = starts + len(meaning.recurrences)
+        keep = iter(meaning.keep)
+        stacks = [(next(results), next(keep)) for r in meaning.recurrences if r.traced]
+        carried = tuple(
+            (start, r.depth, next(results) if r.final else None)
+            for r, start in zip(meaning.recurrences, inputs[starts:constants], strict=True)
+        )
+        stacks += [(next(results), next(keep)) for _ in range(meaning.maps)]
+        action = Turns(
+            kernel, inputs[0], tuple(stacks), carried, inputs[1:starts], inputs[constants:],
+            tuple(number[inside] for inside in unit.nodes), meaning.until, next(results, None),
+        )  # fmt: skip
+        self.step(name, action, (node,))
+
+    def kernel_name(self, unit: Unit, reason: str) -> str:
+        """The name of a new kernel, which is noted."""
+        name = f"kernel_{len(self.program.kernels)}"
+        where = len((self.program.whole or self).steps)
+        self.program.kernels.append(KernelInfo(name, where, unit.nodes, unit.inputs, unit.outputs, reason))
+        return name
+
     def past(self, r: Recurrence, formal: Iterator[Variable], given: dict[Variable, int]) -> tuple[int, ...]:
         """The slots of a recurrence's past values, the youngest first; those that the body reads go into `given`."""
         taps = dict(zip(r.lags, formal, strict=False))
@@ -213,7 +257,7 @@ class _Block:
 
     def step(self, kind: str, action: Action, nodes: tuple[Apply, ...], inside: Sequence[int] = ()) -> None:
         """Append a step; `inside`: the slots of steps inside it that are still full after it."""
-        name = kind if isinstance(action, LoopCall) else self.program.name(kind)
+        name = kind if isinstance(action, LoopCall | Turns) else self.program.name(kind)
         release = (*self.memory.release[self.units], *inside)
         self.units += 1
         self.steps.append(Step(name, action, release, tuple(self.program.number[n] for n in nodes)))

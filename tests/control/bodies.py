@@ -25,16 +25,17 @@ class Loop:
     constants: int
     turns: int
     backwards: bool
+    shape: tuple[int, ...] = (3,)
 
     def values(self, seed: int) -> list[np.ndarray]:
-        """Sequences, starts and constants to run it on: vectors of three elements."""
+        """Sequences, starts and constants to run it on: arrays of `shape`, unless they are stacks of several."""
         rng = np.random.default_rng(seed)
-        made = [rng.normal(size=(self.length(taps), 3)) for taps in self.taps]
+        made = [rng.normal(size=(self.length(taps), *self.shape)) for taps in self.taps]
         for lags in self.lags:
             if lags is not None:
                 depth = max(lags)
-                made.append(rng.normal(size=(3,) if depth == 1 else (depth, 3)))
-        return made + [rng.normal(size=3) for _ in range(self.constants)]
+                made.append(np.asarray(rng.normal(size=self.shape if depth == 1 else (depth, *self.shape))))
+        return made + [np.asarray(rng.normal(size=self.shape)) for _ in range(self.constants)]
 
     def length(self, taps: Sequence[int]) -> int:
         """How long a sequence must be."""
@@ -84,8 +85,8 @@ class Loop:
         return [T.stack([row[k] for row in rows]) for k in range(len(self.lags))]
 
 
-def random_loop(seed: int) -> Loop:
-    """A loop whose body is a random smooth expression, with random taps."""
+def random_loop(seed: int, single: bool = False) -> Loop:
+    """A loop whose body is a random smooth expression, with random taps; `single`: of single elements."""
     rng = random.Random(seed)
     taps = tuple(tuple(rng.sample([-1, 0, 1], rng.choice([1, 1, 2]))) for _ in range(rng.randint(0, 2)))
     choices = [(1,), (1,), (2,), (1, 2), (1, 3), None]
@@ -95,15 +96,18 @@ def random_loop(seed: int) -> Loop:
 
     def fn(*values: Variable) -> list[Variable]:
         plan = random.Random(plan_seed)
-        pool = list(values) or [T.constant(np.array([0.3, -0.2, 0.9]))]
+        pool = list(values) or [T.constant(np.array(0.3) if single else np.array([0.3, -0.2, 0.9]))]
         for _ in range(plan.randint(2, 7)):
             a, b = plan.choice(pool), plan.choice(pool)
-            pool.append(plan.choice(OPERATIONS)(a, b))
+            pool.append(plan.choice(OPERATIONS[:ELEMENTWISE] if single else OPERATIONS)(a, b))
         made = [plan.choice(pool[-4:]) for _ in lags]
         return [v if plan.random() < 0.8 else plan.choice(pool) for v in made]
 
-    return Loop(fn, taps, lags, constants, rng.choice([0, 1, 1, 2, 3, 5]), rng.random() < 0.3)
+    turns = rng.choice([0, 1, 5, 6, 7] if single else [0, 1, 1, 2, 3, 5])
+    return Loop(fn, taps, lags, constants, turns, rng.random() < 0.3, () if single else (3,))
 
+
+ELEMENTWISE = 6  # so many of them
 
 OPERATIONS: list[Callable[[Variable, Variable], Variable]] = [
     lambda a, b: T.tanh(a + b),
@@ -111,8 +115,8 @@ OPERATIONS: list[Callable[[Variable, Variable], Variable]] = [
     lambda a, b: a - 0.5 * b,
     lambda a, b: a * T.sigmoid(b),
     lambda a, b: T.exp(-(a**2)) + b * 0.1,
-    lambda a, b: a.sum() * 0.2 + b * 0.5,
     lambda a, b: T.maximum(a, b) * 0.7,
+    lambda a, b: a.sum() * 0.2 + b * 0.5,
     lambda a, b: T.dot(a, b) * 0.1 + a[::-1],
     lambda a, b: T.concatenate([a[1:], b[:1]]),
 ]

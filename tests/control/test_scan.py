@@ -46,8 +46,8 @@ def test_taps_of_outputs() -> None:
 
 
 def test_the_loop_is_a_step_of_the_same_program() -> None:
-    x = T.dvector("x")
-    s, _ = graphlab.scan(lambda x_t, s: T.tanh(s) + x_t, x, 0.0)
+    x = T.dmatrix("x")
+    s, _ = graphlab.scan(lambda x_t, s: T.tanh(s) + x_t, x, T.zeros(2))
     f = graphlab.function([x], s)
     (step,) = [step for step in f.lowered.program.steps if isinstance(step.action, Loop)]
     assert [inner.name for inner in step.action.body] == ["kernel_0"]
