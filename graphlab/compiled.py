@@ -15,6 +15,7 @@ from graphlab.lower import Lowered, lower
 from graphlab.rewrite.pipeline import Mode, optimize
 from graphlab.rewrite.trace import Trace
 from graphlab.runtime.program import Machine
+from graphlab.runtime.progress import shown, stage
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,15 @@ class Compiled:
 def compile_graph(graph: Graph, mode: Mode, updated: Sequence[Shared] = ()) -> Compiled:
     """Rewrite, lower, print and build `graph`; the last outputs are the new values of `updated`."""
     events: list[Event] = []
-    with listen(events.append):
+    with shown(), listen(events.append):
+        stage("optimise")
         optimized = optimize(graph, mode)
         if not mode.compiles:
             return Compiled(optimized, Trace(graph, tuple(events)))
+        stage("lower")
         lowered = lower(optimized)
         source = emit(lowered.program)
+        stage("C compiler")
         machine = build(lowered, source, updated)
         return Compiled(optimized, Trace(graph, tuple(events)), lowered, source, machine)
 

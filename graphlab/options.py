@@ -32,7 +32,8 @@ class Options:
     `floatX` is the dtype of `T.matrix` and friends; `cc` the C compiler as an argument list
     (environment: GRAPHLAB_CC); `cc_timeout` its time limit in seconds (GRAPHLAB_CC_TIMEOUT);
     `cache_dir` where built code is kept (GRAPHLAB_CACHE_DIR); `cache_bytes` its size bound;
-    `mode` the default mode of `graphlab.function`, a name or a Mode.
+    `mode` the default mode of `graphlab.function`, a name or a Mode; `progress` whether compiling that takes longer
+    than a second shows a bar, on a terminal or in a notebook (GRAPHLAB_PROGRESS=0: no).
     """
 
     floatX: str = "float64"
@@ -41,6 +42,7 @@ class Options:
     cc_timeout: float = field(default_factory=lambda: float(os.environ.get("GRAPHLAB_CC_TIMEOUT", "120")))
     cache_dir: Path = field(default_factory=_default_cache)
     cache_bytes: int = 1 << 30
+    progress: bool = field(default_factory=lambda: os.environ.get("GRAPHLAB_PROGRESS", "1") != "0")
 
 
 _current: ContextVar[Options | None] = ContextVar("graphlab_options", default=None)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from graphlab.errors import CompilerError
+from graphlab.runtime import progress
 
 INSTALL_HINT = "install one (Debian, Ubuntu: apt install gcc), or name yours in GRAPHLAB_CC"
 
@@ -133,7 +134,7 @@ def _run(command: tuple[str, ...], source: bytes, folder: Path, timeout: float) 
             start_new_session=True, env={**os.environ, "TMPDIR": str(folder), "LC_ALL": "C"},
         )  # fmt: skip
         try:
-            _, remarks = process.communicate(source, timeout)
+            _, remarks = progress.communicate(process, source, timeout)
         except BaseException as error:
             _end(process)
             if isinstance(error, subprocess.TimeoutExpired):
