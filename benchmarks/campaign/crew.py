@@ -141,17 +141,25 @@ def run(seed: int, graphs: int, rules: Sequence[Planted], jobs: int, shrink: int
             report = working[ready].received()
             if report is not None:
                 total.add(report)
-                print(*report.failures, sep="\n", end="\n" if report.failures else "", flush=True)
+                tell(report)
         for at, worker in list(working.items()):
             left, failure = worker.left()
             if failure is not None:
-                total.add(Report(1, failures=[failure]))
+                lost = Report(1, failures=[failure])
+                total.add(lost)
+                tell(lost)
             if left is not None:
                 del working[at]
                 batches += [left] if left else []
                 rate = total.graphs / (time.monotonic() - began)
                 print(f"{total.graphs} graphs, {len(total.failures)} failures, {rate:.1f} a second", flush=True)
     return total
+
+
+def tell(report: Report) -> None:
+    """Print the failures at once: a run takes long."""
+    for failure in report.failures:
+        print(failure, flush=True)
 
 
 @dataclass
