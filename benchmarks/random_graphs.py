@@ -32,8 +32,10 @@ dtype and shape must agree, and of each element of each output:
 4. Where a rule of class `rounding` fired, the naive form may have broken down on the way. So an element that is not
    within 2 is compared with the graph as written computed in long double, whose exponents reach 1e4932: it must be
    that, and counts as repaired. Where that overflows as well, or has no sum or product because of an infinity
-   (inf - inf, 0 * inf, of which a stable form gives the limit), it is undecided.
+   (inf - inf, 0 * inf, of which a stable form gives the limit), it is undecided; so it is where both forms broke
+   down. The graphs inside loops and choices are computed with noise and with longer numbers like all else.
 5. With fast_math=True an output is undecided where NumPy has a NaN or an infinity on the way to it.
+6. Whether LAPACK gives NaNs or does not converge on a matrix that is not finite, nothing decides.
 
 A run fails if anything differs, or if any rule fired less than 100 times (--least). Failures are made small: one
 output, as few nodes as still fail, what feeds them as inputs; with the rules without which the failure is gone.

@@ -98,8 +98,8 @@ def converted(d: Draft, v: Variable, dtype: str) -> Variable:
         return v
     if v.dtype[0] == "c" and dtype[0] != "c":
         v = v.real
-    if dtype == "bool":
-        return v > 0
+    if dtype == "bool":  # a comparison, or what no rule of comparisons takes
+        return v > 0 if d.chance(0.5) else d.add_input("bool", d.value(v).shape)
     if dtype[0] == "u" and v.dtype[0] == "f":
         v = abs(v)
     return v.astype(dtype)

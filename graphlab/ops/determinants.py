@@ -65,10 +65,11 @@ class Cofactors(Op):
 
     def numpy(self, *values: Array) -> Any:
         # The cofactors of a product are the product of the cofactors, and A = U S V^H.
-        u, s, vh = np.linalg.svd(values[0])
+        finite = np.isfinite(values[0]).all(axis=(-2, -1), keepdims=True)
+        u, s, vh = np.linalg.svd(np.where(finite, values[0], 0))  # which may not end for what is not finite
         others = np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1)
         sign = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
-        return sign * ((u.conj() * others[..., None, :]) @ vh.conj())
+        return np.where(finite, sign * ((u.conj() * others[..., None, :]) @ vh.conj()), values[0].dtype.type(np.nan))
 
     def flops(self, node: Apply) -> int:
         count, n, _ = counted(node.inputs[0].type)

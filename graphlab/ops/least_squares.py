@@ -15,7 +15,17 @@ from graphlab.ops.batching import Along, Batching
 from graphlab.ops.elementwise import add, subtract
 from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Lowering
-from graphlab.ops.matrices import LAPACK, counted, fitting_batch, inexact, matrix_shape, only_real, total, turned
+from graphlab.ops.matrices import (
+    LAPACK,
+    checked_finite,
+    counted,
+    fitting_batch,
+    inexact,
+    matrix_shape,
+    only_real,
+    total,
+    turned,
+)
 from graphlab.ops.systems import solved
 
 
@@ -31,7 +41,7 @@ class Pinv(Op):
         return (inputs[0].with_shape((*batch, columns, rows)),)
 
     def numpy(self, *values: Array) -> Any:
-        return np.linalg.pinv(values[0], self.rcond)
+        return np.linalg.pinv(checked_finite(values[0]), self.rcond)
 
     def flops(self, node: Apply) -> int:
         count, rows, columns = counted(node.inputs[0].type)
@@ -103,7 +113,7 @@ class LeastSquares(Op):
 
     def numpy(self, *values: Array) -> Any:
         # NumPy solves one problem at a time.
-        a, b = values
+        a, b = checked_finite(values[0]), values[1]
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         x = np.empty((*batch, a.shape[-1], b.shape[-1]), b.dtype)
         many_a = np.broadcast_to(a, (*batch, *a.shape[-2:]))

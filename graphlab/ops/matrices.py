@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from graphlab.dtypes import COMPLEX, is_float
 from graphlab.errors import GraphShapeError, GraphTypeError
 from graphlab.graph.cost import UNKNOWN, elements
@@ -28,6 +30,16 @@ def inexact(x: Any, what: str) -> Variable:
     if variable.dtype == "float16":
         raise GraphTypeError(f"{what} is not defined for float16", hint="cast it: x.astype('float32')")
     return variable if is_float(variable.dtype) else cast(variable, "float64")
+
+
+def checked_finite(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The matrices `a`, if all their elements are finite; LAPACK's singular values may not end if not.
+
+    Raises LinAlgError, as NumPy does for a NaN.
+    """
+    if not np.isfinite(a).all():
+        raise np.linalg.LinAlgError("SVD did not converge: the operand has a NaN or an infinity")
+    return a
 
 
 def real_dtype(dtype: str) -> str:

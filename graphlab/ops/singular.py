@@ -21,6 +21,7 @@ from graphlab.ops.lowering import Lowering
 from graphlab.ops.matrices import (
     LAPACK,
     adjoint,
+    checked_finite,
     columns_by,
     conj,
     counted,
@@ -60,7 +61,7 @@ class SVD(Op):
         return a.with_shape((*batch, rows, u)), s, a.with_shape((*batch, vh, columns))
 
     def numpy(self, *values: Array) -> Any:
-        return tuple(np.linalg.svd(values[0], full_matrices=self.full_matrices))
+        return tuple(np.linalg.svd(checked_finite(values[0]), full_matrices=self.full_matrices))
 
     def flops(self, node: Apply) -> int:
         count, rows, columns = counted(node.inputs[0].type)
@@ -137,7 +138,7 @@ class SingularValues(Op):
         return (TensorType(real_dtype(inputs[0].dtype), (*batch, smaller(rows, columns))),)
 
     def numpy(self, *values: Array) -> Any:
-        return np.linalg.svd(values[0], compute_uv=False)
+        return np.linalg.svd(checked_finite(values[0]), compute_uv=False)
 
     def flops(self, node: Apply) -> int:
         count, rows, columns = counted(node.inputs[0].type)

@@ -280,3 +280,20 @@ def test_einsum_of_matrices_is_a_product_that_blas_computes() -> None:
     a, b = T.dmatrices("a", "b")
     ops = [node.op.name for node in toposort([T.einsum("ij,kj->ik", a, b)])]
     assert ops == ["dimshuffle", "matmul"]
+
+
+@pytest.mark.parametrize("function", [T.linalg.svd, T.linalg.svdvals, T.linalg.pinv])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_singular_values_of_what_is_not_finite_are_an_error_and_end(function: Any, bad: float) -> None:
+    a = T.dmatrix("a")
+    f = graphlab.function([a], function(a))
+    with pytest.raises(GraphValueError, match="did not converge"):
+        f(np.full((3, 3), bad))
+
+
+def test_the_gradient_of_a_determinant_is_nan_where_the_matrix_is() -> None:
+    a = T.dtensor3("a")
+    f = graphlab.function([a], grad(T.linalg.det(a).sum(), a))
+    got = f(np.stack([np.full((2, 2), np.inf), np.eye(2)]))
+    assert np.isnan(got[0]).all()
+    np.testing.assert_allclose(got[1], np.eye(2))

@@ -66,3 +66,12 @@ def test_an_extent_is_read_where_it_comes_from() -> None:
 
 def test_a_sum_to_the_same_shape_keeps_negative_zeros() -> None:
     assert np.signbit(SumTo().numpy(np.array([-0.0]), np.array([2.0]))).all()
+
+
+def test_no_error_of_a_broadcast_vanishes_when_two_are_joined() -> None:
+    x, n = T.dvector("x"), T.dscalar("n")
+    zeros = T.broadcast_to(n, x.shape)  # of as many elements as x, which need not fit what follows
+    twice = T.broadcast_to(zeros, (2, 3))
+    assert rewritten(twice) is twice
+    fitting = T.broadcast_to(T.broadcast_to(n, x.shape), (2, *x.shape))
+    assert op_names(rewritten(fitting)).count("broadcast_to") == 1

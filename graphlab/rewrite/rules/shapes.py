@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,8 +17,8 @@ from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle, dimshuffle, expand_dims, extent, squeeze, transpose
 from graphlab.ops.ufunc import Elementwise
 from graphlab.ops.unbroadcast import SumTo
-from graphlab.rewrite.axes import number
-from graphlab.rewrite.extents import accepts_all_values
+from graphlab.rewrite.axes import ONE, number
+from graphlab.rewrite.extents import accepts_all_values, described_by
 from graphlab.rewrite.facts import broadcast, facts, fails_only_with, may_drop, same_extents, surely_computed
 from graphlab.rewrite.rule import EXACT, AnyRule, NodeRule, example
 
@@ -156,8 +157,16 @@ def stretched_at_once(node: Apply) -> Variable | None:
     inner = _behind_new_axes(x)
     if inner is x and x.owner is not None and isinstance(x.owner.op, BroadcastTo):
         small, once = x.owner.inputs
-        inner = small if fails_only_with(x, small) and may_drop(once, small) else x
+        inner = small if fails_only_with(x, small) and may_drop(once, small) and _fits_too(x, small, shape) else x
     return None if inner is x else broadcast_to(inner, shape)
+
+
+def _fits_too(x: Variable, small: Variable, shape: Variable) -> bool:
+    """Whether `x`, which is `small` stretched, broadcasts to `shape` wherever `small` does."""
+    facts(shape)
+    axes, target = facts(x).extents[::-1], (described_by(shape) or ())[::-1]
+    fitting = zip_longest(axes, facts(small).extents[::-1], target[: len(axes)])
+    return all(axis in (before, after, ONE) for axis, before, after in fitting)
 
 
 def stretched_last(node: Apply) -> Variable | None:

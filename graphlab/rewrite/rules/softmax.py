@@ -143,11 +143,15 @@ VALUES: tuple[AnyRule, ...] = (
 
 @dataclass(frozen=True)
 class Quotient:
-    """What is top / sum(exp(x)); `layout` maps its axes to those of x, to None where the sum is one number."""
+    """What is top / (sum(exp(x)) / factor); `layout` maps its axes to those of x, to None where the sum is one number.
+
+    The factor, one number, stays apart: top * factor may be too large for its dtype where the quotient is not.
+    """
 
     top: Variable
     layout: tuple[int | None, ...]
     axes: tuple[int, ...]
+    factor: Variable | None = None
 
     def padded(self, ndim: int) -> tuple[int | None, ...]:
         """The layout behind broadcasting to rank `ndim`."""
@@ -155,7 +159,7 @@ class Quotient:
 
     def by(self, f: Callable[[Variable], Variable], ndim: int) -> Quotient:
         """f of it, which is elementwise and commutes with the division."""
-        return Quotient(f(self.top), self.padded(ndim), self.axes)
+        return Quotient(f(self.top), self.padded(ndim), self.axes, self.factor)
 
 
 def quotient(v: Variable, x: Variable, steps: int = MOST_STEPS) -> Quotient | None:
@@ -175,7 +179,9 @@ def quotient(v: Variable, x: Variable, steps: int = MOST_STEPS) -> Quotient | No
         left, right = (quotient(u, x, steps - 1) for u in node.inputs)
         if left is None or right is None or left.padded(v.ndim) != right.padded(v.ndim):
             return None
-        return Quotient(node.op(left.top, right.top), left.padded(v.ndim), left.axes)
+        if left.factor is not right.factor:
+            return None
+        return Quotient(node.op(left.top, right.top), left.padded(v.ndim), left.axes, left.factor)
     if isinstance(node.op, BroadcastTo):
         inner = quotient(node.inputs[0], x, steps - 1)
         return None if inner is None else inner.by(lambda top: node.op(top, node.inputs[1]), v.ndim)
@@ -191,8 +197,8 @@ def divided(node: Apply, x: Variable, steps: int) -> Quotient | None:
     """A division by sum(exp(x)), or by a multiple of it; or of what was divided by it before."""
     top, below = node.inputs
     factor: Variable | None = None
-    if below.owner is not None and below.owner.op is true_divide:  # y / (sum(exp(x)) / n)
-        below, factor = below.owner.inputs
+    if below.owner is not None and below.owner.op is true_divide and below.owner.inputs[1].ndim == 0:
+        below, factor = below.owner.inputs  # y / (sum(exp(x)) / n)
     total = below.owner
     if total is None or not isinstance(total.op, Sum) or operand_of_exp(total.inputs[0]) is not x:
         inner = quotient(top, x, steps - 1)
@@ -200,21 +206,21 @@ def divided(node: Apply, x: Variable, steps: int) -> Quotient | None:
     axes = total.op.over(x.ndim)
     layout = tuple(None if a in axes else a for a in range(x.ndim) if total.op.keepdims or a not in axes)
     whole = top if same_extents(top, node.outputs[0]) else broadcast_to(top, shape_of(node.outputs[0]))
-    found = Quotient(whole if factor is None else whole * factor, layout, axes)
-    return found.by(lambda t: t, node.outputs[0].ndim)
+    return Quotient(whole, layout, axes, factor).by(lambda t: t, node.outputs[0].ndim)
 
 
 def moved(inner: Quotient, node: Apply) -> Quotient | None:
     """A sum along axes where the divisor is one number, or the axes in another order."""
     op, layout = node.op, inner.layout
     if isinstance(op, Dimshuffle):
-        return Quotient(op(inner.top), tuple(layout[a] if isinstance(a, int) else None for a in op.pattern), inner.axes)
+        layout = tuple(layout[a] if isinstance(a, int) else None for a in op.pattern)
+        return Quotient(op(inner.top), layout, inner.axes, inner.factor)
     assert isinstance(op, Sum)
     folded = op.over(len(layout))
     if any(layout[a] is not None for a in folded):
         return None
     left = tuple(along for a, along in enumerate(layout) if op.keepdims or a not in folded)
-    return Quotient(op(inner.top), left, inner.axes)
+    return Quotient(op(inner.top), left, inner.axes, inner.factor)
 
 
 def times_softmax(node: Apply) -> Variable | None:
@@ -224,7 +230,8 @@ def times_softmax(node: Apply) -> Variable | None:
         found = None if x is None or v.ndim > x.ndim else quotient(v, x)
         if x is not None and found is not None:
             if found.padded(x.ndim) == tuple(None if a in found.axes else a for a in range(x.ndim)):
-                product: Variable = found.top * Softmax(found.axes)(x)
+                part: Variable = Softmax(found.axes)(x)
+                product: Variable = found.top * (part if found.factor is None else part * found.factor)
                 return product
     return None
 
