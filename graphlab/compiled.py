@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphlab.codegen.c import Source, emit
@@ -41,8 +41,13 @@ class Compiled:
     machine: Machine | None = None
 
 
-def compile_graph(graph: Graph, mode: Mode, updated: Sequence[Shared] = ()) -> Compiled:
-    """Rewrite, lower, print and build `graph`; the last outputs are the new values of `updated`."""
+def compile_graph(
+    graph: Graph, mode: Mode, updated: Sequence[Shared] = (), failed: Callable[[str], None] | None = None
+) -> Compiled:
+    """Rewrite, lower, print and build `graph`; the last outputs are the new values of `updated`.
+
+    `failed` is told why no program could be built; without it a warning says so, once.
+    """
     events: list[Event] = []
     with shown(), listen(events.append):
         stage("optimise")
@@ -53,11 +58,13 @@ def compile_graph(graph: Graph, mode: Mode, updated: Sequence[Shared] = ()) -> C
         lowered = lower(optimized)
         source = emit(lowered.program)
         stage("C compiler")
-        machine = build(lowered, source, updated)
+        machine = build(lowered, source, updated, failed)
         return Compiled(optimized, Trace(graph, tuple(events)), lowered, source, machine)
 
 
-def build(lowered: Lowered, source: Source, updated: Sequence[Shared]) -> Machine | None:
+def build(
+    lowered: Lowered, source: Source, updated: Sequence[Shared], failed: Callable[[str], None] | None = None
+) -> Machine | None:
     """The loaded program, or None, with one warning, where it can't be built: NumPy then runs the graph."""
     shared = [lowered.variables[slot] for slot in lowered.program.shared]
     cells = {v: v.cell for v in (*shared, *updated) if isinstance(v, Shared)}
@@ -74,7 +81,7 @@ def build(lowered: Lowered, source: Source, updated: Sequence[Shared]) -> Machin
         )
     except CompilerError as error:
         tell(Fallback(str(error)))
-        _warn_once(str(error))
+        (failed or _warn_once)(str(error))
         return None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
 from typing import Any, NoReturn
 
 import numpy as np
 
 from graphlab.arguments import In, as_argument
+from graphlab.background import Pending
 from graphlab.codegen.c import emit
 from graphlab.compiled import Compiled, Kernel, build, compile_graph
 from graphlab.errors import (
@@ -44,6 +47,7 @@ from graphlab.signature import (
 from graphlab.streams import default_updates, thread
 
 Array = np.ndarray[Any, Any]
+COMPILE = ("now", "background")  # when
 
 
 @user_boundary
@@ -60,6 +64,7 @@ def function(
     name: str | None = None,
     profile: bool = False,
     fast_math: bool = False,
+    compile: str = "now",
 ) -> Function:
     """Compile `outputs` (a variable, list, tuple, dict or None) as a function of `inputs`.
 
@@ -72,12 +77,17 @@ def function(
     `allow_input_downcast`: whether float64 arguments may become float32 (None: only Python numbers).
     `on_unused_input`: "raise", "warn" or "ignore". `fast_math` allows rules that change special values.
     `profile`: time each step of each call, for `f.profile.summary()`; calls are slower then.
+    `compile`: "now", or "background": return at once and compile in a thread; until `f.ready`, NumPy runs the graph as
+    written, whose results may differ from the program's in the last bits. Where compiling fails that is how it stays.
 
     >>> import graphlab, graphlab.tensor as T
     >>> a, b = T.dscalars("a", "b")
     >>> graphlab.function([a, b], a + b)(1, 2)
     array(3.)
     """
+    if compile not in COMPILE:
+        raise GraphValueError(f"compile={compile!r} is unknown", origin=caller_origin(),
+                              hint=f"it is one of {', '.join(map(repr, COMPILE))}")  # fmt: skip
     specs = input_specs(inputs)
     flat, structure = flatten(outputs)
     chosen = find_mode(mode or options().mode, fast_math=fast_math)
@@ -88,7 +98,7 @@ def function(
     check_inputs(specs, roots, on_unused_input)
     graph = Graph(tuple(s.variable for s in specs), tuple(roots))
     cells = tuple(shared for shared, _ in (*pairs, *streams))
-    made = assembled(specs, graph, chosen, structure, cells, allow_input_downcast, name)
+    made = assembled(specs, graph, chosen, structure, cells, allow_input_downcast, name, compile)
     if profile:
         made.start_profile()
     return made
@@ -96,10 +106,11 @@ def function(
 
 def assembled(
     specs: tuple[In, ...], graph: Graph, mode: Mode, structure: Structure, updated: tuple[Shared, ...],
-    downcast: bool | None, name: str | None,
+    downcast: bool | None, name: str | None, compile: str = "now",
 ) -> Function:  # fmt: skip
     """A function of parts that are checked already; the last outputs of `graph` are the new values of `updated`."""
-    return Function(specs, graph, compile_graph(graph, mode, updated), mode, structure, updated, downcast, name)
+    made = Pending if compile == "background" else compile_graph
+    return Function(specs, graph, made(graph, mode, updated), mode, structure, updated, downcast, name)
 
 
 # ---- the callable --------------------------------------------------------------------------------
@@ -120,25 +131,71 @@ class Function(CallableBase):  # type: ignore[misc]
         self,
         specs: tuple[In, ...],
         graph: Graph,
-        compiled: Compiled,
+        compiled: Compiled | Pending,
         mode: Mode,
         structure: Structure,
         updated: tuple[Shared, ...],
         downcast: bool | None,
         name: str | None,
     ) -> None:
-        self.specs, self.graph, self.compiled, self.mode = specs, graph, compiled, mode
+        self.specs, self.graph, self.mode = specs, graph, mode
+        self._pending = compiled if isinstance(compiled, Pending) else None
+        self._now = compiled.meanwhile if isinstance(compiled, Pending) else compiled
+        self._adopting = Lock()
         self.structure, self.updated, self.downcast = structure, updated, downcast
         self.name = name or "function"
         self.origin: Origin | None = caller_origin()
         self._general: tuple[Lowered, Machine | None] | None = None
         self._assumes = True
         self.recorded: Recording | None = None
-        checked = mode.name == "debug" or any(s.value is not None or s.strict for s in specs)
-        if compiled.machine is not None and not checked:
-            compiled.machine.bind(self, self._slow, structure.kind == "single", structure.form)
+        self._bind_program()
+
+    def _bind_program(self) -> None:
+        """Let calls go straight to the program, if there is one and nothing else is to be done for a call."""
+        checked = self.mode.name == "debug" or any(s.value is not None or s.strict for s in self.specs)
+        machine = self._now.machine
+        if machine is not None and not checked and self.recorded is None:
+            machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form)
         else:
             self._bind_slow(self._slow)
+
+    # -- compiling in the background --
+
+    @property
+    def compiled(self) -> Compiled:
+        """What compiling gave; of a function that is compiled in the background, once that is done."""
+        self.wait()
+        return self._now
+
+    @property
+    def ready(self) -> bool:
+        """Whether compiling is over. It always is, unless it was asked for in the background."""
+        return self._pending is None or self._pending.done
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until compiling in the background is over, at most `timeout` seconds; `ready`.
+
+        >>> import graphlab, graphlab.tensor as T
+        >>> x = T.dscalar("x")
+        >>> f = graphlab.function([x], x + 1, compile="background")
+        >>> f(1.0), f.wait(), f(1.0)
+        (array(2.), True, array(2.))
+        """
+        pending = self._pending
+        if pending is not None and pending.wait(timeout):
+            self._adopt(pending)
+        return self.ready
+
+    def _adopt(self, pending: Pending) -> None:
+        """From now on run what `pending`, which is done, has made; a warning where it could not make it."""
+        with self._adopting:
+            if self._pending is None:
+                return
+            self._now, self._pending = pending.result, None
+            self._bind_program()
+        if pending.failed is not None:
+            warnings.warn(f"{self.name} goes on in NumPy, which is slower: it can't be compiled: {pending.failed}",
+                          RuntimeWarning, stacklevel=4)  # fmt: skip
 
     def start_profile(self) -> None:
         """From now on time each step of each call, and keep the times in `recorded`; what was there is forgotten."""
@@ -215,10 +272,15 @@ class Function(CallableBase):  # type: ignore[misc]
         return [as_argument(v, s, i, self.downcast) for i, (v, s) in enumerate(zip(values, self.specs, strict=True))]
 
     def _run(self, arrays: Sequence[Array]) -> list[Array]:
-        lowered, machine = self.program_for(arrays)
+        pending = self._pending
+        if pending is not None and pending.done:
+            self._adopt(pending)
+        waiting = self._pending is not None
+        lowered, machine = (None, None) if waiting else self.program_for(arrays)
         visible = len(self.graph.outputs) - len(self.updated)
         if machine is None:
-            results = _fresh(interpret(self.compiled.optimized, arrays), [*arrays, *self._held()])
+            graph = self._now.optimized
+            results = _fresh(interpret(graph, arrays), [*arrays, *_held(graph)])
             for shared, value in zip(self.updated, results[visible:], strict=True):
                 shared.cell[0] = value
             return results[:visible]
@@ -247,11 +309,6 @@ class Function(CallableBase):  # type: ignore[misc]
     def generalize(self) -> None:
         """From now on run the program without assumptions."""
         self._assumes = False
-
-    def _held(self) -> list[Array]:
-        """The arrays that live on after a call: results must not be them, nor views of them."""
-        known = leaves(self.compiled.optimized.outputs)
-        return [v.data if isinstance(v, Constant) else v.cell[0] for v in known if isinstance(v, Constant | Shared)]
 
     def program_for(self, arrays: Sequence[Array]) -> tuple[Lowered | None, Machine | None]:
         """The program that runs on `arrays`: the compiled one, or one without its assumptions where they fail."""
@@ -365,6 +422,8 @@ class Function(CallableBase):  # type: ignore[misc]
         )
 
     def __repr__(self) -> str:
+        if not self.ready:
+            return f"<graphlab function {self.name}: compiled in the background, run by NumPy meanwhile>"
         inputs = ", ".join(labelled(v) for v in self.inputs)
         visible = self.graph.outputs[: len(self.graph.outputs) - len(self.updated)]
         outputs = ", ".join(str(v.type) for v in visible) or "nothing"
@@ -390,6 +449,12 @@ def _counted(number: int, noun: str) -> str:
 
 def _excerpt(lines: Sequence[str], spans: Iterable[tuple[int, int]]) -> str:
     return "\n\n".join("\n".join(lines[first - 1 : last]) for first, last in spans)
+
+
+def _held(graph: Graph) -> list[Array]:
+    """The arrays that live on after a call: results must not be them, nor views of them."""
+    known = leaves(graph.outputs)
+    return [v.data if isinstance(v, Constant) else v.cell[0] for v in known if isinstance(v, Constant | Shared)]
 
 
 def _fresh(results: Sequence[Array], held: Sequence[Array]) -> list[Array]:

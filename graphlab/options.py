@@ -62,11 +62,12 @@ def using(**changes: Any) -> AbstractContextManager[Options]:
     ...     o.floatX
     'float32'
     """
-    return _in_force(_changed(options(), changes))
+    return in_force(_changed(options(), changes))
 
 
 @contextmanager
-def _in_force(chosen: Options) -> Iterator[Options]:
+def in_force(chosen: Options) -> Iterator[Options]:
+    """All options as `chosen` inside the `with` block."""
     token = _current.set(chosen)
     try:
         yield options()

@@ -24,10 +24,11 @@ FLOORS = {
     "codegen": 8,
     "runtime": 9,
     "compiled": 10,
-    "function": 11,
-    "debug": 12, "saving": 12, "evaluate": 12,
-    "viz": 13,
-    "__init__": 14, "__main__": 14, "tensor": 14,
+    "background": 11,
+    "function": 12,
+    "debug": 13, "saving": 13, "evaluate": 13,
+    "viz": 14,
+    "__init__": 15, "__main__": 15, "tensor": 15,
 }  # fmt: skip
 
 # Imports inside functions below viz, each with the reason why it can't stand at the top.
