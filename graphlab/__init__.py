@@ -30,6 +30,7 @@ from graphlab.interpret import interpret
 from graphlab.ops import operators
 from graphlab.ops.check import Assert, Print, check
 from graphlab.options import options, set_default, using
+from graphlab.precompile import Precompiled, precompile
 from graphlab.random import RandomStream
 from graphlab.rewrite.pipeline import Mode, Pass, mode, optimize
 from graphlab.rewrite.rule import NodeRule, Rule
@@ -76,11 +77,10 @@ methods.install()
 pickling.install()
 
 __all__ = [
-    "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Print", "RandomStream", "Rule",
-    "Session", "Shared",
-    "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
+    "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Precompiled", "Print", "RandomStream",
+    "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
     "function", "ifelse", "inputs_of", "interpret", "latex", "load", "machine", "map", "maths", "mode", "name_scope",
-    "optimize", "options", "pp", "prefix", "reduce", "release_memory",
+    "optimize", "options", "pp", "precompile", "prefix", "reduce", "release_memory",
     "save", "scan", "set_default", "shared", "symbolic", "until", "using",
     "vmap", "while_loop",
 ]  # fmt: skip

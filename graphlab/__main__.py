@@ -2,6 +2,7 @@
 
 python -m graphlab show script.py:f --view code
 python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
+python -m graphlab precompile script.py
 python -m graphlab info
 """
 
@@ -24,15 +25,27 @@ import numpy as np
 
 from graphlab.errors import GraphlabError
 from graphlab.function import Function, function
+from graphlab.graph.events import Event, ProgramBuilt, listen
 from graphlab.graph.node import Variable
 from graphlab.graph.walk import free_inputs
 from graphlab.options import options
+from graphlab.precompile import Precompiled, precompile
 from graphlab.viz.plain import VIEWS, describe
 from graphlab.viz.record import record
 
 
 class CommandError(Exception):
     """A mistake on the command line or in the script it names: shown as one line."""
+
+
+def run_script(path: str) -> dict[str, Any]:
+    """The names of the script at `path`, which is run, though not as `__main__`."""
+    if not Path(path).is_file():
+        raise CommandError(f"there is no file {path}")
+    try:
+        return runpy.run_path(path, run_name="__graphlab__")
+    except (Exception, SystemExit) as error:
+        raise CommandError(_where(error, path)) from error
 
 
 def load(target: str) -> tuple[Function, dict[str, Any]]:
@@ -44,12 +57,7 @@ def load(target: str) -> tuple[Function, dict[str, Any]]:
     path, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():
         raise CommandError(f"expected script.py:name, not {target!r}")
-    if not Path(path).is_file():
-        raise CommandError(f"there is no file {path}")
-    try:
-        names = runpy.run_path(path, run_name="__graphlab__")
-    except (Exception, SystemExit) as error:
-        raise CommandError(_where(error, path)) from error
+    names = run_script(path)
     found = names.get(name)
     if isinstance(found, Variable):
         found = function(free_inputs([found]), found, name=name)
@@ -103,6 +111,30 @@ def report(arguments: argparse.Namespace) -> str:
     return f"written: {arguments.out}"
 
 
+def compile_ahead(arguments: argparse.Namespace) -> str:
+    """`precompile`: the programs of a script's functions are put into the cache."""
+    target: str = arguments.target
+    path, _, name = (target, "", "") if target.endswith(".py") else target.rpartition(":")
+    built: list[Event] = []
+    with listen(built.append):
+        names = run_script(path)
+        if name and name not in names:
+            raise CommandError(f"{path} has no {name}")
+        chosen = [names[name]] if name else [v for v in names.values() if isinstance(v, Function)]
+        if arguments.types:
+            made = precompile(chosen[0] if name else None, arguments.types)  # type: ignore[arg-type]
+        else:
+            functions = [load(target)[0] if isinstance(v, Variable) else v for v in chosen]
+            made = precompile(list({id(f): f for f in functions}.values())) if functions else Precompiled(())
+    known = {p.key for p in made.programs}
+    fresh = {e.key: not e.cached for e in reversed(built) if isinstance(e, ProgramBuilt)}
+    others = [key for key in fresh if key not in known]
+    lines = [str(made)] if known or not others else []
+    lines += [f"{len(others)} more that the script builds"] if others else []
+    lines += [f"{sum(fresh.values())} compiled now, {len(fresh) - sum(fresh.values())} found in {options().cache_dir}"]
+    return "\n".join(lines)
+
+
 def info(arguments: argparse.Namespace) -> str:
     """`info`: the versions and tools that graphlab finds here."""
     current = options()
@@ -135,6 +167,12 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="the whole trace as JSON")
         else:
             command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.html or FILE.svg")
+    command = commands.add_parser("precompile", help="compile the functions of a script for later processes")
+    command.set_defaults(action=compile_ahead)
+    command.add_argument("target", metavar="script.py[:name]", help="all functions of a script, or one")
+    command.add_argument(
+        "--types", nargs="+", metavar="TYPE", help='"float64[?,3]" ...: of a Python function\'s arguments'
+    )
     command = commands.add_parser("info", help="what graphlab finds on this machine")
     command.set_defaults(action=info)
     return parser
