@@ -77,10 +77,9 @@ methods.install()
 pickling.install()
 
 __all__ = [
-    "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Precompiled", "Print", "RandomStream",
-    "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace", "debug", "debugprint", "foldl", "foldr",
-    "function", "ifelse", "inputs_of", "interpret", "latex", "load", "machine", "map", "maths", "mode", "name_scope",
-    "optimize", "options", "pp", "precompile", "prefix", "reduce", "release_memory",
-    "save", "scan", "set_default", "shared", "symbolic", "until", "using",
-    "vmap", "while_loop",
+    "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Precompiled", "Print",
+    "RandomStream", "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace",
+    "debug", "debugprint", "foldl", "foldr", "function", "ifelse", "inputs_of", "interpret", "latex", "load",
+    "machine", "map", "maths", "mode", "name_scope", "optimize", "options", "pp", "precompile", "prefix", "reduce",
+    "release_memory", "save", "scan", "set_default", "shared", "symbolic", "until", "using", "vmap", "while_loop",
 ]  # fmt: skip

@@ -55,8 +55,8 @@ def precompile(what: Function | Sequence[Function] | Callable[..., Any], *signat
     """Put the programs of `what` into the cache: later processes that build the same need no C compiler.
 
     `what` is a compiled function, or several, or a Python function from variables to outputs, which is compiled for
-    each of `signatures`: sequences of types such as "float64[?,3]", TensorTypes, Variables or example arrays; `how` goes
-    to `graphlab.function`. Besides the program of a function this builds the general one, which runs where extents
+    each of `signatures`: sequences of types such as "float64[?,3]", TensorTypes, Variables or example arrays; `how`
+    goes to `graphlab.function`. Besides the program of a function this builds the general one, which runs where extents
     that the first takes to be equal are not. GraphValueError where NumPy runs the function, CompilerError where it
     can't be compiled.
 
