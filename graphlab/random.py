@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,8 @@ from graphlab.ops.random import unpacked as as_numpy_state
 from graphlab.ops.rearrange import take_along_axis
 from graphlab.ops.shape import moveaxis, ravel
 
-Seed = int | Sequence[int] | np.random.SeedSequence | None
+if TYPE_CHECKING:
+    Seed = int | Sequence[int] | np.random.SeedSequence | None  # np.random is slow to import, and wanted by few
 
 
 @user_boundaries

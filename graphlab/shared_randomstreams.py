@@ -9,13 +9,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphlab.graph.node import Variable
 from graphlab.ops.extents import broadcast_to
 from graphlab.ops.ranges import arange
 from graphlab.options import options
-from graphlab.random import RandomStream, Seed
+from graphlab.random import RandomStream
+
+if TYPE_CHECKING:
+    from graphlab.random import Seed
 
 
 class RandomStreams:

@@ -152,8 +152,9 @@ class Variable(_Frozen, ArrayInterface):
         _set(self, "_name", name)
         _set(self, "owner", owner)
         _set(self, "index", index)
-        _set(self, "_origin", None if owner is not None else next(iter(here().origins), None))
-        _set(self, "_scope", () if owner is not None else _scope.get())
+        if owner is None:  # else the application knows them
+            _set(self, "_origin", next(iter(here().origins), None))
+            _set(self, "_scope", _scope.get())
 
     @property
     def name(self) -> str | None:
@@ -204,9 +205,10 @@ class Constant(Variable):
         array = np.array(data)  # a copy: the user may change theirs
         if array.dtype.kind not in "biufc":
             raise TypeError("it is no number")
-        array = array.astype(canonical(array.dtype), copy=False)
+        dtype = canonical(array.dtype)
+        array = array.astype(dtype, copy=False)
         array.setflags(write=False)
-        super().__init__(TensorType(array.dtype.name, array.shape), name)
+        super().__init__(TensorType(dtype, array.shape), name)
         _set(self, "data", array)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from graphlab.graph.types import Shape, TensorType
 from graphlab.ops.base import Array
 from graphlab.ops.elementwise import log, log1p, negative, subtract, true_divide
 
-Generator = np.random.Generator
+if TYPE_CHECKING:
+    from numpy.random import Generator  # slow to import, and wanted by few
+
 Size = tuple[int, ...] | None
 
 

@@ -9,13 +9,13 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from graphlab.dtypes import COMPLEX, INTEGER, UNSIGNED, promote
 from graphlab.errors import user_boundary
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.ops.base import Array
 from graphlab.ops.conversion import cast
+from graphlab.ops.later import Later
 from graphlab.ops.ufunc import ZERO, Elementwise, Loop, same_float
 
 # ---- arithmetic ----------------------------------------------------------------------------------
@@ -379,8 +379,11 @@ rad2deg = Elementwise("rad2deg", np.rad2deg, c="({x} * 57.29577951308232{f})",
 # ---- smooth steps ---------------------------------------------------------------------------------
 
 
+_expit = Later("scipy.special", "expit")
+
+
 def _sigmoid(x: Array) -> Array:
-    result: Array = special.expit(x)
+    result: Array = _expit(x)
     return result
 
 

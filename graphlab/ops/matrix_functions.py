@@ -6,8 +6,6 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import linalg as scipy_linalg
-
 from graphlab.errors import GraphTypeError, user_boundary
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
@@ -17,6 +15,7 @@ from graphlab.ops.elementwise import add, equal, multiply, where
 from graphlab.ops.extents import broadcast_to, normalized_axes, reshape, shape_of, zeros_like
 from graphlab.ops.index import index
 from graphlab.ops.join import as_tensor, concatenate, eye
+from graphlab.ops.later import Later
 from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Host, Lowering
 from graphlab.ops.matrices import inexact, matrix_shape, square_shape, turned
@@ -24,6 +23,8 @@ from graphlab.ops.ranges import arange
 from graphlab.ops.reduce import sum as sum_over
 from graphlab.ops.shape import expand_dims, extent, moveaxis, shape_padleft, size
 from graphlab.ops.systems import inv
+
+_expm = Later("scipy.linalg", "expm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Expm(Op):
         return (a.with_shape((*batch, n, n)),)
 
     def numpy(self, *values: Array) -> Any:
-        return scipy_linalg.expm(*values)
+        return _expm(*values)
 
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (a,), (g,) = node.inputs, cotangents

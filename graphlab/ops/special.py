@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from graphlab.dtypes import COMPLEX, promote
 from graphlab.errors import user_boundary
@@ -32,7 +31,10 @@ from graphlab.ops.elementwise import (
     subtract,
     where,
 )
+from graphlab.ops.later import Module
 from graphlab.ops.ufunc import Elementwise, Loop, Undefined, same_float
+
+special = Module("scipy.special")
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)

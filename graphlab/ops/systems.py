@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import linalg as scipy_linalg
 
 from graphlab.dtypes import promote
 from graphlab.errors import GraphValueError, user_boundary
@@ -20,11 +19,13 @@ from graphlab.ops.base import Array, Cotangents, Op
 from graphlab.ops.batching import Along, Batching
 from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import negative
+from graphlab.ops.later import Module
 from graphlab.ops.linalg import matmul
 from graphlab.ops.lowering import Host, Lowering
 from graphlab.ops.matrices import LAPACK, conj, counted, fitting_batch, inexact, square_shape, total, triangle, turned
 from graphlab.ops.shape import expand_dims, squeeze
 
+scipy_linalg = Module("scipy.linalg")
 Trans = Literal["N", "T"]
 
 

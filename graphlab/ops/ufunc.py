@@ -15,6 +15,7 @@ from graphlab.graph.node import Apply, Constant, Variable, as_data_variable
 from graphlab.graph.types import TensorType, broadcast_shape
 from graphlab.ops.base import Array, Cotangents, Op
 from graphlab.ops.batching import Along, Batching
+from graphlab.ops.later import Later
 from graphlab.ops.lowering import Host, Lowering, Pointwise
 
 MOST_REMEMBERED = 4096  # pairs of an operation and the dtypes or types of its operands
@@ -158,7 +159,7 @@ def _shape_text(t: TensorType) -> str:
 def _weak_constant(value: Any, voters: Sequence[str], *, compares: bool) -> Constant:
     if not voters:
         return Constant(value)
-    dtype = promote(*voters, value)
+    dtype = _weak_dtype(tuple(voters), type(value))  # type: ignore[arg-type]
     if dtype in INTEGER:
         info = np.iinfo(dtype)
         if not info.min <= value <= info.max:
@@ -169,6 +170,12 @@ def _weak_constant(value: Any, voters: Sequence[str], *, compares: bool) -> Cons
                 hint=f"write numpy.int64({value}) to compute in a wider dtype",
             )
     return Constant(np.asarray(value, dtype=dtype))
+
+
+@cache
+def _weak_dtype(voters: tuple[str, ...], kind: type) -> str:
+    """The dtype of a Python scalar of a kind beside others, whatever its value."""
+    return promote(*voters, kind(1))
 
 
 @lru_cache(MOST_REMEMBERED)
@@ -204,6 +211,10 @@ def _lowering(op: Elementwise, operands: tuple[str, ...]) -> Lowering:
 
 @cache
 def _ufunc_loop(function: Any, dtypes: tuple[str, ...]) -> Loop:
+    if isinstance(function, Later):
+        if len(set(dtypes)) == 1 and dtypes[0] in ("float32", "float64"):  # as all of SciPy's do
+            return dtypes, dtypes[0]
+        function = function.found
     if not isinstance(function, np.ufunc):
         raise TypeError("not a ufunc: its dtypes must be given by `resolve`")
     resolved = function.resolve_dtypes((*(np.dtype(d) for d in dtypes), *(None,) * function.nout))

@@ -64,7 +64,7 @@ def _may_concern(rule: AnyRule, root: Op | type[Op]) -> bool:
     if isinstance(rule, NodeRule):
         return not rule.on_ops or any(_is_one_of(root, wanted) for wanted in rule.on_ops)
     try:
-        return _fits(rule.patterns[0], root)
+        return _fits(rule.pattern, root)
     except Exception:
         return True
 

@@ -7,7 +7,6 @@ A `NodeRule` is a function, for what no pattern can say.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphlab import dtypes
-from graphlab.graph.node import Apply, Constant, Variable
+from graphlab.graph.node import Apply, Constant, Provenance, Variable, provenance
 from graphlab.graph.types import TensorType
 from graphlab.ops import elementwise as e
 from graphlab.ops.base import Op
@@ -214,7 +213,7 @@ class Rule:
     @cached_property
     def wildcards(self) -> tuple[str, ...]:
         """The parameters of `find` that stand for variables."""
-        return tuple(n for n in inspect.signature(self.find).parameters if n not in self.ops)
+        return tuple(n for n in _parameters(self.find) if n not in self.ops)
 
     def dtypes_of(self, wildcard: str) -> tuple[str, ...]:
         """The dtypes that `wildcard` may have."""
@@ -229,20 +228,25 @@ class Rule:
             yield {n: options[i % len(options)] for n, options in self.on.items()}
 
     @cached_property
-    def patterns(self) -> tuple[Call, ...]:
-        """What `find` looks for, the operands of commutative ops in every order."""
-        ranks = {n: (None,) * len(self.shapes.get(n, ())) for n in self.wildcards}
-        traced = {n: Variable(TensorType(self.dtypes_of(n)[0], ranks[n]), n) for n in self.wildcards}
-        root = self.find(**traced, **{n: OpWildcard(n, kind) for n, kind in self.ops.items()})
-        known = {v: Wildcard(n, n in self.constants) for n, v in traced.items()}
-        pattern = _as_pattern(root, known)
+    def pattern(self) -> Call:
+        """What `find` looks for, as it is written."""
+        traced = {n: TensorType(self.dtypes_of(n)[0], (None,) * len(self.shapes.get(n, ()))) for n in self.wildcards}
+        with provenance(_NOWHERE):
+            given = {n: Variable(t, n) for n, t in traced.items()}
+            root = self.find(**given, **{n: OpWildcard(n, kind) for n, kind in self.ops.items()})
+        pattern = _as_pattern(root, {v: Wildcard(n, n in self.constants) for n, v in given.items()})
         if not isinstance(pattern, Call):
             raise TypeError(f"rule {self.name!r}: find must apply an op")
-        return tuple(dict.fromkeys(p for p in _variants(pattern) if isinstance(p, Call)))
+        return pattern
+
+    @cached_property
+    def patterns(self) -> tuple[Call, ...]:
+        """What `find` looks for, the operands of commutative ops in every order."""
+        return tuple(dict.fromkeys(p for p in _variants(self.pattern) if isinstance(p, Call)))
 
     def concerns(self, op: Op) -> bool:
         """Whether it may fire on applications of ops like `op`."""
-        root = self.patterns[0].op
+        root = self.pattern.op
         if isinstance(root, Elementwise):
             return op is root
         return type(op) is (root.kind if isinstance(root, OpWildcard) else type(root))
@@ -323,6 +327,8 @@ class NodeRule:
 
 
 AnyRule = Rule | NodeRule
+
+_NOWHERE = Provenance()  # of what is traced, which no user ever sees
 
 
 def _taken(function: Callable[..., Any], bound: Mapping[str, Any]) -> dict[str, Any]:

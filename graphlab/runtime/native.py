@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
-import importlib
+import importlib.util
 import re
+from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -81,13 +84,33 @@ _blas_ready = False
 
 
 def load_blas() -> None:
-    """Give the runtime its BLAS routines. Once per process; importing SciPy's takes a moment."""
+    """Give the runtime its BLAS routines, once per process."""
     global _blas_ready
     if not _blas_ready:
-        module = importlib.import_module("scipy.linalg.cython_blas")
-        wanted = [(letter + name, signature) for name, signature in _BLAS.items() for letter in "ds"]
-        NAMES["set_blas"](*(_pointer(module, name, signature) for name, signature in wanted))
+        NAMES["set_blas"](*(bundled_blas() or scipy_blas()))
         _blas_ready = True
+
+
+def bundled_blas() -> tuple[int, ...] | None:
+    """The addresses in the library that SciPy's wheels bring along, which loads in a moment; None if there is none."""
+    scipy = importlib.util.find_spec("scipy")
+    if scipy is None or scipy.origin is None:
+        return None
+    for path in sorted((Path(scipy.origin).parent.parent / "scipy.libs").glob("libscipy_openblas-*")):
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(str(path))
+            return tuple(_address(library[f"scipy_{letter}{name}_"]) for name in _BLAS for letter in "ds")
+    return None
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def scipy_blas() -> tuple[int, ...]:
+    """The addresses of SciPy's own, whatever library it was built with; importing it takes a while."""
+    module = importlib.import_module("scipy.linalg.cython_blas")
+    return tuple(_pointer(module, letter + name, signature) for name, signature in _BLAS.items() for letter in "ds")
 
 
 def special_function(name: str) -> int:

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphlab
+import graphlab.tensor as T
+from graphlab.runtime import native
 from graphlab.runtime.native import NAMES
 from graphlab.runtime.program import Callable, Machine, SlowCallable, StepFailed
 from tests.runtime.programs import ADD, adder, call, host, machine, nested
@@ -637,6 +640,25 @@ def test_a_frame_reports_what_went_wrong_and_can_go_on() -> None:
 
 
 # ---- pointers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("find", [native.bundled_blas, native.scipy_blas])
+def test_products_are_right_with_either_blas(find: Any, dtype: str) -> None:
+    addresses = find()
+    if addresses is None:
+        pytest.skip("SciPy brings no library along")
+    x, y = T.matrix(dtype=dtype), T.matrix(dtype=dtype)
+    product = graphlab.function([x, y], [x @ y, x @ y[:, 0], x[0] @ y[:, 0], x @ x.T])
+    a, b = (np.arange(12.0).reshape(shape).astype(dtype) for shape in ((3, 4), (4, 3)))
+    native.load_blas()
+    native.NAMES["set_blas"](*addresses)
+    try:
+        got = product(a, b)
+    finally:
+        native.NAMES["set_blas"](*(native.bundled_blas() or native.scipy_blas()))
+    for result, expected in zip(got, (a @ b, a @ b[:, 0], a[0] @ b[:, 0], a @ a.T), strict=True):
+        np.testing.assert_array_equal(result, expected)
 
 
 def test_special_functions_come_from_scipy() -> None:
