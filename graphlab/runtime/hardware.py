@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas
 
 from graphlab.errors import user_boundary
+from graphlab.ops.later import Module
 from graphlab.options import options
 from graphlab.runtime.build import build
 from graphlab.runtime.cache import open_folder
 from graphlab.runtime.compiler import processor
 
 Array = np.ndarray[Any, Any]
+blas = Module("scipy.linalg.blas")
 
 FORMAT = "graphlab machine 1"  # of what is kept
 SECONDS = 0.01  # for each of the measurements in a cache
