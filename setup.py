@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-HEADERS = ("gl_abi.h", "gl_math.h", "gl_normal.h", "gl_simd.h", "gl_waves.h")
+HEADERS = ("gl_abi.h", "gl_math.h", "gl_normal.h", "gl_simd.h", "gl_strip.h", "gl_waves.h")
 
 
 class BuildWithHeaders(build_py):

@@ -81,6 +81,7 @@ typedef struct gl_nest {
   const int32_t *slots;     /* n_outputs + n_inputs slots */
   const uint8_t *reduce;    /* ndim flags: this axis is reduced */
   const int8_t *axes;       /* for each operand, for each of its axes: the axis of the nest, or -1: its extent is 1 */
+  int32_t sorts, few;       /* see Nest: in which order axes may come */
 } gl_nest;
 
 /* A loop of steps: see loops/ir.py, Loop. All numbers but the counts are slots; -1: there is none. */

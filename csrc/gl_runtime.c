@@ -504,6 +504,61 @@ static void nest_merge(const gl_nest *nest, int group, int32_t first, int32_t si
   }
 }
 
+/* Whether `stride` says that the elements lie closer along axis a than along b: the first operand that tells. */
+static int nest_closer(const int64_t *raw, int32_t operands, int32_t ndim, int32_t a, int32_t b)
+{
+  for (int32_t k = 0; k < operands; k++) {
+    int64_t along_a = raw[k * ndim + a], along_b = raw[k * ndim + b];
+    if (along_a != 0 && along_b != 0 && llabs(along_a) != llabs(along_b))
+      return llabs(along_a) < llabs(along_b);
+  }
+  return 0;
+}
+
+static void nest_swap(int64_t *extent, int64_t *stride, int32_t operands, int32_t ndim, int32_t a, int32_t b)
+{
+  int64_t kept = extent[a];
+  extent[a] = extent[b];
+  extent[b] = kept;
+  for (int32_t k = 0; k < operands; k++) {
+    kept = stride[k * ndim + a];
+    stride[k * ndim + a] = stride[k * ndim + b];
+    stride[k * ndim + b] = kept;
+  }
+}
+
+/* Sort the reduced axes of the space by stride, each among the places that they have. */
+static void nest_sort(const gl_nest *nest, int64_t *space, int64_t *raw)
+{
+  int32_t ndim = nest->ndim, operands = nest->n_outputs + nest->n_inputs;
+  for (int32_t end = ndim; end > 0; end--) {
+    int32_t before = -1;
+    for (int32_t d = 0; d < end; d++) {
+      if (!nest->reduce[d])
+        continue;
+      if (before >= 0 && nest_closer(raw, operands, ndim, before, d))
+        nest_swap(space, raw, operands, ndim, before, d);
+      before = d;
+    }
+  }
+}
+
+/* Rows of a few elements are computed side by side: where only some would be, the longest of the kept axes goes last. */
+static void nest_side_by_side(const gl_nest *nest, int32_t kept, int64_t *extent, int64_t *stride)
+{
+  enum { ENOUGH = 32 };
+  int32_t ndim = nest->ndim, last = kept - 1, longest = last;
+  int64_t elements = 1;
+  for (int32_t d = kept; d < ndim; d++)
+    elements *= extent[d] < 2 || d == ndim - 1 ? extent[d] : nest->few + 1;
+  if (kept == 0 || elements < 1 || elements > nest->few || extent[last] >= ENOUGH)
+    return;
+  for (int32_t d = 0; d < kept; d++)
+    if (extent[d] > extent[longest])
+      longest = d;
+  nest_swap(extent, stride, nest->n_outputs + nest->n_inputs, ndim, longest, last);
+}
+
 int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data)
 {
   int32_t ndim = nest->ndim, operands = nest->n_outputs + nest->n_inputs, kept = 0;
@@ -525,7 +580,11 @@ int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t 
     return failed;
   for (int32_t d = 0; d < ndim; d++)
     kept += !nest->reduce[d];
+  if (nest->sorts)
+    nest_sort(nest, space, raw);
   nest_merge(nest, 0, 0, kept, space, raw, extent, stride);
   nest_merge(nest, 1, kept, ndim - kept, space, raw, extent, stride);
+  if (nest->few)
+    nest_side_by_side(nest, kept, extent, stride);
   return 0;
 }

@@ -6,7 +6,7 @@ It knows no graph and no ops. Names come from positions, so the same program is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from itertools import chain
@@ -22,6 +22,7 @@ from graphlab.loops.ir import (
     Cast,
     Formula,
     Function,
+    Gather,
     HostCall,
     Kernel,
     Loop,
@@ -31,10 +32,11 @@ from graphlab.loops.ir import (
     Program,
     RuntimeCall,
     SameExtents,
+    Scatter,
     Step,
     Turns,
 )
-from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, used_names
+from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, used_names, walk
 
 Span = tuple[int, int]  # the first and the last line
 
@@ -110,7 +112,7 @@ def _run_lines(kernel: Kernel) -> Iterator[Line]:
     yield _table("uint8_t", "reduce", [d in nest.reduce for d in range(nest.ndim)])
     yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
     counts = f"{nest.ndim}, {nest.outputs}, {nest.inputs}"
-    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes}};")
+    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes, {int(nest.sorts)}, {nest.few}}};")
     yield Line(f"int64_t extent[{max(1, nest.ndim)}];")
     yield Line(f"int64_t stride[{max(1, nest.ndim * operands)}];")
     yield Line(f"char *data[{operands + bool(kernel.scratch)}];")
@@ -389,14 +391,19 @@ def _text_lines(text: str) -> Iterator[Line]:
     return map(Line, text.splitlines())
 
 
-def _identifiers(kernels: Iterable[Kernel], functions: Iterable[Function]) -> set[str]:
-    """Every identifier that the formulas and conversions of kernels and functions use."""
+def _identifiers(kernels: Collection[Kernel], functions: Iterable[Function]) -> set[str]:
+    """Every identifier that the formulas, conversions and strips of kernels and functions use."""
+    moves = (s for kernel in kernels for s in walk(kernel.body) if isinstance(s, Gather | Scatter))
+    strips = {
+        f"gl_scatter_{s.strip.dtype}" if isinstance(s, Scatter) else f"gl_gather_{s.dtype}"
+        for s in moves if isinstance(s, Scatter) or not s.writable
+    }  # fmt: skip
     every = chain(*(formulas(kernel.body) for kernel in kernels), *map(_function_formulas, functions))
     texts = {
         e.template if isinstance(e, Formula) else c_expr(Cast(Name("x"), e.source, e.dtype))
         for e in every
     }  # fmt: skip
-    return {word for text in texts for word in words(text) | words(near(text))}
+    return strips.union(word for text in texts for word in words(text) | words(near(text)))
 
 
 def _function_formulas(function: Function) -> Iterator[Formula | Cast]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-HEADERS = ("gl_simd.h", "gl_waves.h", "gl_normal.h", "gl_math.h")  # each uses only those before it
+HEADERS = ("gl_strip.h", "gl_simd.h", "gl_waves.h", "gl_normal.h", "gl_math.h")  # each uses only those before it
 
 _UNARY = """acos acosh asin asinh atan atanh cbrt ceil cos cosh erf erfc exp exp2 expm1 fabs floor log log10
 log1p log2 rint round sin sinh sqrt tan tanh tgamma trunc""".split()
@@ -65,7 +65,7 @@ class Macro:
 _ITEM = re.compile(
     r"""(?P<comment>(?:^/\*[^\n]*\*/\n)?)
     (?: ^\#define[ ](?P<macro>\w+)\((?P<parameters>[\w, ]+)\)[ ]\\\n(?P<body>(?:[^\n]*\\\n)*[^\n]*\n)
-      | ^(?P<function>GL_FN[ ].*?^\}\n)
+      | ^(?P<function>GL_(?:FN|CALLED)[ ].*?^\}\n)
       | ^(?P<variable>double[ ]\(\*(?P<variable_name>gl_\w+)\)[^\n]*\n)
       | ^(?P<use>GL_\w+\([\w, ]+\))\n )""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
@@ -106,7 +106,7 @@ def _members(text: str, macros: dict[str, Macro]) -> Iterator[tuple[str, str]]:
     for use in re.finditer(r"(GL_\w+)\(([^()]*)\)", text):
         macro = macros[use[1]]
         body = macro.expanded(a.strip() for a in use[2].split(","))
-        if body.startswith("GL_FN"):
+        if body.startswith(("GL_FN", "GL_CALLED")):
             yield _defined(body), macro.comment + body
         else:
             yield from _members(body, macros)
@@ -126,8 +126,9 @@ def needed(used: set[str]) -> list[str]:
             wanted |= words(text)
     prototypes = [LIBM[name] for name in sorted(wanted & LIBM.keys())]
     inline = "#define GL_FN static inline __attribute__((always_inline))"
+    called = ["#define GL_CALLED static __attribute__((noinline, unused))"] if "GL_CALLED" in wanted else []
     multiply_add = [_multiply_add()] if "GL_FMA" in wanted or "GL_FMAF" in wanted else []
-    return [*prototypes, inline, *multiply_add, *reversed(functions.values())]
+    return [*prototypes, inline, *called, *multiply_add, *reversed(functions.values())]
 
 
 @cache

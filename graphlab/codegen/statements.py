@@ -15,6 +15,7 @@ from graphlab.loops.ir import (
     Comment,
     Fail,
     For,
+    Gather,
     If,
     Let,
     Literal,
@@ -22,6 +23,7 @@ from graphlab.loops.ir import (
     Nodes,
     Pointer,
     Return,
+    Scatter,
     Stmt,
     Store,
 )
@@ -105,6 +107,41 @@ def _(s: Assign) -> Iterator[Line]:
 def _(s: Store) -> Iterator[Line]:
     where = c_expr(s.pointer) if is_zero(s.offset) else f"({c_expr(s.pointer)} + {c_expr(s.offset)})"
     yield Line(f"*({C_TYPES[s.dtype]} *){where} = {c_value(s.value)};", s.nodes)
+
+
+@c_lines.register
+def _(s: Gather) -> Iterator[Line]:
+    c_type, buffer = C_TYPES[s.dtype], s.buffer.text
+    target = f"{c_type} *" if s.writable else f"const {c_type} *"
+    if not s.writable:
+        buffer = f"gl_gather_{s.dtype}({_strided(s)}, {buffer})"
+    yield Line(f"{target}const {s.name.text} = {_in_place(s)}")
+    yield Line(f"    ? ({target})({_address(s)})")
+    yield Line(f"    : {buffer};")
+
+
+@c_lines.register
+def _(s: Scatter) -> Iterator[Line]:
+    strip = s.strip
+    yield Line(f"if (!({_in_place(strip)}))")
+    yield Line(f"  gl_scatter_{strip.dtype}({strip.name.text}, {_strided(strip)});")
+
+
+def _in_place(s: Gather) -> str:
+    """The condition that the elements of a strip are neighbours in memory."""
+    stride, size = c_expr(s.stride), f"(int64_t)sizeof({C_TYPES[s.dtype]})"
+    rows = "" if isinstance(s.rows, Literal) else (
+        f" && ({c_expr(s.rows)} == 1 || {c_expr(s.step)} == {size} * {c_expr(s.count)})"
+    )  # fmt: skip
+    return f"{stride} == {size}{rows}"
+
+
+def _strided(s: Gather) -> str:
+    return ", ".join([_address(s), *map(c_expr, (s.step, s.rows, s.stride, s.count))])
+
+
+def _address(s: Gather) -> str:
+    return c_expr(s.base) if is_zero(s.offset) else f"{c_expr(s.base)} + {c_expr(s.offset)}"
 
 
 @c_lines.register

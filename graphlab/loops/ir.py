@@ -136,6 +136,34 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """`name` = elements that begin `offset` bytes after `base`: `rows` of `count`, all side by side.
+
+    In a row they lie `stride` bytes apart, the rows `step`. They are used in place if they are neighbours in memory,
+    else in the Accumulator `buffer`. If `writable`, they are only to be written, and Scatter then puts them where they
+    belong.
+    """
+
+    name: Name
+    base: Name
+    offset: Expr
+    stride: Expr
+    count: Expr
+    step: Expr
+    rows: Expr
+    dtype: str
+    buffer: Name
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Put the elements that were written to the Gather `strip` where they belong, unless they are there."""
+
+    strip: Gather
+
+
+@dataclass(frozen=True, slots=True)
 class For:
     """Run `body` for index = start, start + step, ... while index < stop; `simd`: iterations are independent."""
 
@@ -177,7 +205,7 @@ class Comment:
     text: str
 
 
-Stmt = Let | Pointer | Accumulator | Assign | Store | For | If | Fail | Return | Comment
+Stmt = Let | Pointer | Accumulator | Assign | Store | Gather | Scatter | For | If | Fail | Return | Comment
 
 # ---- the program ---------------------------------------------------------------------------------
 
@@ -190,7 +218,9 @@ class Nest:
     kernel extents, byte strides and pointers. `axes[k]` says for each axis of operand k (outputs, then
     inputs) along which of the `ndim` it lies; -1: along none, its extent is 1. Axes are reordered: those
     kept first, then those of `reduce`, and neighbours are merged within each group where every operand
-    allows it (merged axes keep extent 1).
+    allows it (merged axes keep extent 1). `sorts`: the axes of `reduce` may come in any order, so those with the
+    shortest strides come last. `few`: with at most so many elements along the last of `reduce`, and 1 along the others,
+    the kept axes may come in any order, so the longest comes last.
     """
 
     ndim: int
@@ -198,6 +228,8 @@ class Nest:
     inputs: int
     reduce: tuple[int, ...] = ()
     axes: tuple[tuple[int, ...], ...] = ()
+    sorts: bool = False
+    few: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from graphlab.loops.ir import (
     For,
     Formula,
     Function,
+    Gather,
     HostCall,
     If,
     Kernel,
@@ -32,6 +33,7 @@ from graphlab.loops.ir import (
     Return,
     RuntimeCall,
     SameExtents,
+    Scatter,
     Step,
     Stmt,
     Store,
@@ -131,6 +133,18 @@ def _(s: Assign) -> Iterator[str]:
 @lines.register
 def _(s: Store) -> Iterator[str]:
     yield f"{s.dtype}@({expression(s.pointer)} + {expression(s.offset)}) = {expression(s.value)}{_numbers(s.nodes)}"
+
+
+@lines.register
+def _(s: Gather) -> Iterator[str]:
+    where = f"{expression(s.base)} + {expression(s.offset)}, {expression(s.step)}, {expression(s.stride)}"
+    extents = f"{expression(s.rows)}, {expression(s.count)}"
+    yield f"{expression(s.name)}: {s.dtype}* = {'place for ' * s.writable}[{extents}] at {where}"
+
+
+@lines.register
+def _(s: Scatter) -> Iterator[str]:
+    yield f"put {expression(s.strip.name)} in place"
 
 
 @lines.register

@@ -15,6 +15,7 @@ from graphlab.loops.ir import (
     Fail,
     For,
     Formula,
+    Gather,
     If,
     Kernel,
     Let,
@@ -26,6 +27,7 @@ from graphlab.loops.ir import (
     Nodes,
     Pointer,
     Return,
+    Scatter,
     Step,
     Stmt,
     Store,
@@ -61,6 +63,10 @@ def expressions(statement: Stmt) -> tuple[Expr, ...]:
             return (name, value) if lane is None else (name, value, lane)
         case Store(pointer, offset, _, value):
             return (pointer, offset, value)
+        case Gather(_, base, offset, stride, count, step, rows, _, buffer):
+            return (base, offset, stride, count, step, rows, buffer)
+        case Scatter(strip):
+            return (strip.name, *expressions(strip))
         case For(_, start, stop):
             return (start, stop)
         case If(condition):
@@ -128,7 +134,7 @@ def _add_names(statement: Stmt, names: set[str]) -> None:
 
 
 def without_unused(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-    """`body` without the Lets and Pointers that nothing later in it needs."""
+    """`body` without the Lets, Pointers and Gathers that nothing later in it needs."""
     return _without_unused(body, set())
 
 
@@ -136,7 +142,7 @@ def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...
     """The same, inside others that need what is `needed`; the names that the rest of `body` uses are added to it."""
     kept = list[Stmt]()
     for statement in reversed(body):
-        if isinstance(statement, Let | Pointer) and statement.name.text not in needed:
+        if isinstance(statement, Let | Pointer | Gather) and statement.name.text not in needed:
             continue
         if isinstance(statement, For):
             shorter = _without_unused(statement.body, needed)

@@ -27,6 +27,8 @@ ZERO = Literal(0, "int64")
 ONE = Literal(1, "int64")
 TRUE = Literal(True, "bool")
 
+FEW = 16  # elements are folded one after the other, and such rows side by side
+
 # ---- small expressions ---------------------------------------------------------------------------
 
 
@@ -161,12 +163,15 @@ class Frame:
     def nest(self) -> Nest:
         """What the runtime has to plan."""
         made, read = self.unit.outputs, self.unit.inputs
+        reduced = [o.axes[self.kept :] for o in self.operands.values()]
         return Nest(
             self.ndim,
             len(made),
             len(read),
             self.space.reduce,
             tuple(self.axes(v) for v in (*made, *read)),
+            sorts=len(self.space.reduce) > 1 and all(all(axes) or not any(axes) for axes in reduced),
+            few=FEW if self.kept and self.space.reduce else 0,
         )
 
 

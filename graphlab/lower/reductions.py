@@ -1,4 +1,4 @@
-"""Folding: the arithmetic that reductions share, by rows (rows.py) or by columns (columns.py).
+"""Folding: the arithmetic that reductions share, by rows (rows.py) or in strips (strips.py).
 
 Rounding must not pile up, whatever the length: blocks are folded in parallel lanes, and the parts of
 the blocks pairwise, as a binary counter carries: part number b, counted from 0, is folded with the
@@ -30,13 +30,12 @@ from graphlab.loops.ir import (
     Return,
     Stmt,
 )
-from graphlab.lower.frame import ONE, ZERO, Frame, Scope, c_int, converted, extent, index, product
+from graphlab.lower.frame import FEW, ONE, ZERO, Frame, Scope, c_int, converted, extent, index, product
 from graphlab.ops.lowering import Reduction
 
 Rule = tuple[str, Literal | None, str]  # what is folded how, from what on, and its dtype
 Use = tuple[Function, Nodes]
 
-FEW = 16  # elements are not worth the lanes
 LEVELS = 40  # 2**40 blocks
 
 LANE, COUNT, WHOLE, I, K = map(Name, ("lane", "count", "whole", "i", "k"))  # noqa: E741

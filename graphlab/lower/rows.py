@@ -17,6 +17,7 @@ from graphlab.loops.ir import (
     Element,
     Expr,
     For,
+    Formula,
     If,
     Let,
     Load,
@@ -25,7 +26,6 @@ from graphlab.loops.ir import (
     Stmt,
     Store,
 )
-from graphlab.lower.columns import columns
 from graphlab.lower.frame import (
     TRUE,
     ZERO,
@@ -58,6 +58,7 @@ from graphlab.lower.reductions import (
     indices,
     push,
 )
+from graphlab.lower.strips import few_elements, rows_are_closer, strips
 
 SCRATCH = Name("scratch")
 
@@ -76,14 +77,16 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> tuple[tuple[Stmt, ...], 
     condition = is_contiguous(along, inner, decides)
     kernel = _Rows(frame, plan, folds, scope, decides)
     scratch = sum(itemsize(v.dtype) for v in plan.kept)
-    if condition == TRUE:
-        return (*start, *kernel.loops(True)), functions, scratch
-    dense = Let(Name("rows_dense"), "bool", condition)
-    crooked = kernel.loops(False)
-    if plan.only_folds and frame.kept:
-        by_columns, test = columns(frame, plan, folds, scope)
-        crooked = (If(test, by_columns, crooked),) if test != TRUE else by_columns
-    return (*start, dense, If(dense.name, kernel.loops(True), crooked)), functions, scratch
+    body, dense = kernel.loops(True), Let(Name("rows_dense"), "bool", condition)
+    if condition != TRUE:
+        body = (If(dense.name, body, kernel.loops(False)),)
+    if frame.kept:
+        across = few_elements(frame)
+        closer = rows_are_closer(frame)
+        if plan.only_folds and condition != TRUE and closer is not None:
+            across = Formula("{0} || (!{1} && {2})", (across, dense.name, closer), "bool")
+        body = (If(across, strips(frame, plan, folds, scope.fork()), body),)
+    return (*start, *([dense] if condition != TRUE else []), *body), functions, scratch
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,28 @@
 #pragma GCC diagnostic ignored "-Wtype-limits"
 float sqrtf(float);
 #define GL_FN static inline __attribute__((always_inline))
+#define GL_CALLED static __attribute__((noinline, unused))
+
+/* rows of count elements, side by side in buffer: in a row they lie stride bytes apart, the rows step */
+GL_CALLED const float *gl_gather_float32(const char *from, int64_t step, int64_t rows, int64_t stride, int64_t count,
+                                 float *buffer) {
+  for (int64_t i = 0; i < rows; ++i, from += step, buffer += count) {
+    if (stride == 0) {
+      const float x = *(const float *)from;
+      _Pragma("omp simd")
+      for (int64_t k = 0; k < count; ++k) buffer[k] = x;
+    } else {
+      for (int64_t k = 0; k < count; ++k) buffer[k] = *(const float *)(from + k * stride);
+    }
+  }
+  return buffer - rows * count;
+}
+
+/* the same elements, put from buffer to where they belong */
+GL_CALLED void gl_scatter_float32(const float *buffer, char *to, int64_t step, int64_t rows, int64_t stride, int64_t count) {
+  for (int64_t i = 0; i < rows; ++i, to += step, buffer += count)
+    for (int64_t k = 0; k < count; ++k) *(float *)(to + k * stride) = buffer[k];
+}
 
 /* A step: what it runs, on which slots and with which parameters, and the slots that it then releases. */
 typedef struct gl_step {
@@ -63,100 +85,106 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
   char *const p0 = data[0];
   char *const p1 = data[1];
   char *const p2 = data[2];
+  const int64_t elements = n1;
   const uint8_t rows_dense = s1_1 == 4 && s2_1 == 4;
-  if (rows_dense) {
-    for (int64_t i0 = 0; i0 < n0; ++i0) {
-      float tree[40];
+  if ((n1 > 0 && n1 <= 16 && elements == n1) || (!rows_dense && (n0 >= 8 &&
+      (__builtin_llabs(s1_0) + __builtin_llabs(s2_0)) < (__builtin_llabs(s1_1) + __builtin_llabs(s2_1))))) {
+    for (int64_t block = 0; block < n0; block += 64) {
+      const int64_t wide = n0 - block < 64 ? n0 - block : 64;
+      const int64_t count = wide;
+      float strip0[64];
+      float strip1[64];
+      float strip2[64];
+      float tree[2560];
       int64_t blocks = 0;
-      for (int64_t block = 0; block < n1; block += 1024) {
-        const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-        float tile[1024];
-        const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
-        const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
-        #pragma omp simd
-        for (int64_t i = 0; i < count; ++i) {
-          const float x1 = in1[i];
-          const float x2 = in2[i];
-          const float v0 = x1 - x2;
-          const float v1 = v0 * v0;
-          tile[i] = v1;
-        }
-        float part = fold_0_block(tile, count);
-        const int64_t carry = __builtin_ctzll(~blocks);
-        for (int64_t level = 0; level < carry; ++level) {
-          part = tree[level] + part;
-        }
-        tree[carry] = part;
-        blocks = blocks + 1;
-      }
-      float total = 0.0f;
-      for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-        if (blocks >> level & 1) {
-          total = tree[level] + total;
-        }
-      }
-      const float v2 = total;
-      const float v3 = sqrtf(v2);
-      *(float *)(p0 + i0 * s0_0) = v3;
-    }
-  } else {
-    if (s1_0 == 4 && s2_0 == 4) {
-      for (int64_t block = 0; block < n0; block += 64) {
-        const int64_t count = n0 - block < 64 ? n0 - block : 64;
-        float tree[2560];
-        int64_t blocks = 0;
-        for (int64_t start = 0; start < n1; start += 16) {
-          const int64_t stop = start + (n1 - start < 16 ? n1 - start : 16);
-          float part[64];
-          const float *const in1 = (const float *)(p1 + block * s1_0 + start * s1_1);
-          const float *const in2 = (const float *)(p2 + block * s2_0 + start * s2_1);
+      for (int64_t start = 0; start < n1; start += 16) {
+        const int64_t stop = start + (n1 - start < 16 ? n1 - start : 16);
+        float part[64] = {0};
+        for (int64_t i1 = start; i1 < stop; ++i1) {
+          const float *const in1 = s1_0 == (int64_t)sizeof(float)
+              ? (const float *)(p1 + block * s1_0 + i1 * s1_1)
+              : gl_gather_float32(p1 + block * s1_0 + i1 * s1_1, 0, 1, s1_0, wide, strip1);
+          const float *const in2 = s2_0 == (int64_t)sizeof(float)
+              ? (const float *)(p2 + block * s2_0 + i1 * s2_1)
+              : gl_gather_float32(p2 + block * s2_0 + i1 * s2_1, 0, 1, s2_0, wide, strip2);
           #pragma omp simd
           for (int64_t k = 0; k < count; ++k) {
             const float x1 = in1[k];
             const float x2 = in2[k];
             const float v0 = x1 - x2;
             const float v1 = v0 * v0;
-            part[k] = v1;
+            part[k] = (i1 == start) ? v1 : (part[k] + v1);
           }
-          for (int64_t i1 = start + 1; i1 < stop; ++i1) {
-            const float *const in1 = (const float *)(p1 + block * s1_0 + i1 * s1_1);
-            const float *const in2 = (const float *)(p2 + block * s2_0 + i1 * s2_1);
-            #pragma omp simd
-            for (int64_t k = 0; k < count; ++k) {
-              const float x1 = in1[k];
-              const float x2 = in2[k];
-              const float v0 = x1 - x2;
-              const float v1 = v0 * v0;
-              part[k] = part[k] + v1;
-            }
-          }
-          const int64_t carry = __builtin_ctzll(~blocks);
-          for (int64_t level = 0; level < carry; ++level) {
-            #pragma omp simd
-            for (int64_t k = 0; k < 64; ++k) {
-              part[k] = tree[level * 64 + k] + part[k];
-            }
-          }
+        }
+        const int64_t carry = __builtin_ctzll(~blocks);
+        for (int64_t level = 0; level < carry; ++level) {
           #pragma omp simd
           for (int64_t k = 0; k < 64; ++k) {
-            tree[carry * 64 + k] = part[k];
+            part[k] = tree[level * 64 + k] + part[k];
           }
+        }
+        #pragma omp simd
+        for (int64_t k = 0; k < 64; ++k) {
+          tree[carry * 64 + k] = part[k];
+        }
+        blocks = blocks + 1;
+      }
+      float total[64] = {0};
+      for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+        if (blocks >> level & 1) {
+          #pragma omp simd
+          for (int64_t k = 0; k < 64; ++k) {
+            total[k] = tree[level * 64 + k] + total[k];
+          }
+        }
+      }
+      float *const out0 = s0_0 == (int64_t)sizeof(float)
+          ? (float *)(p0 + block * s0_0)
+          : strip0;
+      #pragma omp simd
+      for (int64_t k = 0; k < count; ++k) {
+        const float v2 = total[k];
+        const float v3 = sqrtf(v2);
+        out0[k] = v3;
+      }
+      if (!(s0_0 == (int64_t)sizeof(float)))
+        gl_scatter_float32(out0, p0 + block * s0_0, 0, 1, s0_0, wide);
+    }
+  } else {
+    if (rows_dense) {
+      for (int64_t i0 = 0; i0 < n0; ++i0) {
+        float tree[40];
+        int64_t blocks = 0;
+        for (int64_t block = 0; block < n1; block += 1024) {
+          const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
+          float tile[1024];
+          const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
+          const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
+          #pragma omp simd
+          for (int64_t i = 0; i < count; ++i) {
+            const float x1 = in1[i];
+            const float x2 = in2[i];
+            const float v0 = x1 - x2;
+            const float v1 = v0 * v0;
+            tile[i] = v1;
+          }
+          float part = fold_0_block(tile, count);
+          const int64_t carry = __builtin_ctzll(~blocks);
+          for (int64_t level = 0; level < carry; ++level) {
+            part = tree[level] + part;
+          }
+          tree[carry] = part;
           blocks = blocks + 1;
         }
-        float total[64] = {0};
+        float total = 0.0f;
         for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
           if (blocks >> level & 1) {
-            #pragma omp simd
-            for (int64_t k = 0; k < 64; ++k) {
-              total[k] = tree[level * 64 + k] + total[k];
-            }
+            total = tree[level] + total;
           }
         }
-        for (int64_t k = 0; k < count; ++k) {
-          const float v2 = total[k];
-          const float v3 = sqrtf(v2);
-          *(float *)(p0 + (block + k) * s0_0) = v3;
-        }
+        const float v2 = total;
+        const float v3 = sqrtf(v2);
+        *(float *)(p0 + i0 * s0_0) = v3;
       }
     } else {
       for (int64_t i0 = 0; i0 < n0; ++i0) {
@@ -201,7 +229,7 @@ static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params
   (void)params;
   static const uint8_t reduce[] = {0, 1};
   static const int8_t axes[] = {0, 0, 1, 0, 1};
-  const gl_nest nest = {2, 1, 2, slots, reduce, axes};
+  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 16};
   int64_t extent[2];
   int64_t stride[6];
   char *data[3];

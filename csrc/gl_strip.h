@@ -1,0 +1,43 @@
+/* Strips: some elements that lie any number of bytes apart, side by side in a buffer, and back.
+ *
+ * Kernels compute on strips where neighbours in the loop are no neighbours in memory; those that are need no
+ * buffer, and do not come here. The form of this file is that of gl_math.h. */
+#ifndef GL_STRIP_H
+#define GL_STRIP_H
+
+#include "gl_abi.h"
+
+#define GL_CALLED static __attribute__((noinline, unused))
+#define GL_ANY(FAMILY) \
+  FAMILY(uint8_t, bool) \
+  FAMILY(int8_t, int8) FAMILY(int16_t, int16) FAMILY(int32_t, int32) FAMILY(int64_t, int64) \
+  FAMILY(uint8_t, uint8) FAMILY(uint16_t, uint16) FAMILY(uint32_t, uint32) FAMILY(uint64_t, uint64) \
+  FAMILY(_Float16, float16) FAMILY(float, float32) FAMILY(double, float64) \
+  FAMILY(float _Complex, complex64) FAMILY(double _Complex, complex128)
+
+/* rows of count elements, side by side in buffer: in a row they lie stride bytes apart, the rows step */
+#define GL_GATHER(T, D) \
+  GL_CALLED const T *gl_gather_##D(const char *from, int64_t step, int64_t rows, int64_t stride, int64_t count, \
+                                   T *buffer) { \
+    for (int64_t i = 0; i < rows; ++i, from += step, buffer += count) { \
+      if (stride == 0) { \
+        const T x = *(const T *)from; \
+        _Pragma("omp simd") \
+        for (int64_t k = 0; k < count; ++k) buffer[k] = x; \
+      } else { \
+        for (int64_t k = 0; k < count; ++k) buffer[k] = *(const T *)(from + k * stride); \
+      } \
+    } \
+    return buffer - rows * count; \
+  }
+GL_ANY(GL_GATHER)
+
+/* the same elements, put from buffer to where they belong */
+#define GL_SCATTER(T, D) \
+  GL_CALLED void gl_scatter_##D(const T *buffer, char *to, int64_t step, int64_t rows, int64_t stride, int64_t count) { \
+    for (int64_t i = 0; i < rows; ++i, to += step, buffer += count) \
+      for (int64_t k = 0; k < count; ++k) *(T *)(to + k * stride) = buffer[k]; \
+  }
+GL_ANY(GL_SCATTER)
+
+#endif
