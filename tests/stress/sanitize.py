@@ -1,0 +1,91 @@
+"""Random graphs with everything that is C, the runtime and the generated programs, under ASan and UBSan.
+
+    python tests/stress/sanitize.py --graphs 2000 --seed 1
+
+Builds a copy of the package whose extension module has the sanitizers, and runs `benchmarks/random_graphs.py` with a
+compiler that adds them to every program. A report ends the process of that graph, which is then a failure of the run,
+with the text to see it again; so results are compared as well. Needs gcc with libasan and libubsan.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1")
+PARTS = ("graphlab", "csrc", "benchmarks", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+
+
+def library(name: str) -> Path | None:
+    """Where gcc keeps the run-time library of a sanitizer."""
+    if shutil.which("gcc") is None:
+        return None
+    said = subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout
+    path = Path(said.strip())
+    return path.resolve() if path.is_absolute() and path.exists() else None
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What processes need to run the package in `folder` and to build programs with the sanitizers."""
+    compiler = folder / "cc"
+    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" {" ".join(SANITIZERS)}\n')
+    compiler.chmod(0o755)
+    return {
+        **os.environ,
+        "LD_PRELOAD": " ".join(str(library(name)) for name in ("libasan.so", "libubsan.so")),
+        # Python itself frees little at its end. What is as large as a hostile shape asks for is not there.
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",
+        "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99",
+        "PYTHONPATH": str(folder),
+        "PYTHONMALLOC": "malloc",
+        "GRAPHLAB_CC": str(compiler),
+        "GRAPHLAB_CACHE_DIR": str(folder / "cache"),
+    }
+
+
+def build(folder: Path) -> None:
+    """Copy the package to `folder` and build its extension module there, with the sanitizers."""
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.so", "__pycache__", "build"))
+        else:
+            shutil.copy(source, folder)
+    flags = " ".join(SANITIZERS)
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
+        cwd=folder, check=True, env={**os.environ, "CFLAGS": f"{flags} -O1", "LDFLAGS": flags},
+    )  # fmt: skip
+    if not list((folder / "graphlab").glob("_rt*.so")):
+        raise SystemExit("the extension module was not built")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build, run, and return the status of the run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--graphs", type=int, default=2000, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--python", metavar="FILE", help="run this script instead of random graphs")
+    chosen = parser.parse_args(argv)
+    if None in (library("libasan.so"), library("libubsan.so")):
+        raise SystemExit("needs gcc with libasan and libubsan")
+    with tempfile.TemporaryDirectory(prefix="graphlab-sanitize-") as name:
+        folder = Path(name)
+        build(folder)
+        script = [chosen.python] if chosen.python else [
+            "benchmarks/random_graphs.py", "--graphs", str(chosen.graphs), "--seed", str(chosen.seed),
+            "--jobs", str(chosen.jobs), "--least", "0", "--shrink", "0",
+        ]  # fmt: skip
+        return subprocess.run([sys.executable, *script], cwd=folder, env=environment(folder), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
