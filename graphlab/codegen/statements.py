@@ -151,6 +151,8 @@ def _(s: For) -> Iterator[Line]:
         return
     if s.simd:
         yield Line("#pragma omp simd")
+    if s.unroll:
+        yield Line(f"#pragma GCC unroll {s.unroll}")
     yield from _loop(s)
 
 

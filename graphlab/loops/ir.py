@@ -165,7 +165,10 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """Run `body` for index = start, start + step, ... while index < stop; `simd`: iterations are independent."""
+    """Run `body` for index = start, start + step, ... while index < stop; `simd`: iterations are independent.
+
+    `unroll`: the C compiler is asked to write out so many turns.
+    """
 
     index: Name
     start: Expr
@@ -173,6 +176,7 @@ class For:
     body: tuple[Stmt, ...]
     step: int = 1
     simd: bool = False
+    unroll: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from graphlab.loops.ir import (
     Accumulator,
@@ -146,7 +147,7 @@ def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...
             continue
         if isinstance(statement, For):
             shorter = _without_unused(statement.body, needed)
-            statement = For(statement.index, statement.start, statement.stop, shorter, statement.step, statement.simd)
+            statement = replace(statement, body=shorter)
         elif isinstance(statement, If):
             needed_then = set(needed)
             otherwise = _without_unused(statement.otherwise, needed)

@@ -7,7 +7,7 @@ parts of levels 0, 1, ... as long as b has 1s there. The order depends on shape 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from graphlab.dtypes import itemsize
@@ -38,7 +38,7 @@ Use = tuple[Function, Nodes]
 
 LEVELS = 40  # 2**40 blocks
 
-LANE, COUNT, WHOLE, I, K = map(Name, ("lane", "count", "whole", "i", "k"))  # noqa: E741
+LANE, COUNT, WHOLE, FIRST, I, K = map(Name, ("lane", "count", "whole", "first", "i", "k"))  # noqa: E741
 BLOCK, CARRY, LEVEL, ELEMENTS = map(Name, ("block", "carry", "level", "elements"))
 
 
@@ -69,6 +69,16 @@ class Fold:
     def lanes(self) -> int:
         """How many accumulators run in parallel: four vectors of 64 bytes."""
         return min(64, 256 // itemsize(self.dtype))
+
+    @property
+    def vector(self) -> int:
+        """How many accumulators are one vector."""
+        return min(self.lanes, 64 // itemsize(self.dtype))
+
+    @property
+    def lane(self) -> Name:
+        """The accumulators."""
+        return Name(f"lane{self.suffix}")
 
     @property
     def tile(self) -> Name:
@@ -114,6 +124,12 @@ class Fold:
         """`count` elements of `source` folded into one."""
         return Formula(f"{self.name}_block({{0}}, {{1}})", (source, COUNT), self.dtype)
 
+    def accumulated(self, rest: Expr) -> Formula:
+        """`count` elements folded into one: those of `rest`, and unless they are few those in the lanes."""
+        arguments = (COUNT, WHOLE, rest, self.lane)
+        few, many = f"{self.name}_block({{2}}, {{0}})", f"{self.name}_lanes({{3}}, {{2}}, {{0}} - {{1}})"
+        return Formula(f"{{0}} <= {FEW} ? {few} : {many}", arguments, self.dtype)
+
     def at(self, array: Name, i: Expr) -> Element:
         """An element of one of the accumulators."""
         return Element(array, i, self.dtype)
@@ -155,23 +171,26 @@ def _rule(rule: Reduction) -> Rule:
     return rule.accumulate, None if rule.initial is None else Literal(rule.initial, rule.dtype), rule.dtype
 
 
-def functions_of(folds: Iterable[Fold]) -> tuple[Use, ...]:
-    """The functions that folding calls, each once."""
+def functions_of(folds: Iterable[Fold], in_lanes: Collection[Apply]) -> tuple[Use, ...]:
+    """The functions that folding calls, each once; `in_lanes` are the reductions that fold straight into lanes."""
     same: dict[str, list[Fold]] = {}
     for fold in folds:
         same.setdefault(fold.name, []).append(fold)
     return tuple(
         (function, tuple(fold.position for fold in some))
         for some in same.values()
-        for function in _functions(replace(some[0], position=0, suffix=""))
-    )
+        for function in _functions(
+            replace(some[0], position=0, suffix=""), any(fold.node in in_lanes for fold in some)
+        )
+    )  # fmt: skip
 
 
-def _functions(fold: Fold) -> list[Function]:
+def _functions(fold: Fold, in_lanes: bool) -> list[Function]:
     a, x = Name("a"), Name("x")
     two = (Parameter(a, fold.dtype), Parameter(x, fold.dtype))
     once = Function(fold.name, two, (), fold.rule_of(a, x), fold.dtype)
-    return [*([] if fold.is_short else [once]), _block_function(fold)]
+    lanes = [_lanes_function(fold)] if in_lanes else []
+    return [*([] if fold.is_short else [once]), _block_function(fold), *lanes]
 
 
 def count_elements(frame: Frame, folds: Iterable[Fold]) -> list[Stmt]:
@@ -250,12 +269,29 @@ def _node(level: Expr, k: Expr, width: int) -> Expr:
     return level if width == 1 else c_int(f"{{0}} * {width} + {{1}}", level, k)
 
 
+# ---- blocks in lanes -------------------------------------------------------------------------------
+
+
+def whole_lanes(fold: Fold) -> Let:
+    """How many of the elements of a block fill the lanes again and again; none of a few."""
+    lanes = fold.lanes
+    many = f"{{0}} / {lanes} * {lanes}"
+    return Let(WHOLE, "int64", c_int(f"{{0}} <= {FEW} ? 0 : {many}" if lanes <= FEW else many, COUNT))
+
+
+def by_vectors(folds: Sequence[Fold], body: Sequence[Stmt]) -> For:
+    """`body` for elements i + k of all lanes, vector by vector, so that these accumulators stay in registers."""
+    (lanes,), (vector,) = {fold.lanes for fold in folds}, {fold.vector for fold in folds}
+    one = For(K, FIRST, c_int(f"{{0}} + {vector}", FIRST), tuple(body), simd=True)
+    every = For(FIRST, ZERO, Literal(lanes, "int64"), (one,), step=vector, unroll=lanes // vector)
+    return For(I, ZERO, WHOLE, (every,), step=lanes)
+
+
 def _block_function(fold: Fold) -> Function:
     """Fold `count` elements of `x`, few as they come, else side by side in lanes, folded half into half."""
-    lanes, x, half, width = fold.lanes, Name("x"), Name("half"), Name("width")
+    x = Name("x")
     along = fold.fold_in(LANE, K, fold.at(x, c_int("{0} + {1}", I, K)))
     rest = fold.fold_in(LANE, c_int("{0} - {1}", I, WHOLE), fold.at(x, I))
-    halve = fold.fold_in(LANE, K, fold.at(LANE, c_int("{0} + {1}", K, width)))
     few = (
         Accumulator(fold.part, fold.dtype, fold.at(x, ZERO), None, fold.nodes),
         For(I, ONE, COUNT, (fold.put(fold.part, fold.op(fold.part, fold.at(x, I))),)),
@@ -263,14 +299,38 @@ def _block_function(fold: Fold) -> Function:
     )
     body = (
         If(Formula(f"{{0}} <= {FEW}", (COUNT,), "bool"), few),
-        Accumulator(LANE, fold.dtype, fold.initial or fold.at(x, ZERO), lanes, fold.nodes),
-        Let(WHOLE, "int64", c_int(f"{{0}} / {lanes} * {lanes}", COUNT)),
-        For(I, ZERO, WHOLE, (For(K, ZERO, Literal(lanes, "int64"), (along,), simd=True),), step=lanes),
+        Accumulator(LANE, fold.dtype, fold.initial or fold.at(x, ZERO), fold.lanes, fold.nodes),
+        Let(WHOLE, "int64", c_int(f"{{0}} / {fold.lanes} * {fold.lanes}", COUNT)),
+        by_vectors([fold], [along]),
         For(I, WHOLE, COUNT, (rest,), simd=True),
-        For(half, ONE, Literal(lanes.bit_length(), "int64"), (
-            Let(width, "int64", c_int(f"{lanes} >> {{0}}", half)),
-            For(K, ZERO, width, (halve,), simd=True),
-        )),
-    )  # fmt: skip
+        *_halved(fold),
+    )
     parameters = (Parameter(x, fold.dtype, is_array=True), Parameter(COUNT, "int64"))
     return Function(f"{fold.name}_block", parameters, body, fold.at(LANE, ZERO), fold.dtype)
+
+
+def _lanes_function(fold: Fold) -> Function:
+    """Fold the `count` elements of `x`, which do not fill them, and the lanes `from` into one."""
+    x, source = Name("x"), Name("from")
+    body = (
+        Accumulator(LANE, fold.dtype, None, fold.lanes, fold.nodes),
+        For(K, ZERO, Literal(fold.lanes, "int64"), (fold.put(LANE, fold.at(source, K), K),), simd=True),
+        For(I, ZERO, COUNT, (fold.fold_in(LANE, I, fold.at(x, I)),), simd=True),
+        *_halved(fold),
+    )
+    parameters = (
+        Parameter(source, fold.dtype, is_array=True), Parameter(x, fold.dtype, is_array=True), Parameter(COUNT, "int64")
+    )  # fmt: skip
+    return Function(f"{fold.name}_lanes", parameters, body, fold.at(LANE, ZERO), fold.dtype)
+
+
+def _halved(fold: Fold) -> tuple[Stmt, ...]:
+    """One half of the lanes folded into the other, and so on: lane 0 has them all."""
+    half, width = Name("half"), Name("width")
+    halve = fold.fold_in(LANE, K, fold.at(LANE, c_int("{0} + {1}", K, width)))
+    levels = fold.lanes.bit_length()
+    each = (
+        Let(width, "int64", c_int(f"{fold.lanes} >> {{0}}", half)),
+        For(K, ZERO, width, (halve,), simd=True),
+    )
+    return (For(half, ONE, Literal(levels, "int64"), each, unroll=levels - 1),)

@@ -27,6 +27,7 @@ from graphlab.loops.ir import (
     Store,
 )
 from graphlab.lower.frame import (
+    FEW,
     TRUE,
     ZERO,
     Frame,
@@ -39,6 +40,7 @@ from graphlab.lower.frame import (
     row_reads,
     scalar_prelude,
 )
+from graphlab.lower.fuse import is_costly
 from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
 from graphlab.lower.passes import Pass, Passes, passes_of
 from graphlab.lower.reductions import (
@@ -46,17 +48,21 @@ from graphlab.lower.reductions import (
     COUNT,
     ELEMENTS,
     LEVELS,
+    WHOLE,
     Fold,
     I,
+    K,
     Rule,
     Use,
     at_most,
+    by_vectors,
     combine,
     count_elements,
     folds_of,
     functions_of,
     indices,
     push,
+    whole_lanes,
 )
 from graphlab.lower.strips import few_elements, rows_are_closer, strips
 
@@ -69,7 +75,9 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> tuple[tuple[Stmt, ...], 
     `rules` numbers those that the program's kernels fold by.
     """
     folds, plan, scope = folds_of(frame, rules), passes_of(frame), Scope(frame)
-    functions = functions_of(folds.values())
+    functions = functions_of(
+        folds.values(), {n for each in plan.passes if in_lanes(frame, each, folds) for n in each.folds}
+    )
     start = [*count_elements(frame, folds.values()), *scalar_prelude(scope)]
     inner = frame.ndim - 1
     decides = dense_axis(frame, frame.kept, frame.ndim)
@@ -141,6 +149,8 @@ class _Rows:
         outputs = [frame.operands[v] for v in (*each.stored, *each.again) if v in frame.operands]
         start = [*row.pointers([*frame.inputs, *dict.fromkeys(outputs)]), *row.once(scope)]
         start += [self.kept_row(v) for v in dict.fromkeys(kept) if v not in frame.operands]
+        if row.dense and in_lanes(frame, each, self.folds):
+            return [*start, *self.lanes(each, folds, scope, row)]
         body: list[Stmt] = row.each(scope, I)
         for v in each.again:
             operand = frame.operands.get(v)
@@ -164,6 +174,24 @@ class _Rows:
         needed = bool(tiles or each.saved or each.stored)
         loop = [For(I, ZERO, COUNT, tuple(body), simd=row.dense)] if needed else []
         return [*tiles, *start, *loop, *parts]
+
+    def lanes(self, each: Pass, folds: list[Fold], scope: Scope, row: Row) -> list[Stmt]:
+        """A block whose elements are folded as they are computed; by way of a tile the last, that do not fill lanes."""
+
+        def elements(i: Expr, put: Callable[[Fold, Expr], Stmt]) -> list[Stmt]:
+            inside = scope.fork()
+            computed = [*row.each(inside, i), *inside.compute(each.nodes)]
+            return [*computed, *(put(fold, fold.value(inside)) for fold in folds)]
+
+        left, size = c_int("{0} - {1}", I, WHOLE), max(FEW, folds[0].lanes)
+        return [
+            *(Accumulator(fold.lane, fold.dtype, fold.initial, fold.lanes, fold.nodes) for fold in folds),
+            whole_lanes(folds[0]),
+            by_vectors(folds, elements(c_int("{0} + {1}", I, K), lambda fold, x: fold.fold_in(fold.lane, K, x))),
+            *(Accumulator(fold.tile, fold.dtype, None, size) for fold in folds),
+            For(I, WHOLE, COUNT, tuple(elements(I, lambda fold, x: fold.put(fold.tile, x, left))), simd=True),
+            *(Accumulator(fold.part, fold.dtype, fold.accumulated(fold.tile), None, fold.nodes) for fold in folds),
+        ]
 
     def in_memory(self, fold: Fold, each: Pass, dense: bool) -> Expr | None:
         """Where the elements to be folded lie one after the other, in the fold's dtype."""
@@ -190,6 +218,19 @@ class _Rows:
             first = joined(" + ", [c_int("{0} * ({1})", index(d), rest), c_int("{0}", first)], "int64")
         offset = c_int(f"{sum(before)} * {{0}} + {itemsize(v.dtype)} * ({{1}})", ELEMENTS, first)
         return Pointer(_kept_name(v, self.frame), SCRATCH, offset, v.dtype, writable=True)
+
+
+def in_lanes(frame: Frame, each: Pass, folds: Mapping[Apply, Fold]) -> bool:
+    """Whether a pass over dense rows folds elements as it computes them, without a tile for them.
+
+    That is where computing them costs less than the tile, and all they are needed for is to be folded.
+    """
+    if each.saved or each.stored or each.again or not each.nodes or not 0 < len(each.folds) <= 2:
+        return False
+    cheap = not any(is_costly(frame.lowerings[n]) for n in each.nodes)
+    computed = all(n.inputs[0] not in frame.operands for n in each.folds)
+    begun = all(folds[n].initial is not None for n in each.folds)
+    return cheap and computed and begun and len({folds[n].lanes for n in each.folds}) == 1
 
 
 def _alone(statement: Callable[[Expr], Stmt]) -> Stmt:

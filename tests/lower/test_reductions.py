@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from graphlab.graph.node import Variable
+from graphlab.graph.node import Graph, Variable
 from graphlab.interpret import interpret
+from graphlab.loops.ir import Accumulator, For, If, LoopCall
+from graphlab.loops.walk import walk
+from graphlab.lower import lower
 from graphlab.ops import elementwise as e
 from graphlab.ops import products, reduce
 from graphlab.runtime.native import StepFailed
@@ -168,3 +171,34 @@ def test_column_sums_are_accurate_too(case: str, dtype: str, rng: np.random.Gene
     got = built([x], [reduce.sum(x, axis=0)])(values)[0]
     for total, column in zip(got, values.T, strict=True):
         assert error(total, column) <= 2.0  # rows added one by one would be off by hundreds
+
+
+# ---- straight into the lanes -----------------------------------------------------------------------
+
+
+def test_cheap_elements_are_folded_as_they_are_computed() -> None:
+    x, y = var("float64", None), var("float64", None)
+    lowered = lower(Graph((x, y), (reduce.sum(e.square(e.subtract(x, y))),)))
+    (kernel,) = (step.action.kernel for step in lowered.program.steps if isinstance(step.action, LoopCall))
+    (choice,) = (s for s in kernel.body if isinstance(s, If))
+    assert any(isinstance(s, For) and s.unroll == 4 for s in walk(choice.then)), "vector by vector, in registers"
+    sizes = [s.lanes for s in walk(choice.then) if isinstance(s, Accumulator) and s.name.text.startswith("tile")]
+    assert sizes == [32], "no tile but for the last elements"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "int64"])
+def test_elements_folded_as_they_are_computed_give_the_bits_of_those_in_memory(
+    dtype: str, rng: np.random.Generator
+) -> None:
+    x, y = var(dtype, None), var(dtype, None)
+    squares, total = (
+        built([x, y], [reduce.sum(e.multiply(x, y)), products.prod(e.add(x, y))]),
+        built([x], [reduce.sum(x), products.prod(x)]),
+    )
+    for n in (0, 1, 15, 16, 17, 31, 32, 33, 64, 100, 511, 512, 513, 528, 529, 1040, 5000):
+        a, b = (
+            near_one(rng, (n,), dtype) if dtype == "int64" else rng.uniform(0.4, 0.6, n).astype(dtype) for _ in "ab"
+        )
+        got = squares(a, b)
+        np.testing.assert_array_equal(got[0], total(a * b)[0])
+        np.testing.assert_array_equal(got[1], total(a + b)[1])

@@ -54,15 +54,40 @@ static float fold_0_block(const float *x, int64_t count) {
   float lane[64] = {0};
   const int64_t whole = count / 64 * 64;
   for (int64_t i = 0; i < whole; i += 64) {
-    #pragma omp simd
-    for (int64_t k = 0; k < 64; ++k) {
-      lane[k] = lane[k] + x[i + k];
+    #pragma GCC unroll 4
+    for (int64_t first = 0; first < 64; first += 16) {
+      #pragma omp simd
+      for (int64_t k = first; k < first + 16; ++k) {
+        lane[k] = lane[k] + x[i + k];
+      }
     }
   }
   #pragma omp simd
   for (int64_t i = whole; i < count; ++i) {
     lane[i - whole] = lane[i - whole] + x[i];
   }
+  #pragma GCC unroll 6
+  for (int64_t half = 1; half < 7; ++half) {
+    const int64_t width = 64 >> half;
+    #pragma omp simd
+    for (int64_t k = 0; k < width; ++k) {
+      lane[k] = lane[k] + lane[k + width];
+    }
+  }
+  return lane[0];
+}
+
+static float fold_0_lanes(const float *from, const float *x, int64_t count) {
+  float lane[64];
+  #pragma omp simd
+  for (int64_t k = 0; k < 64; ++k) {
+    lane[k] = from[k];
+  }
+  #pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    lane[i] = lane[i] + x[i];
+  }
+  #pragma GCC unroll 6
   for (int64_t half = 1; half < 7; ++half) {
     const int64_t width = 64 >> half;
     #pragma omp simd
@@ -157,18 +182,33 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
         int64_t blocks = 0;
         for (int64_t block = 0; block < n1; block += 1024) {
           const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-          float tile[1024];
           const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
           const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
+          float lane[64] = {0};
+          const int64_t whole = count / 64 * 64;
+          for (int64_t i = 0; i < whole; i += 64) {
+            #pragma GCC unroll 4
+            for (int64_t first = 0; first < 64; first += 16) {
+              #pragma omp simd
+              for (int64_t k = first; k < first + 16; ++k) {
+                const float x1 = in1[i + k];
+                const float x2 = in2[i + k];
+                const float v0 = x1 - x2;
+                const float v1 = v0 * v0;
+                lane[k] = lane[k] + v1;
+              }
+            }
+          }
+          float tile[64];
           #pragma omp simd
-          for (int64_t i = 0; i < count; ++i) {
+          for (int64_t i = whole; i < count; ++i) {
             const float x1 = in1[i];
             const float x2 = in2[i];
             const float v0 = x1 - x2;
             const float v1 = v0 * v0;
-            tile[i] = v1;
+            tile[i - whole] = v1;
           }
-          float part = fold_0_block(tile, count);
+          float part = count <= 16 ? fold_0_block(tile, count) : fold_0_lanes(lane, tile, count - whole);
           const int64_t carry = __builtin_ctzll(~blocks);
           for (int64_t level = 0; level < carry; ++level) {
             part = tree[level] + part;
