@@ -9,7 +9,7 @@ from cffi import FFI
 folder = Path("csrc")  # setuptools wants paths relative to setup.py, where the build runs
 names = (
     "memory", "runtime", "index", "numeric", "along", "windows", "random", "draw", "loop", "turns",
-    "output", "host", "activation", "code", "frame", "callable", "module",
+    "output", "host", "operands", "activation", "code", "frame", "callable", "module",
 )  # fmt: skip
 digest = hashlib.blake2b((folder / "gl_abi.h").read_bytes(), digest_size=16).hexdigest()
 

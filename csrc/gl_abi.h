@@ -82,6 +82,7 @@ typedef struct gl_nest {
   const uint8_t *reduce;    /* ndim flags: this axis is reduced */
   const int8_t *axes;       /* for each operand, for each of its axes: the axis of the nest, or -1: its extent is 1 */
   int32_t sorts, few;       /* see Nest: in which order axes may come */
+  const int64_t *takes;     /* for each output the input, from 0, whose memory it may have, or -1; NULL: none may */
 } gl_nest;
 
 /* A loop of steps: see loops/ir.py, Loop. All numbers but the counts are slots; -1: there is none. */
@@ -168,6 +169,8 @@ typedef struct gl_api {
   /* out, in, values, index inputs...: in with the part replaced by the values, or increased by them, in C order
    * of the index arrays; whether it is increased, the dtype, then as for gather */
   gl_function scatter;
+  /* as scatter, where nobody needs `in` afterwards: out may have its memory */
+  gl_function scatter_into;
   /* out (int64), in: where the first largest or smallest element along an axis is, or the first NaN; the dtype,
    * whether the largest, the axis, whether that axis stays */
   gl_function arg_extreme;

@@ -1,4 +1,4 @@
-/* One run of a program: its operands are described in a frame, the steps run, the results are collected
+/* One run of a program: the steps run, the results are collected
  * as arrays that nobody else holds, and updates take effect together or not at all. */
 #include "gl_python.h"
 
@@ -6,86 +6,6 @@
 #include <string.h>
 
 #define PATIENCE 1000 /* how often a run that was overtaken by another update is tried again */
-
-/* ---- operands ---------------------------------------------------------------------------------- */
-
-static void describe(gl_activation *run, int32_t slot, PyObject *value)
-{
-  PyArrayObject *source = (PyArrayObject *)value;
-  gl_array *array = &run->call.frame.arrays[slot];
-  int64_t bytes = run->code->slots[slot].itemsize;
-  array->data = PyArray_BYTES(source);
-  for (int d = 0; d < run->code->slots[slot].ndim; d++) {
-    array->shape[d] = PyArray_DIM(source, d);
-    array->stride[d] = PyArray_STRIDE(source, d);
-    bytes *= array->shape[d];
-  }
-  run->bytes += bytes;
-}
-
-/* A Python float or int where a number of that kind is due; 0 if it is not one, or too large. */
-static int describe_number(gl_activation *run, int32_t position, PyObject *value)
-{
-  int32_t slot = run->code->inputs[position];
-  int kind = run->code->slots[slot].ndim == 0 ? run->code->descr[slot]->type_num : NPY_NOTYPE;
-  int64_t *number = &run->scalars[position];
-  if (kind == NPY_FLOAT64 && PyFloat_CheckExact(value)) {
-    double x = PyFloat_AsDouble(value);
-    memcpy(number, &x, sizeof x);
-  } else if (kind == NPY_INT64 && PyLong_CheckExact(value)) {
-    int overflow;
-    *number = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (overflow)
-      return 0;
-  } else {
-    return 0;
-  }
-  run->call.frame.arrays[slot].data = (char *)number;
-  return 1;
-}
-
-/* A shared value that is not stored as the program needs it, converted for this run. */
-static gl_outcome describe_converted(gl_activation *run, int32_t slot, PyObject *value)
-{
-  int ndim = run->code->slots[slot].ndim;
-  PyObject *array = PyArray_FromAny(value, gl_new_descr(run->code, slot), ndim, ndim,
-                                    NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_ENSUREARRAY, NULL);
-  if (!array)
-    return GL_RAISED;
-  describe(run, slot, array);
-  gl_block *block = gl_block_of_object(&run->call, array, -1);
-  if (!block) {
-    Py_DECREF(array);
-    PyErr_NoMemory();
-    return GL_RAISED;
-  }
-  run->call.frame.arrays[slot].owner = block;
-  return GL_DONE;
-}
-
-static gl_outcome describe_operands(gl_activation *run, int coerce)
-{
-  const gl_code *code = run->code;
-  for (int32_t k = 0; k < code->n_inputs; k++) {
-    PyObject *value = PyTuple_GetItem(run->arguments, k);
-    if (gl_fits(code, code->inputs[k], value))
-      describe(run, code->inputs[k], value);
-    else if (!describe_number(run, k, value))
-      return GL_UNFIT;
-  }
-  for (int32_t k = 0; k < code->n_constants; k++)
-    describe(run, code->constant_slots[k], PyTuple_GetItem(code->constants, k));
-  for (int32_t k = 0; k < code->n_shared; k++) {
-    if (gl_fits(code, code->shared[k], run->cell_values[k])) {
-      describe(run, code->shared[k], run->cell_values[k]);
-      continue;
-    }
-    gl_outcome outcome = coerce ? describe_converted(run, code->shared[k], run->cell_values[k]) : GL_UNFIT;
-    if (outcome != GL_DONE)
-      return outcome;
-  }
-  return GL_DONE;
-}
 
 /* ---- the run ----------------------------------------------------------------------------------- */
 
@@ -102,10 +22,10 @@ static gl_outcome read_cells(gl_activation *run)
 }
 
 /* Begin a run; gl_deactivate must follow whatever comes out. `storage` may be NULL. */
-gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, int coerce, char *storage)
+gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, int ways, char *storage)
 {
   size_t arrays = (size_t)code->n_slots * sizeof(gl_array);
-  size_t numbers = (size_t)code->n_inputs * sizeof(int64_t);
+  size_t numbers = (size_t)code->n_inputs * sizeof(gl_scalar);
   size_t needed = arrays + numbers + (size_t)code->n_cells * sizeof(PyObject *);
   void *heap = NULL;
   if (!storage || needed > GL_STORAGE)
@@ -123,7 +43,7 @@ gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, i
     return GL_RAISED;
   }
   run->call.frame.arrays = (gl_array *)storage;
-  run->scalars = (int64_t *)(storage + arrays);
+  run->numbers = (gl_scalar *)(storage + arrays);
   run->cell_values = (PyObject **)(storage + arrays + numbers);
   for (int32_t k = 0; k < code->n_slots; k++) {
     run->call.frame.arrays[k].data = NULL;
@@ -132,7 +52,7 @@ gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, i
   for (int32_t k = 0; k < code->n_cells; k++)
     run->cell_values[k] = NULL;
   gl_outcome outcome = code->n_cells ? read_cells(run) : GL_DONE;
-  return outcome == GL_DONE ? describe_operands(run, coerce) : outcome;
+  return outcome == GL_DONE ? gl_describe_operands(run, ways) : outcome;
 }
 
 /* What a step's status means. A host function's exception becomes the current one. */
@@ -154,7 +74,11 @@ gl_outcome gl_run_all(gl_activation *run)
   /* With updates the GIL is kept, so that calls that update the same value do not overtake each other. */
   if (run->bytes >= run->code->release_bytes && !run->code->n_updates)
     run->thread = PyEval_SaveThread();
-  int status = run->code->run(&run->call.frame);
+  int status = 0;
+  if (run->code->finishing == 0)
+    status = run->code->run(&run->call.frame);
+  for (int32_t k = 0; !status && run->code->finishing && k < run->code->n_steps - run->code->finishing; k++)
+    status = run->code->run_one(&run->call.frame, k);
   if (run->thread) {
     PyEval_RestoreThread(run->thread);
     run->thread = NULL;
@@ -177,7 +101,8 @@ void gl_deactivate(gl_activation *run)
     Py_CLEAR(run->cell_values[k]);
   run->cell_values = NULL;
   Py_CLEAR(run->anchor);
-  free(run->call.scratch);
+  run->code->taken += run->call.taken;
+  gl_memory_drop(run->call.scratch);
   run->call.scratch = NULL;
   PyMem_Free(run->heap);
   run->heap = NULL;
@@ -229,21 +154,115 @@ static PyObject *visible_results(gl_activation *run, int single)
   return list;
 }
 
-/* Replace what the cells hold; `fresh` gives its references away. There is nothing in here that can fail
- * or let another thread in: the old values stay alive in cell_values meanwhile. */
+/* ---- updates -----------------------------------------------------------------------------------
+ *
+ * They take effect together, after all that can fail, and with nothing in between that could let another thread
+ * or any Python in. Steps that finish a run compute new values of shared variables, each perhaps in the memory of
+ * the old one: they are all planned before the first of them writes. */
+
+/* Whether a cell was changed since the run began. */
+static int stale(const gl_activation *run)
+{
+  for (int32_t k = 0; k < run->code->n_cells; k++) {
+    PyObject *cell = PyTuple_GetItem(run->code->cells, k);
+    if (PyList_Size(cell) < 1 || PyList_GetItem(cell, 0) != run->cell_values[k])
+      return 1;
+  }
+  return 0;
+}
+
+/* The addresses from the first to behind the last byte of an array; none if it is empty. */
+static void reach(const gl_activation *run, int32_t slot, const char **low, const char **high)
+{
+  const gl_array *array = &run->call.frame.arrays[slot];
+  *low = array->data;
+  *high = array->data + run->code->slots[slot].itemsize;
+  for (int32_t d = 0; d < run->code->slots[slot].ndim; d++) {
+    int64_t way = (array->shape[d] - 1) * array->stride[d];
+    if (array->shape[d] == 0)
+      *high = *low;
+    else if (way < 0)
+      *low += way;
+    else
+      *high += way;
+  }
+}
+
+/* Whether the steps that finish read the memory of the slot by another slot too. */
+static int is_read_otherwise(const gl_activation *run, int32_t slot)
+{
+  const char *low, *high, *other_low, *other_high;
+  reach(run, slot, &low, &high);
+  for (int32_t k = 0; k < run->code->n_finishing_reads; k++) {
+    if (run->code->finishing_reads[k] == slot || !run->call.frame.arrays[run->code->finishing_reads[k]].data)
+      continue; /* what has no memory yet is a new value */
+    reach(run, run->code->finishing_reads[k], &other_low, &other_high);
+    if (other_low < high && low < other_high)
+      return 1;
+  }
+  return 0;
+}
+
+/* Let the new values have the memory of the old ones that only their cells and this run hold: whoever borrowed a
+ * value, has a view of it or reads it in another thread has a reference to the array, and keeps it as it is. */
+static void offer_old_values(gl_activation *run)
+{
+  const gl_code *code = run->code;
+  for (int32_t k = 0; k < code->n_updates; k++) {
+    int32_t cell = code->update_cells[k];
+    if (cell >= code->n_shared) /* it is not read */
+      continue;
+    PyObject *value = run->cell_values[cell];
+    gl_array *array = &run->call.frame.arrays[code->shared[cell]];
+    if (Py_REFCNT(value) != 2 || array->owner || array->data != PyArray_BYTES((PyArrayObject *)value) ||
+        !PyArray_CHKFLAGS((PyArrayObject *)value, NPY_ARRAY_OWNDATA | NPY_ARRAY_WRITEABLE) ||
+        is_read_otherwise(run, code->shared[cell]))
+      continue;
+    array->owner = gl_block_of_object(&run->call, value, code->outputs[code->update_outputs[k]]);
+    if (array->owner) /* else there is no memory for a block: the value stays as it is */
+      Py_INCREF(value);
+  }
+}
+
+static gl_outcome run_finishing(gl_activation *run, gl_phase phase)
+{
+  gl_outcome outcome = GL_DONE;
+  run->call.phase = phase;
+  for (int32_t k = run->code->n_steps - run->code->finishing; outcome == GL_DONE && k < run->code->n_steps; k++) {
+    int status = run->code->run_one(&run->call.frame, k);
+    outcome = status == GL_PLANNED ? GL_DONE : judged(run, status);
+  }
+  return outcome;
+}
+
+static gl_outcome plan_finish(gl_activation *run)
+{
+  if (stale(run))
+    return GL_STALE;
+  Py_CLEAR(run->anchor); /* if host functions are done with what they saw, it held the old values last */
+  offer_old_values(run);
+  return run_finishing(run, GL_PLANNING);
+}
+
+static gl_outcome finish(gl_activation *run)
+{
+  run->call.keep = 1; /* to give arrays up could run somebody's Python */
+  return run_finishing(run, GL_FINISHING);
+}
+
+/* Replace what the cells hold; `fresh` gives its references away. The old values stay alive in cell_values
+ * meanwhile. */
 static gl_outcome commit(gl_activation *run, PyObject **fresh)
 {
   const gl_code *code = run->code;
-  for (int32_t k = 0; k < code->n_cells; k++) {
-    PyObject *cell = PyTuple_GetItem(code->cells, k);
-    if (PyList_Size(cell) < 1 || PyList_GetItem(cell, 0) != run->cell_values[k])
-      return GL_STALE;
-  }
-  for (int32_t k = 0; k < code->n_updates; k++) {
+  if (stale(run))
+    return GL_STALE;
+  gl_outcome outcome = code->finishing ? finish(run) : GL_DONE;
+  for (int32_t k = 0; outcome == GL_DONE && k < code->n_updates; k++) {
     PyList_SetItem(PyTuple_GetItem(code->cells, code->update_cells[k]), 0, fresh[k]);
     fresh[k] = NULL;
   }
-  return GL_DONE;
+  return outcome;
 }
 
 static gl_outcome collect(gl_activation *run, int single, PyObject **result)
@@ -254,9 +273,12 @@ static gl_outcome collect(gl_activation *run, int single, PyObject **result)
   *result = visible_results(run, single);
   if (!*result)
     return GL_RAISED;
-  while (have < code->n_updates && (fresh[have] = taken(run, code->outputs[code->update_outputs[have]])))
+  gl_outcome outcome = code->finishing ? plan_finish(run) : GL_DONE;
+  while (outcome == GL_DONE && have < code->n_updates &&
+         (fresh[have] = taken(run, code->outputs[code->update_outputs[have]])))
     have++;
-  gl_outcome outcome = have < code->n_updates ? GL_RAISED : have ? commit(run, fresh) : GL_DONE;
+  if (outcome == GL_DONE && code->n_updates)
+    outcome = have < code->n_updates ? GL_RAISED : commit(run, fresh);
   for (int32_t k = 0; k < have; k++)
     Py_XDECREF(fresh[k]);
   if (outcome != GL_DONE)
@@ -264,8 +286,8 @@ static gl_outcome collect(gl_activation *run, int single, PyObject **result)
   return outcome;
 }
 
-/* A whole call. `coerce`: convert shared values that don't fit; `single`: the result is the one output. */
-gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int coerce, int single, PyObject **result,
+/* A whole call; `single`: the result is the one output. */
+gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, PyObject **result,
                         gl_error *error)
 {
   gl_activation run;
@@ -275,7 +297,7 @@ gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int coerce, int sing
     return GL_UNFIT;
   Py_INCREF((PyObject *)code);
   for (int attempt = 0; outcome == GL_STALE && attempt < PATIENCE; attempt++) {
-    outcome = gl_activate(&run, code, arguments, coerce, storage);
+    outcome = gl_activate(&run, code, arguments, ways, storage);
     if (outcome == GL_DONE)
       outcome = gl_run_all(&run);
     if (outcome == GL_DONE)

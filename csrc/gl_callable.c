@@ -6,6 +6,7 @@ typedef struct callable {
   PyObject_HEAD
   gl_code *code; /* NULL: every call is slow */
   PyObject *slow;
+  int ways;       /* GL_NARROWS, or 0 */
   int single;     /* the result is the one output, not a list */
   PyObject *form; /* NULL: the list itself; the type tuple, or a tuple of keys: a tuple or dict of its items */
 } callable;
@@ -29,7 +30,7 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
   if (me->code && (!kwargs || PyDict_Size(kwargs) == 0)) {
     PyObject *form = me->form;
     Py_XINCREF(form); /* it may be bound anew meanwhile */
-    gl_outcome outcome = gl_code_call(me->code, args, 0, me->single, &result, &error);
+    gl_outcome outcome = gl_code_call(me->code, args, me->ways, me->single, &result, &error);
     if (outcome == GL_DONE && form)
       result = formed(form, result);
     Py_XDECREF(form);
@@ -56,8 +57,8 @@ static PyObject *callable_bind(PyObject *self, PyObject *args)
 {
   callable *me = (callable *)self;
   PyObject *code, *slow, *form = NULL;
-  int single;
-  if (!PyArg_ParseTuple(args, "O!Op|O", gl_code_type, &code, &slow, &single, &form))
+  int single, narrows = 0;
+  if (!PyArg_ParseTuple(args, "O!Op|Op", gl_code_type, &code, &slow, &single, &form, &narrows))
     return NULL;
   if (single && ((gl_code *)code)->n_visible != 1) {
     PyErr_SetString(PyExc_ValueError, "only a program with one visible output has a single result");
@@ -78,6 +79,7 @@ static PyObject *callable_bind(PyObject *self, PyObject *args)
   me->code = (gl_code *)code;
   me->slow = slow;
   me->single = single;
+  me->ways = narrows ? GL_NARROWS : 0;
   me->form = form;
   Py_XDECREF(old_code);
   Py_XDECREF(old_slow);
@@ -124,7 +126,7 @@ static void callable_dealloc(PyObject *self)
 }
 
 static PyMethodDef methods[] = {
-    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single, form=None)."},
+    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single, form=None, narrows=False)."},
     {"_bind_slow", callable_bind_slow, METH_O, "Let `slow` answer every call."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {{Py_tp_call, callable_call},

@@ -63,6 +63,7 @@ static int check(gl_code *code)
       !in_range(code->constant_slots, code->n_constants, code->n_slots, "slot") ||
       !in_range(code->outputs, code->n_outputs, code->n_slots, "slot") ||
       !in_range(code->update_outputs, code->n_updates, code->n_outputs, "output") ||
+      !in_range(code->finishing_reads, code->n_finishing_reads, code->n_slots, "slot") ||
       !in_range(code->update_cells, code->n_updates, code->n_cells, "cell"))
     return -1;
   int good = PyTuple_Size(code->constants) == code->n_constants && code->n_shared <= code->n_cells &&
@@ -91,6 +92,10 @@ static int load(gl_code *code, const char *path)
     return -1;
   }
   code->n_steps = *count;
+  if (code->finishing < 0 || code->finishing > code->n_steps) {
+    PyErr_SetString(PyExc_ValueError, "there are not so many steps");
+    return -1;
+  }
   return 0;
 }
 
@@ -100,16 +105,17 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
   static char *names[] = {"path",      "dtypes", "ndims", "inputs",         "shared",       "constant_slots",
                           "outputs",   "constants", "hosts", "cells", "update_outputs", "update_cells",
-                          "visible",   "release_bytes", NULL};
+                          "visible",   "finishing", "finishing_reads", "release_bytes", NULL};
   PyObject *dtypes, *ndims, *inputs, *shared, *constant_slots, *outputs, *constants, *hosts, *cells;
-  PyObject *update_outputs, *update_cells;
+  PyObject *update_outputs, *update_cells, *finishing_reads;
   const char *path;
-  int visible;
+  int visible, finishing;
   long long release_bytes;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iL", names, &path, TUPLE(dtypes),
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iiO!L", names, &path, TUPLE(dtypes),
                                    TUPLE(ndims), TUPLE(inputs), TUPLE(shared), TUPLE(constant_slots),
                                    TUPLE(outputs), TUPLE(constants), TUPLE(hosts), TUPLE(cells),
-                                   TUPLE(update_outputs), TUPLE(update_cells), &visible, &release_bytes))
+                                   TUPLE(update_outputs), TUPLE(update_cells), &visible, &finishing,
+                                   TUPLE(finishing_reads), &release_bytes))
     return NULL;
   gl_code *code = (gl_code *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (!code)
@@ -119,6 +125,7 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
   code->constants = constants, code->hosts = hosts, code->cells = cells;
   code->n_cells = (int32_t)PyTuple_Size(cells);
   code->n_visible = visible;
+  code->finishing = finishing;
   code->release_bytes = release_bytes;
   if (set_slots(code, dtypes, ndims) || !(code->inputs = integers(inputs, &code->n_inputs)) ||
       !(code->shared = integers(shared, &code->n_shared)) ||
@@ -126,6 +133,7 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
       !(code->outputs = integers(outputs, &code->n_outputs)) ||
       !(code->update_outputs = integers(update_outputs, &code->n_updates)) ||
       !(code->update_cells = integers(update_cells, &n_targets)) || n_targets < code->n_updates ||
+      !(code->finishing_reads = integers(finishing_reads, &code->n_finishing_reads)) ||
       check(code) || load(code, path)) {
     if (!PyErr_Occurred())
       PyErr_SetString(PyExc_ValueError, "each update needs an output and a cell");
@@ -162,7 +170,7 @@ static void code_dealloc(PyObject *self)
   for (int32_t k = 0; code->descr && k < code->n_slots; k++)
     Py_XDECREF((PyObject *)code->descr[k]);
   int32_t *numbers[] = {code->inputs,  code->shared,         code->constant_slots,
-                        code->outputs, code->update_outputs, code->update_cells};
+                        code->outputs, code->update_outputs, code->update_cells, code->finishing_reads};
   for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
     PyMem_Free(numbers[k]);
   PyMem_Free(code->descr);
@@ -213,7 +221,7 @@ static PyObject *code_call(PyObject *self, PyObject *sequence)
   gl_error error;
   if (!arguments)
     return NULL;
-  if (gl_code_call(code, arguments, 1, 0, &result, &error) == GL_FAILED)
+  if (gl_code_call(code, arguments, GL_COERCES, 0, &result, &error) == GL_FAILED)
     gl_raise_failed(&error);
   Py_DECREF(arguments);
   return result;
@@ -249,12 +257,19 @@ static PyObject *code_steps(PyObject *self, void *closure)
   return PyLong_FromLong(((gl_code *)self)->n_steps);
 }
 
+static PyObject *code_taken(PyObject *self, void *closure)
+{
+  (void)closure;
+  return PyLong_FromLongLong(((gl_code *)self)->taken);
+}
+
 static PyMethodDef methods[] = {
     {"call", code_call, METH_O, "Run all steps on a sequence of arrays: the list of visible outputs."},
     {"frame", code_frame, METH_O, "A Frame over a sequence of arrays, to run the steps one at a time."},
     {"set_pointer", code_set_pointer, METH_VARARGS, "Set the program's pointer `name` to `address`."},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef properties[] = {{"steps", code_steps, NULL, "How many steps there are.", NULL},
+                                   {"taken", code_taken, NULL, "How many arrays were put where others died.", NULL},
                                    {NULL, NULL, NULL, NULL, NULL}};
 static PyType_Slot slots[] = {{Py_tp_new, code_new},
                               {Py_tp_dealloc, code_dealloc},

@@ -21,7 +21,7 @@ PyObject *gl_new_frame(gl_code *code, PyObject *arguments)
   Py_INCREF(arguments);
   me->code = (PyObject *)code;
   me->arguments = arguments;
-  gl_outcome outcome = gl_activate(&me->run, code, arguments, 1, NULL);
+  gl_outcome outcome = gl_activate(&me->run, code, arguments, GL_COERCES, NULL);
   me->run.call.keep = 1;
   if (outcome == GL_DONE)
     return (PyObject *)me;

@@ -106,8 +106,8 @@ static PyObject *keeper(gl_activation *run, const gl_array *array)
 static PyObject *shown(gl_activation *run, int32_t slot)
 {
   gl_array *array = &run->call.frame.arrays[slot];
-  const char *numbers = (const char *)run->scalars;
-  if (array->data >= numbers && array->data < numbers + run->code->n_inputs * (int64_t)sizeof(int64_t))
+  const char *numbers = (const char *)run->numbers;
+  if (array->data >= numbers && array->data < (const char *)(run->numbers + run->code->n_inputs))
     return gl_copied(run, slot); /* a Python number: its memory ends with the run */
   PyObject *base = keeper(run, array);
   if (!base)
@@ -251,6 +251,7 @@ const gl_api gl_python_api = {
     .turns = gl_run_turns,
     .gather = gl_gather,
     .scatter = gl_scatter,
+    .scatter_into = gl_scatter_into,
     .arg_extreme = gl_arg_extreme,
     .accumulate = gl_accumulate,
     .arange = gl_arange,

@@ -9,7 +9,7 @@
 /* An index array: where its first number lies, of what dtype it is, and the axis that it indexes. */
 typedef struct index_array {
   const char *numbers;
-  int32_t input, ndim, axis;
+  int32_t input, slot, ndim, axis; /* input: the position of the slot among the step's */
   int64_t dtype, extent, stride; /* the last two: of the axis */
   int64_t step[GL_MAX_NDIM];     /* from number to number, along each gathered axis */
 } index_array;
@@ -93,7 +93,7 @@ static void select_array(reader *at, int32_t axis, int64_t extent, int64_t strid
 {
   int32_t slot = at->slots[at->input];
   part->array[part->arrays++] = (index_array){
-      .numbers = at->frame->arrays[slot].data, .input = at->input++, .ndim = gl_call_of(at->frame)->slots[slot].ndim,
+      .numbers = at->frame->arrays[slot].data, .input = at->input++, .slot = slot, .ndim = gl_call_of(at->frame)->slots[slot].ndim,
       .axis = axis, .dtype = *at->words++, .extent = extent, .stride = stride};
 }
 
@@ -482,8 +482,34 @@ static int values_strides(gl_frame *frame, const int32_t *slots, int32_t ndim, c
   return 0;
 }
 
-int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params)
+/* Fail if an index array leads outside; else nothing is done. */
+static int check_indices(gl_frame *frame, const selection *part)
 {
+  int64_t offset[CHUNK];
+  for (int32_t k = 0; k < part->arrays; k++) {
+    const index_array *index = &part->array[k];
+    const gl_array *array = &frame->arrays[index->slot];
+    int32_t last = index->ndim - 1;
+    int64_t at[GL_MAX_NDIM] = {0}, rest = last < 0 ? 1 : array->shape[last], step = last < 0 ? 0 : array->stride[last];
+    const char *numbers = index->numbers;
+    if (gl_elements(index->ndim, array->shape) == 0)
+      continue;
+    do
+      for (int64_t first = 0; first < rest; first += CHUNK) {
+        int64_t n = rest - first < CHUNK ? rest - first : CHUNK;
+        int failed = add_offsets(frame, index, numbers + first * step, step, n, 1, offset);
+        if (failed)
+          return failed;
+      }
+    while (gl_advance(last, array->shape, array->stride, at, &numbers));
+  }
+  return 0;
+}
+
+/* `in`, copied or in its own memory, with a part changed. */
+static int scatter(gl_frame *frame, const int32_t *slots, const int64_t *params, int in_dies)
+{
+  const gl_phase phase = gl_call_of(frame)->phase;
   int32_t itemsize = gl_call_of(frame)->slots[slots[1]].itemsize;
   index_array arrays[GL_MAX_NDIM];
   selection part;
@@ -493,12 +519,26 @@ int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params)
   transfer t = {.what = params[0] ? ADD : SET, .itemsize = itemsize, .row = adding[params[1]].row};
   t.at = params[0] ? adding[params[1]].at : moving(itemsize, 0);
   int64_t shape[GL_MAX_NDIM], stride[GL_MAX_NDIM];
-  int failed = gl_copy(frame, slots, params);
+  int failed = phase == GL_FINISHING ? 0 : in_dies ? gl_copy_into(frame, slots[0], slots[1]) : gl_copy(frame, slots, params);
   if (failed)
     return failed;
   const gl_array out = frame->arrays[slots[0]];
   failed = select_part(frame, &out, slots, 3, params + 4, &part);
   if (!failed)
     failed = values_strides(frame, slots, part_shape(&part, shape), shape, stride);
+  if (!failed && phase == GL_PLANNING) {
+    failed = check_indices(frame, &part);
+    return failed ? failed : GL_PLANNED;
+  }
   return failed ? failed : over_part(frame, &t, &part, out.data, frame->arrays[slots[2]].data, stride);
+}
+
+int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  return scatter(frame, slots, params, 0);
+}
+
+int gl_scatter_into(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  return scatter(frame, slots, params, 1);
 }

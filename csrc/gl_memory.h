@@ -1,4 +1,4 @@
-/* Memory for arrays. A large piece that is given back is kept for whoever wants as much next: fresh pages
+/* Memory for arrays. Each thread has a tray with a few small pieces at hand. A large piece that is given back is kept for whoever wants as much next: fresh pages
  * come from the system one by one, which takes longer than computing what is written to them. What is kept
  *
  * - is at most GL_KEPT_BYTES;
@@ -35,7 +35,7 @@ typedef struct gl_memory_use {
 } gl_memory_use;
 gl_memory_use gl_memory_used(void);
 
-/* Makes fork safe; once, before the first call. */
+/* Makes fork safe, and lets threads have trays; once, before the first call. */
 int gl_memory_start(void);
 
 #endif

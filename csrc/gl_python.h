@@ -28,6 +28,9 @@ typedef struct gl_code {
   int32_t *inputs, *shared, *constant_slots, *outputs;   /* slots */
   int32_t *update_outputs, *update_cells;                /* positions in outputs and cells */
   PyObject *constants, *hosts, *cells;                   /* tuples: arrays, functions, one-element lists */
+  int32_t finishing, n_finishing_reads; /* the last steps, so many, run in two parts (gl_phase); the slots they read */
+  int32_t *finishing_reads;
+  int64_t taken;         /* how many arrays were put where others died, in all runs */
   int64_t release_bytes; /* from so many bytes of operands on, a run is worth giving up the GIL */
 } gl_code;
 
@@ -48,13 +51,22 @@ static inline int gl_fits(const gl_code *code, int32_t slot, PyObject *value)
 
 #define GL_STORAGE 6144 /* bytes on the stack that serve about 20 slots */
 
+/* Room for a number of any dtype. */
+typedef struct gl_scalar {
+  int64_t bytes[2];
+} gl_scalar;
+
+/* What may be done to operands that are not arrays of just the right kind: convert shared values, make floats of
+ * Python's into float32. */
+enum { GL_COERCES = 1, GL_NARROWS = 2 };
+
 /* One run of a program. */
 typedef struct gl_activation {
   gl_call call; /* first: gl_frame *, gl_call * and gl_activation * are one address */
   gl_code *code;
   PyObject *arguments;   /* a tuple that the caller holds */
   PyObject **cell_values; /* what each cell held when the run began */
-  int64_t *scalars;      /* where Python numbers among the arguments lie */
+  gl_scalar *numbers;    /* where Python's and NumPy's numbers among the arguments lie */
   int64_t bytes;         /* of all operands */
   PyObject *anchor;      /* what keeps operands alive for the arrays that host functions see */
   PyThreadState *thread; /* while the GIL is released: the way back to it */
@@ -70,13 +82,16 @@ typedef enum gl_outcome {
   GL_STALE   /* a shared value changed during the run */
 } gl_outcome;
 
+/* gl_operands.c: fill the slots of arguments, constants and shared values. */
+gl_outcome gl_describe_operands(gl_activation *run, int ways);
+
 /* gl_activation.c: a run, from its operands to its results. */
-gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, int coerce, char *storage);
-gl_outcome gl_run_all(gl_activation *run);
+gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, int ways, char *storage);
+gl_outcome gl_run_all(gl_activation *run); /* but for those that finish it */
 gl_outcome gl_run_step(gl_activation *run, int32_t step);
 void gl_deactivate(gl_activation *run);
 PyObject *gl_copied(const gl_activation *run, int32_t slot);
-gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int coerce, int single, PyObject **result,
+gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, PyObject **result,
                         gl_error *error);
 
 /* gl_output.c: a fresh C-contiguous array of the slot's dtype for the caller to keep; NULL with an exception. */

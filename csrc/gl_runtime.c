@@ -123,6 +123,38 @@ int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape)
   return 0;
 }
 
+/* Let `slot` have the memory of `dying` as an array of that shape; 0 if somebody else has it too, or it does not fit.
+ * What is read of `dying` in this step is where it was. */
+static int take(gl_frame *frame, int32_t slot, const int64_t *shape, int32_t dying)
+{
+  gl_call *call = gl_call_of(frame);
+  const gl_slot *kind = &call->slots[slot], *other = &call->slots[dying];
+  gl_array *array = &frame->arrays[slot], *from = &frame->arrays[dying];
+  gl_block *block = from->owner;
+  int64_t stride[GL_MAX_NDIM];
+  if (call->keep || !block || __atomic_load_n(&block->count, __ATOMIC_ACQUIRE) != 1 ||
+      (kind->is_output ? block->home != slot : block->object != NULL) || kind->ndim != other->ndim ||
+      kind->itemsize != other->itemsize)
+    return 0;
+  gl_c_strides(kind->ndim, shape, kind->itemsize, stride);
+  for (int32_t d = 0; d < kind->ndim; d++)
+    if (from->shape[d] != shape[d] || (shape[d] != 1 && from->stride[d] != stride[d]))
+      return 0;
+  gl_clear(frame, slot);
+  array->data = from->data;
+  array->owner = block;
+  from->owner = NULL;
+  memcpy(array->shape, shape, (size_t)kind->ndim * sizeof *shape);
+  memcpy(array->stride, stride, (size_t)kind->ndim * sizeof *stride);
+  call->taken++;
+  return 1;
+}
+
+int gl_allocate_in(gl_frame *frame, int32_t slot, const int64_t *shape, int32_t dying)
+{
+  return take(frame, slot, shape, dying) ? 0 : gl_allocate(frame, slot, shape);
+}
+
 gl_array *gl_view(gl_frame *frame, int32_t slot, int32_t source)
 {
   gl_array *view = &frame->arrays[slot];
@@ -224,6 +256,14 @@ int gl_copy(gl_frame *frame, const int32_t *slots, const int64_t *params)
   int failed = gl_allocate(frame, slots[0], frame->arrays[slots[1]].shape);
   if (!failed)
     copy_into(frame, slots[0], slots[1]);
+  return failed;
+}
+
+int gl_copy_into(gl_frame *frame, int32_t out, int32_t in)
+{
+  int failed = gl_allocate_in(frame, out, frame->arrays[in].shape, in);
+  if (!failed && frame->arrays[out].data != frame->arrays[in].data)
+    copy_into(frame, out, in);
   return failed;
 }
 
@@ -416,13 +456,11 @@ int gl_scratch(gl_frame *frame, int64_t bytes, char **memory)
 {
   gl_call *call = gl_call_of(frame);
   if (bytes > call->scratch_bytes) {
-    free(call->scratch);
-    call->scratch_bytes = (bytes + GL_ALIGNMENT - 1) / GL_ALIGNMENT * GL_ALIGNMENT;
-    call->scratch = aligned_alloc(GL_ALIGNMENT, (size_t)call->scratch_bytes);
-    if (!call->scratch) {
-      call->scratch_bytes = 0;
+    gl_memory_drop(call->scratch);
+    call->scratch = gl_memory_new((size_t)bytes);
+    call->scratch_bytes = call->scratch ? bytes : 0;
+    if (!call->scratch)
       return gl_fail(frame, GL_ERROR_MEMORY, bytes);
-    }
   }
   *memory = call->scratch;
   return 0;
@@ -460,6 +498,8 @@ static int nest_output(gl_frame *frame, const gl_nest *nest, int32_t k, const in
   int32_t ndim = gl_call_of(frame)->slots[nest->slots[k]].ndim;
   for (int32_t d = 0; d < ndim; d++)
     shape[d] = axes[d] < 0 ? 1 : space[axes[d]];
+  if (nest->takes && nest->takes[k] >= 0)
+    return gl_allocate_in(frame, nest->slots[k], shape, nest->slots[nest->n_outputs + nest->takes[k]]);
   return gl_allocate(frame, nest->slots[k], shape);
 }
 
@@ -570,7 +610,7 @@ int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t 
   axes = nest->axes;
   for (int32_t k = 0; k < operands && !failed; k++) {
     int32_t slot = nest->slots[k], own = gl_call_of(frame)->slots[slot].ndim;
-    if (k < nest->n_outputs)
+    if (k < nest->n_outputs && gl_call_of(frame)->phase != GL_FINISHING)
       failed = nest_output(frame, nest, k, axes, space);
     nest_strides(&frame->arrays[slot], own, axes, ndim, space, raw + k * ndim);
     data[k] = frame->arrays[slot].data;
@@ -578,6 +618,8 @@ int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t 
   }
   if (failed)
     return failed;
+  if (gl_call_of(frame)->phase == GL_PLANNING)
+    return GL_PLANNED;
   for (int32_t d = 0; d < ndim; d++)
     kept += !nest->reduce[d];
   if (nest->sorts)

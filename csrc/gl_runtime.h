@@ -20,7 +20,7 @@ typedef struct gl_slot {
 typedef struct gl_block {
   int64_t count; /* slots and Python arrays that need it; changed atomically */
   void *object;
-  int32_t home;   /* the slot whose value the object is, whole; -1 for none */
+  int32_t home;   /* the slot whose value the object is, whole, or may become; -1 for none */
   int32_t pooled; /* the header lies in the call's pool */
 } gl_block;
 
@@ -41,12 +41,18 @@ typedef struct gl_error {
   int64_t details[GL_DETAILS];
 } gl_error;
 
+/* Steps that finish a run do so in two parts: PLANNING may fail, and writes nothing; FINISHING can't fail. */
+typedef enum gl_phase { GL_RUNNING = 0, GL_PLANNING, GL_FINISHING } gl_phase;
+#define GL_PLANNED (-1) /* what a step returns that was only planned */
+
 /* A frame with its private tail. */
 struct gl_call {
   gl_frame frame; /* first: a gl_frame * that a step passes is a gl_call * */
   int32_t n_slots;
   const gl_slot *slots;
   const gl_hooks *hooks;
+  gl_phase phase;
+  int32_t taken; /* how many arrays were put where others died */
   gl_error error;
   int64_t asked; /* when `interrupted` was asked last, in ms */
   char *scratch; /* what kernels keep a row in: `scratch_bytes`, freed with the call */
@@ -70,6 +76,8 @@ int gl_scratch(gl_frame *frame, int64_t bytes, char **memory);
 int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape);
 /* Whether the user wants the run to stop, asked from time to time: then the error is recorded. */
 int gl_stopped(gl_frame *frame);
+/* As gl_allocate; the memory may be that of `dying`, which nobody needs after this step, if nobody else has it. */
+int gl_allocate_in(gl_frame *frame, int32_t slot, const int64_t *shape, int32_t dying);
 /* Make the slot share the block of `source`, with the same data; the caller sets shape and strides. */
 gl_array *gl_view(gl_frame *frame, int32_t slot, int32_t source);
 /* A block for a Python object, one reference to which passes to the block; NULL if there is no memory. */
@@ -95,6 +103,8 @@ static inline int gl_advance(int32_t n, const int64_t *extent, const int64_t *st
   }
   return 0;
 }
+/* `out` becomes a C-contiguous copy of `in`, or has its memory, as gl_allocate_in says. */
+int gl_copy_into(gl_frame *frame, int32_t out, int32_t in);
 /* Copy elements between two layouts of one shape that do not overlap. */
 void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                       const int64_t *out_stride, const char *in, const int64_t *in_stride);
@@ -123,6 +133,7 @@ int gl_fold_windows(gl_frame *frame, const int32_t *slots, const int64_t *params
 int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_gather(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_scatter_into(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_arg_extreme(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_accumulate(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_arange(gl_frame *frame, const int32_t *slots, const int64_t *params);

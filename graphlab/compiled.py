@@ -55,7 +55,7 @@ def compile_graph(
         if not mode.compiles:
             return Compiled(optimized, Trace(graph, tuple(events)))
         stage("lower")
-        lowered = lower(optimized)
+        lowered = lower(optimized, updated)
         source = emit(lowered.program)
         stage("C compiler")
         machine = build(lowered, source, updated, failed)

@@ -154,8 +154,9 @@ class Function(CallableBase):  # type: ignore[misc]
         """Let calls go straight to the program, if there is one and nothing else is to be done for a call."""
         checked = self.mode.name == "debug" or any(s.value is not None or s.strict for s in self.specs)
         machine = self._now.machine
+        narrows = self.downcast is not False and all(s.allow_downcast is not False for s in self.specs)
         if machine is not None and not checked and self.recorded is None:
-            machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form)
+            machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form, narrows)
         else:
             self._bind_slow(self._slow)
 
@@ -318,7 +319,7 @@ class Function(CallableBase):  # type: ignore[misc]
         if self._assumes and all(equal.holds(values) for equal in compiled.lowered.assumed):
             return compiled.lowered, compiled.machine
         if self._general is None:
-            lowered = lower(self.optimized, general=True)
+            lowered = lower(self.optimized, self.updated, general=True)
             self._general = lowered, build(lowered, emit(lowered.program), self.updated)
         return self._general
 

@@ -108,11 +108,10 @@ def _run_lines(kernel: Kernel) -> Iterator[Line]:
     """Statements that run `kernel` on the arrays in `slots`."""
     nest = kernel.nest
     operands = nest.outputs + nest.inputs
-    yield Line("(void)params;")
     yield _table("uint8_t", "reduce", [d in nest.reduce for d in range(nest.ndim)])
     yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
     counts = f"{nest.ndim}, {nest.outputs}, {nest.inputs}"
-    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes, {int(nest.sorts)}, {nest.few}}};")
+    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes, {int(nest.sorts)}, {nest.few}, params}};")
     yield Line(f"int64_t extent[{max(1, nest.ndim)}];")
     yield Line(f"int64_t stride[{max(1, nest.ndim * operands)}];")
     yield Line(f"char *data[{operands + bool(kernel.scratch)}];")
@@ -136,8 +135,8 @@ def _row(number: str, step: Step) -> Line:
     slots: tuple[int, ...]
     params: tuple[int, ...]
     match step.action:
-        case LoopCall(kernel, outputs, inputs):
-            run, slots, params = f"run_{kernel.name}", (*outputs, *inputs), ()
+        case LoopCall(kernel, outputs, inputs, takes):
+            run, slots, params = f"run_{kernel.name}", (*outputs, *inputs), takes
         case RuntimeCall(function, slots, params):
             run = f"call_{function}"
         case HostCall(index, inputs, outputs):

@@ -280,11 +280,16 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class LoopCall:
-    """Plan the kernel's nest over the arrays in the slots `inputs`, allocate those in `outputs`, run it."""
+    """Plan the kernel's nest over the arrays in the slots `inputs`, allocate those in `outputs`, run it.
+
+    `takes`, where there are any: for each output the position of the input that dies here and whose memory it may
+    have, -1 for none.
+    """
 
     kernel: Kernel
     outputs: tuple[int, ...]
     inputs: tuple[int, ...]
+    takes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +405,8 @@ class Step:
 class Program:
     """Steps over a table of array slots; slot k holds an array of `dtypes[k]` and `ndims[k]`.
 
-    `inputs`, `shared` and `constants` are filled by the caller before, `outputs` are read after.
+    `inputs`, `shared` and `constants` are filled by the caller before, `outputs` are read after. The last `finishing`
+    steps only make new values of shared variables, and may do so in the memory of the old ones.
     """
 
     dtypes: tuple[str, ...]
@@ -410,3 +416,4 @@ class Program:
     constants: tuple[int, ...]
     outputs: tuple[int, ...]
     steps: tuple[Step, ...]
+    finishing: int = 0

@@ -202,9 +202,11 @@ _KEPT: dict[int | None, str] = {None: "all", 1: "the last one"}
 def action_text(name: str, action: Action) -> str:
     """What a step does, as text."""
     match action:
-        case LoopCall(kernel, outputs, inputs):
+        case LoopCall(kernel, outputs, inputs, takes):
             reduced = f" reduce {list(kernel.nest.reduce)}" if kernel.nest.reduce else ""
+            taken = [f"[{o}] in the memory of [{inputs[k]}]" for o, k in zip(outputs, takes, strict=False) if k >= 0]
             head = f"{name}: {list(inputs)} -> {list(outputs)} over {kernel.nest.ndim} axes{reduced}"
+            head = ", ".join([head, *taken])
             own = kernel.name == name
             return "\n".join([head, *kernel_lines(kernel)] if own else [f"{head}, as {kernel.name}"])
         case RuntimeCall(function, slots, params):
@@ -255,6 +257,8 @@ def program_text(program: Program) -> str:
     named = ("inputs", "shared", "constants", "outputs")
     text = [f"{name}: {list(getattr(program, name))}" for name in named if getattr(program, name)]
     for number, step in enumerate(program.steps):
+        if number == len(program.steps) - program.finishing:
+            text.append("all others are over, and from here on nothing may fail:")
         released = f"  then release {list(step.release)}" if step.release else ""
         what = action_text(step.name, step.action)
         text.append(f"step {number}{released}\n" + "\n".join("    " + line for line in what.split("\n")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphlab.graph.collector import uncollected
@@ -41,9 +42,10 @@ class Lowered:
 
 
 @uncollected
-def lower(graph: Graph, *, general: bool = False) -> Lowered:
+def lower(graph: Graph, updates: Sequence[Shared] = (), *, general: bool = False) -> Lowered:
     """`graph` as a program of kernels and calls; emits a KernelFused event for each kernel.
 
+    The last outputs are the new values of `updates`.
     Unless `general`, the program takes the equalities `Lowered.assumed` for granted and fails with
     "assumption" where they do not hold (see assume.py).
 
@@ -54,7 +56,7 @@ def lower(graph: Graph, *, general: bool = False) -> Lowered:
     >>> [(k.name, [n.op.name for n in k.nodes]) for k in lowered.kernels]
     [('kernel_0', ['multiply', 'exp'])]
     """
-    steps = Steps(general)
+    steps = Steps(general, updates)
     whole = steps.program(expand(graph))
     table = steps.table.variables
     for kernel in steps.kernels:
@@ -68,6 +70,7 @@ def lower(graph: Graph, *, general: bool = False) -> Lowered:
         tuple(steps.table.constants.values()),
         whole.memory.outputs,
         whole.steps,
+        whole.finishing,
     )
     return Lowered(
         whole.graph, program, whole.memory.slots, tuple(table), tuple(steps.number),

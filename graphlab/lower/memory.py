@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
@@ -34,8 +34,8 @@ class Memory:
     """Where the values of one graph lie, and what steps do to them.
 
     `slots` says where each variable lies, `outputs` where the graph's outputs are. `copies` are the
-    (target, source) slots of outputs that would otherwise alias something, made after the last unit.
-    `release[k]`: the slots that nobody needs after step k, copies counted as steps after the units;
+    (target, source) slots of outputs that would otherwise alias something, made after the last unit but for the
+    `finishing` ones. `release[k]`: the slots that nobody needs after step k, copies counted as steps there;
     `kept`: the computed ones that no step releases.
     """
 
@@ -62,8 +62,12 @@ def plan(
     table: Table,
     given: Mapping[Variable, int],
     owned: bool = True,
+    finishing: int = 0,
 ) -> Memory:
-    """The memory of steps that run `units` in order; `owned`: each output needs an array of its own."""
+    """The memory of steps that run `units` in order, the last `finishing` of them after all copies.
+
+    `owned`: each output needs an array of its own.
+    """
     slots = dict(given)
     read = dict.fromkeys([*(v for unit in units for v in unit.inputs), *graph.outputs])
     slots.update((v, table.constant(v)) for v in read if isinstance(v, Constant) and v not in slots)
@@ -74,7 +78,10 @@ def plan(
     if owned:
         written = {v for unit in units if unit.kernel for v in unit.outputs}
         outputs, copies = _outputs(graph, table, slots, lowerings, written)
-    release = _releases(units, slots, [slots[v] for v in computed], outputs, copies)
+    touched = [tuple(slots[v] for v in (*unit.inputs, *unit.outputs)) for unit in units]
+    before = len(units) - finishing
+    touched[before:before] = [(source,) for _, source in copies]
+    release = _releases(touched, [slots[v] for v in computed], outputs)
     held = set(outputs)
     kept = tuple(dict.fromkeys(slots[v] for v in computed if slots[v] in held))
     return Memory(slots, outputs, copies, release, kept)
@@ -117,15 +124,9 @@ def _owns_memory(variable: Variable, inputs: Collection[Variable], lowerings: Ma
 
 
 def _releases(
-    units: Sequence[Unit],
-    slots: Mapping[Variable, int],
-    computed: Sequence[int],
-    outputs: Sequence[int],
-    copies: Sequence[tuple[int, int]],
+    touched: Sequence[tuple[int, ...]], computed: Sequence[int], outputs: Sequence[int]
 ) -> tuple[tuple[int, ...], ...]:
     """For each step the computed slots that it is the last to touch. (A view keeps its memory alive itself.)"""
-    touched: list[Iterator[int]] = [iter([slots[v] for v in (*u.inputs, *u.outputs)]) for u in units]
-    touched += [iter([source]) for _, source in copies]
     last = {slot: step for step, some in enumerate(touched) for slot in some}
     held = set(outputs)
     dying: list[list[int]] = [[] for _ in touched]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.errors import user_boundary
-from graphlab.graph.node import Apply, Graph, Variable
+from graphlab.graph.node import Apply, Graph, Shared, Variable
 from graphlab.graph.walk import toposort
 from graphlab.interpret import run_node
 from graphlab.loops.ir import (
@@ -30,6 +30,7 @@ from graphlab.lower.assume import Equal, assume, declared, relied_on
 from graphlab.lower.expand import lowerings
 from graphlab.lower.frame import frame_of
 from graphlab.lower.fuse import Unit, fuse
+from graphlab.lower.inplace import finishing, taken
 from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
 from graphlab.lower.reductions import Rule
@@ -55,19 +56,24 @@ class KernelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The steps of one graph, the program's own or one inside another: they compute `graph` where `assumed` holds."""
+    """The steps of one graph, the program's own or one inside another: they compute `graph` where `assumed` holds.
+
+    The last `finishing` are those of Program.finishing.
+    """
 
     graph: Graph
     memory: Memory
     steps: tuple[Step, ...]
     assumed: tuple[Equal, ...]
+    finishing: int = 0
 
 
 class Steps:
     """A program in the making: the table of slots, the numbers of nodes, the kernels and the host functions."""
 
-    def __init__(self, general: bool) -> None:
+    def __init__(self, general: bool, updates: Sequence[Shared]) -> None:
         self.general = general
+        self.updates = updates
         self.table = Table()
         self.number: dict[Apply, int] = {}
         self.kernels: list[KernelInfo] = []
@@ -90,20 +96,26 @@ class Steps:
         meanings = lowerings(nodes)
         units = fuse(graph, nodes, meanings, relied_on(assumed))
         whole = given is None
+        updates = dict(zip(reversed(graph.outputs), reversed(self.updates), strict=False)) if whole else {}
+        finish = finishing(graph, units, updates, meanings)
+        last = set(finish.units)
+        units = (*(unit for unit in units if unit not in last), *finish.units)
         if given is None:
             given = given_slots(graph, units, [v for equal in assumed for v, _ in equal.axes], self.table)
-        memory = plan(graph, units, meanings, self.table, given, owned=whole)
-        steps = _Block(self, meanings, memory)
+        memory = plan(graph, units, meanings, self.table, given, owned=whole, finishing=len(finish.units))
+        steps = _Block(self, meanings, memory, frozenset(graph.outputs if whole else ()), finish.takes)
         self.whole = self.whole or steps
         if whole and not self.general:
             assumed = (*declared(graph.inputs), *assumed)
         if assumed:
             steps.check(assumed)
-        for unit in units:
+        for unit in units[: len(units) - len(finish.units)]:
             steps.add(unit)
         for target, source in memory.copies:
             steps.step("copy", RuntimeCall("copy", (target, source)), ())
-        return Block(graph, memory, tuple(steps.steps), assumed)
+        for unit in finish.units:
+            steps.add(unit)
+        return Block(graph, memory, tuple(steps.steps), assumed, len(finish.units))
 
     def same(self, kernel: Kernel) -> Kernel:
         """`kernel`, or one from before that differs from it in nothing but its name."""
@@ -118,10 +130,19 @@ class Steps:
 class _Block:
     """The steps of one graph in the making."""
 
-    def __init__(self, program: Steps, meanings: Mapping[Apply, Lowering], memory: Memory) -> None:
+    def __init__(
+        self,
+        program: Steps,
+        meanings: Mapping[Apply, Lowering],
+        memory: Memory,
+        owned: frozenset[Variable],
+        finish: Mapping[Variable, Shared],
+    ) -> None:
         self.program = program
         self.meanings = meanings
         self.memory = memory
+        self.owned = owned
+        self.finish = finish
         self.steps: list[Step] = []
         self.units = 0
 
@@ -135,6 +156,7 @@ class _Block:
         inputs, outputs = (tuple(slots[v] for v in vs) for vs in (node.inputs, node.outputs))
         match self.meanings[node]:
             case Runtime(function, params):
+                function = "scatter_into" if self.takes(unit) else function
                 self.step(function, RuntimeCall(function, outputs + inputs, params), (node,))
             case Repeat() as meaning:
                 self.loop(node, meaning, inputs, outputs)
@@ -153,7 +175,14 @@ class _Block:
         title = ", ".join(node.op.name for node in unit.nodes)
         kernel = self.program.same(Kernel(name, frame.nest(), without_unused(body), title, functions, scratch))
         outputs, inputs = (tuple(slots[v] for v in some) for some in (unit.outputs, unit.inputs))
-        self.step(name, LoopCall(kernel, outputs, inputs), unit.nodes)
+        taken = self.takes(unit)
+        takes = tuple(unit.inputs.index(taken[v]) if v in taken else -1 for v in unit.outputs) if taken else ()
+        self.step(name, LoopCall(kernel, outputs, inputs, takes), unit.nodes)
+
+    def takes(self, unit: Unit) -> dict[Variable, Variable]:
+        """For outputs of `unit` the inputs that die with it and whose memory they may have."""
+        slots, release = self.memory.slots, self.memory.release[self.units]
+        return taken(unit, self.meanings, {v for v in unit.inputs if slots[v] in release}, self.owned, self.finish)
 
     def loop(self, node: Apply, meaning: Repeat, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
         """A step that repeats others, or a kernel that is the whole loop."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable as Function
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from graphlab.errors import CompilerError
-from graphlab.loops.ir import Program, RuntimeCall
+from graphlab.loops.ir import LoopCall, Program, RuntimeCall, Step
 from graphlab.loops.walk import every_step
 from graphlab.options import options
 from graphlab.runtime import native
@@ -129,6 +129,8 @@ class Machine:
             update_outputs=tuple(position for position, _ in updates),
             update_cells=tuple(targets),
             visible=len(program.outputs) - len(updates) if visible is None else visible,
+            finishing=program.finishing,
+            finishing_reads=tuple(_reads(program.steps[len(program.steps) - program.finishing :])),
             release_bytes=RELEASE_BYTES_PRODUCTS if products else RELEASE_BYTES,
         )
         for name in externs:
@@ -149,15 +151,17 @@ class Machine:
         return Frame(self._code, arrays)
 
     def bind(
-        self, callable: Any, slow: Function[..., Any], single: bool, form: type[tuple[Any, ...]] | Keys | None = None
-    ) -> None:
+        self, callable: Any, slow: Function[..., Any], single: bool,
+        form: type[tuple[Any, ...]] | Keys | None = None, narrows: bool = False,
+    ) -> None:  # fmt: skip
         """Let `callable`, a Callable, run this program.
 
         `single`: its result is the one visible output, else the list of them; with `form` the type tuple
-        they come as a tuple, with a tuple of keys as a dict. `slow(*args, **kwargs)` answers every call
-        whose arguments are not arrays of just the right kind, or that fails.
+        they come as a tuple, with a tuple of keys as a dict. `narrows`: Python's floats may become float32.
+        `slow(*args, **kwargs)` answers every call whose arguments are not arrays of just the right kind, or numbers,
+        or that fails.
         """
-        callable._bind(self._code, slow, single, form)
+        callable._bind(self._code, slow, single, form, narrows)
 
 
 def _position(cells: list[Cell], cell: Cell | int) -> int:
@@ -179,6 +183,16 @@ def _plain(array: Array, program: Program, slot: int) -> Array:
 def _uses(program: Program, function: str) -> bool:
     actions = (step.action for step in every_step(program.steps))
     return any(isinstance(action, RuntimeCall) and action.function == function for action in actions)
+
+
+def _reads(steps: Sequence[Step]) -> Iterator[int]:
+    """The slots that finishing steps read."""
+    for step in steps:
+        match step.action:
+            case LoopCall(inputs=inputs):
+                yield from inputs
+            case RuntimeCall(slots=(_, *inputs)):
+                yield from inputs
 
 
 def _load(source: str, **facts: Any) -> Any:

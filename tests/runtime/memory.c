@@ -25,13 +25,13 @@ static void *work(void *number)
       assert((uintptr_t)held[k] % GL_ALIGNMENT == 0);
     }
     if (held[k] && t % 3 == 0) {
-      size_t new_size = 1 + rand_r(&seed) % (3 * GL_LARGE);
+      size_t new_size = 1 + rand_r(&seed) % (t % 2 ? 3 * GL_LARGE : 5000);
       held[k] = gl_memory_resized(held[k], new_size);
       assert(held[k] && held[k][0] == mark[k]);
       size[k] = new_size;
     } else {
       gl_memory_drop(held[k]);
-      size[k] = 1 + rand_r(&seed) % (3 * GL_LARGE);
+      size[k] = 1 + rand_r(&seed) % (t % 2 ? 3 * GL_LARGE : 5000); /* small ones too */
       held[k] = gl_memory_new(size[k]);
       mark[k] = (unsigned char)t;
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import warnings
 import weakref
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.arguments import In, as_argument
+from graphlab.errors import GraphTypeError
 from graphlab.runtime import native
 from graphlab.runtime.native import NAMES
 from graphlab.runtime.program import Callable, Machine, SlowCallable, StepFailed
@@ -55,8 +58,41 @@ def test_python_integers_go_to_integer_inputs_if_they_fit() -> None:
     f = bound(machine([("int64", 0)] * 2, [0], [1], [nested(0, [1], [0], body)]))
     assert f(2**63 - 2) == 2**63 - 1
     assert f(-(2**63)) == -(2**63) + 1
-    for other in (2**63, -(2**63) - 1, True, 1.0, np.int64(3)):
+    assert f(np.int64(3)) == 4
+    for other in (2**63, -(2**63) - 1, True, 1.0, np.int32(3)):
         assert is_slow(f(other))
+
+
+NUMBERS = (0, -1, 2, 127, 128, -128, 255, -129, 2**24, 2**24 + 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63),
+           0.5, -0.0, 1e300, 1e39, float("inf"), float("nan"), 1e-50)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int32", "int64", "uint8", "uint64", "float32", "float64", "complex128", "bool"]
+)
+def test_numbers_go_straight_to_the_program_where_nothing_is_to_be_said(dtype: str) -> None:
+    size = np.dtype(dtype).itemsize
+    copy = f"for (int k = 0; k < {size}; k++) q[0][k] = q[1][k];"
+    made = machine([(dtype, 0)] * 2, [0], [1], [nested(0, [1], [0], copy)])
+    f, plain, spec = Function(), bound(made), In(T.tensor(dtype, ()))
+    made.bind(f, slow, True, None, True)
+    for number in (*NUMBERS, *(t(3) for t in (np.int8, np.int64, np.float32, np.float64, np.complex128, np.bool_))):
+        got = f(number)
+        if is_slow(got):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what NumPy warns about is not for the fast way
+            np.testing.assert_array_equal(got, as_argument(number, spec, 0, None), strict=True)
+    assert not is_slow(f(np.dtype(dtype).type(1)))
+    assert is_slow(plain(0.5)) == (dtype != "float64")
+
+
+def test_floats_become_narrow_only_where_that_is_allowed() -> None:
+    x = T.fscalar("x")
+    f = graphlab.function([x], x * 1, allow_input_downcast=False)
+    with pytest.raises(GraphTypeError):
+        f(0.1)
+    assert graphlab.function([x], x * 1)(0.1) == np.float32(0.1)
 
 
 def test_strided_and_read_only_arrays_are_plain() -> None:
