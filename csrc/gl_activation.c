@@ -224,6 +224,26 @@ static void offer_old_values(gl_activation *run)
   }
 }
 
+void gl_lend_copies(gl_activation *run)
+{
+  const gl_code *code = run->code;
+  for (int32_t k = 0; code->finishing && k < code->n_updates; k++) {
+    int32_t cell = code->update_cells[k], slot = cell < code->n_shared ? code->shared[cell] : -1;
+    if (slot < 0 || run->call.frame.arrays[slot].owner)
+      continue;
+    gl_array *array = &run->call.frame.arrays[slot];
+    PyObject *copy = gl_copied(run, slot);
+    array->owner = copy ? gl_block_of_object(&run->call, copy, code->outputs[code->update_outputs[k]]) : NULL;
+    if (array->owner) {
+      array->data = PyArray_BYTES((PyArrayObject *)copy);
+      gl_c_strides(code->slots[slot].ndim, array->shape, code->slots[slot].itemsize, array->stride);
+    } else {
+      Py_XDECREF(copy);
+      PyErr_Clear();
+    }
+  }
+}
+
 static gl_outcome run_finishing(gl_activation *run, gl_phase phase)
 {
   gl_outcome outcome = GL_DONE;

@@ -124,6 +124,7 @@ static PyObject *frame_time_steps(PyObject *self, PyObject *unused)
   gl_outcome outcome = times ? GL_DONE : GL_RAISED;
   int64_t cost = clock_cost();
   me->run.call.keep = 0;
+  gl_lend_copies(&me->run);
   me->busy = 1;
   for (int32_t k = 0; outcome == GL_DONE && k < me->run.code->n_steps; k++) {
     int64_t before = nanoseconds();

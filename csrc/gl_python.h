@@ -90,6 +90,7 @@ gl_outcome gl_activate(gl_activation *run, gl_code *code, PyObject *arguments, i
 gl_outcome gl_run_all(gl_activation *run); /* but for those that finish it */
 gl_outcome gl_run_step(gl_activation *run, int32_t step);
 void gl_deactivate(gl_activation *run);
+void gl_lend_copies(gl_activation *run); /* of old values, for new ones to be written there: to time that */
 PyObject *gl_copied(const gl_activation *run, int32_t slot);
 gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, PyObject **result,
                         gl_error *error);

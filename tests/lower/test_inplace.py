@@ -313,6 +313,17 @@ def test_extents_that_do_not_fit_leave_every_variable_as_it_was() -> None:
     assert (v.get_value() == SQUARE).all()
 
 
+def test_a_profile_times_what_a_call_does_and_changes_nothing() -> None:
+    w, i = graphlab.shared(X, "w"), T.lvector("i")
+    f = graphlab.function([i], [], updates=[(w, T.inc_subtensor(w[i], 1.0))])
+    assert f.machine is not None
+    frame = f.machine.frame([np.array([0, 2])])
+    frame.time_steps()
+    frame.close()
+    assert f.machine._code.taken == 1
+    assert (w.get_value() == X).all()
+
+
 def test_an_update_that_changes_the_extents() -> None:
     w, x = graphlab.shared(np.ones((1, 4)), "w"), T.dmatrix("x")
     f = graphlab.function([x], [], updates=[(w, w + x)])
