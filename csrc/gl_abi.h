@@ -109,6 +109,12 @@ typedef struct gl_turns {
 /* A generated kernel, on the extents of its nest, the byte strides of its operands along it, and where they begin. */
 typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *const *data);
 
+/* A kernel and the nest that it runs over. */
+typedef struct gl_nested {
+  const gl_nest *nest;
+  gl_kernel kernel;
+} gl_nested;
+
 /* Every function of the runtime that a step may call has this form; 0 is success. */
 typedef int (*gl_function)(gl_frame *frame, const int32_t *slots, const int64_t *params);
 
@@ -158,6 +164,9 @@ typedef struct gl_api {
   int (*loop_turn)(gl_frame *frame, const gl_loop *loop, int64_t t);
   /* Collect the values of turn t and carry the new ones on. */
   int (*loop_keep)(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
+  /* The turns from *t on of a loop whose body is kernels that make all values; *t is then how many there were. */
+  int (*loop_steady)(gl_frame *frame, const gl_loop *loop, const gl_nested *kernels, int32_t n_kernels, int64_t turns,
+                     int64_t *t);
   /* What remains after `made` turns. */
   int (*loop_end)(gl_frame *frame, const gl_loop *loop, int64_t made);
   /* All turns of such a loop, its operands being stacks, past values, (what an `until` says), sequences, constants. */

@@ -247,6 +247,7 @@ const gl_api gl_python_api = {
     .loop_begin = gl_loop_begin,
     .loop_turn = gl_loop_turn,
     .loop_keep = gl_loop_keep,
+    .loop_steady = gl_loop_steady,
     .loop_end = gl_loop_end,
     .turns = gl_run_turns,
     .gather = gl_gather,

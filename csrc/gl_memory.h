@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #define GL_ALIGNMENT 64 /* of all arrays: a cache line, and the widest vector */
-#define GL_LARGE (1 << 20) /* bytes: from here on pieces are kept */
+#define GL_LARGE (1 << 17) /* bytes: from here on pieces are kept */
 #define GL_KEPT_BYTES (256 << 20)
 #define GL_KEPT_MS 1000
 #define GL_REST_CALLS 16

@@ -47,7 +47,8 @@ class Setting:
             PEERS_CACHE=str(cache or self.cache),
             PEERS_PRIORITY="1" if self.priority else "",
         )
-        return os.environ | counts | own | dict(PYTHONPATH=str(HERE), PYTHONHASHSEED="0")
+        path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return os.environ | counts | own | dict(PYTHONPATH=path, PYTHONHASHSEED="0")
 
     def command(self, script, *arguments):
         """The arguments that run a script, on one processor where one thread is asked for."""

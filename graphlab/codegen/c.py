@@ -36,7 +36,7 @@ from graphlab.loops.ir import (
     Step,
     Turns,
 )
-from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, used_names, walk
+from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, steady_calls, used_names, walk
 
 Span = tuple[int, int]  # the first and the last line
 
@@ -243,14 +243,37 @@ def _(action: Loop, number: str) -> Iterator[Line]:
     if action.dry:
         yield Line("/* Without any turn the body runs once, on zeros, to tell the extents of what it would make. */")
         yield Line(f"if (!failed && turns == 0) failed = {run};")
-    yield Line("for (; !failed && t < turns; ++t) {")
+    steady = steady_calls(action)
+    first = max((len(c.past) for c in action.carried), default=1)
+    yield Line(f"for (; !failed && t < turns{f' && t < {first}' if steady else ''}; ++t) {{")
     yield Line("  failed = f->api->loop_turn(f, &loop, t);")
     yield Line(f"  if (!failed) failed = {run};")
     yield Line("  if (!failed) failed = f->api->loop_keep(f, &loop, turns, t);")
     if action.until is not None:
         yield Line(f"  if (!failed && *(const uint8_t *)f->arrays[{action.until}].data) turns = t + 1;")
     yield Line("}")
+    if steady:
+        yield Line("if (!failed && t < turns) {")
+        yield from indented(_steady_lines(steady))
+        yield Line("}")
     yield Line("if (!failed) failed = f->api->loop_end(f, &loop, t);")
+
+
+def _steady_lines(calls: Sequence[LoopCall]) -> Iterator[Line]:
+    """The other turns of a loop whose body is `calls`: all are planned alike."""
+    yield Line("/* From here on each turn does the same, with other pointers. */")
+    for k, call in enumerate(calls):
+        nest = call.kernel.nest
+        yield _table("int32_t", f"slots{k}", (*call.outputs, *call.inputs))
+        yield _table("uint8_t", f"reduce{k}", [d in nest.reduce for d in range(nest.ndim)])
+        yield _table("int8_t", f"axes{k}", [axis for axes in nest.axes for axis in axes])
+        yield Line(f"const gl_nest nest{k} = {{")
+        yield Line(f"  .ndim = {nest.ndim}, .n_outputs = {nest.outputs}, .n_inputs = {nest.inputs},")
+        yield Line(f"  .slots = slots{k}, .reduce = reduce{k}, .axes = axes{k},")
+        yield Line(f"  .sorts = {int(nest.sorts)}, .few = {nest.few}}};")
+    kernels = ", ".join(f"{{&nest{k}, {call.kernel.name}}}" for k, call in enumerate(calls))
+    yield Line(f"const gl_nested kernels[] = {{{kernels}}};")
+    yield Line(f"failed = f->api->loop_steady(f, &loop, kernels, {len(calls)}, turns, &t);")
 
 
 @call_lines.register

@@ -85,8 +85,9 @@ class Loop:
         return [T.stack([row[k] for row in rows]) for k in range(len(self.lags))]
 
 
-def random_loop(seed: int, single: bool = False) -> Loop:
-    """A loop whose body is a random smooth expression, with random taps; `single`: of single elements."""
+def random_loop(seed: int, shape: tuple[int, ...] | None = None) -> Loop:
+    """A loop whose body is a random smooth expression, with random taps; with a `shape` all is elementwise."""
+    constant = np.array([0.3, -0.2, 0.9]) if shape is None else np.full(shape, 0.3)
     rng = random.Random(seed)
     taps = tuple(tuple(rng.sample([-1, 0, 1], rng.choice([1, 1, 2]))) for _ in range(rng.randint(0, 2)))
     choices = [(1,), (1,), (2,), (1, 2), (1, 3), None]
@@ -96,15 +97,15 @@ def random_loop(seed: int, single: bool = False) -> Loop:
 
     def fn(*values: Variable) -> list[Variable]:
         plan = random.Random(plan_seed)
-        pool = list(values) or [T.constant(np.array(0.3) if single else np.array([0.3, -0.2, 0.9]))]
+        pool = list(values) or [T.constant(constant)]
         for _ in range(plan.randint(2, 7)):
             a, b = plan.choice(pool), plan.choice(pool)
-            pool.append(plan.choice(OPERATIONS[:ELEMENTWISE] if single else OPERATIONS)(a, b))
+            pool.append(plan.choice(OPERATIONS if shape is None else OPERATIONS[:ELEMENTWISE])(a, b))
         made = [plan.choice(pool[-4:]) for _ in lags]
         return [v if plan.random() < 0.8 else plan.choice(pool) for v in made]
 
-    turns = rng.choice([0, 1, 5, 6, 7] if single else [0, 1, 1, 2, 3, 5])
-    return Loop(fn, taps, lags, constants, turns, rng.random() < 0.3, () if single else (3,))
+    turns = rng.choice([0, 1, 1, 2, 3, 5] if shape is None else [0, 1, 5, 6, 7])
+    return Loop(fn, taps, lags, constants, turns, rng.random() < 0.3, (3,) if shape is None else shape)
 
 
 ELEMENTWISE = 6  # so many of them

@@ -217,7 +217,7 @@ def cost_of(outputs: list[graphlab.Variable]) -> graphlab.Variable:
 def test_random_bodies_equal_their_unrolling_and_the_loop_of_steps(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made, expected, arguments, inputs = [], [], [], []
     for seed in range(part * 8, (part + 1) * 8):
-        loop = random_loop(seed, single=True)
+        loop = random_loop(seed, shape=())
         values = loop.values(seed)
         xs = inputs_of(loop, values)
         scanned = loop.scanned(xs)

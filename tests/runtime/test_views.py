@@ -197,6 +197,18 @@ def test_concatenate_along_each_axis(axis: int) -> None:
     same(got, np.concatenate(arrays, axis))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int32", "float64", "complex128"])
+def test_a_large_array_behind_a_few_elements_and_turned_around(dtype: str) -> None:
+    large = (np.arange(70_000) % 101).astype(dtype)
+    for first in (0, 1, 3, 15, 17):
+        same(
+            run_one("concatenate", (dtype, 1), [large[:first], large], (0, 2, 1)),
+            np.concatenate([large[:first], large]),
+        )
+    for view in (large[::-1], large[::-3], large[:0:-1]):
+        same(run_one("copy", (dtype, 1), [view], ()), view.copy())
+
+
 def test_concatenating_what_differs_names_the_operand() -> None:
     with pytest.raises(StepFailed, match="operand 1 differs along axis 0: its extent is 2 instead of 3"):
         run_one("concatenate", ("float64", 2), [np.ones((3, 2)), np.ones((2, 2))], (1, 2, 2))
