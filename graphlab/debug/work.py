@@ -11,7 +11,7 @@ import numpy as np
 from graphlab.errors import GraphlabError
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.types import TensorType
-from graphlab.loops.ir import Branch, HostCall, Loop, LoopCall, RuntimeCall, SameExtents, Step
+from graphlab.loops.ir import Branch, HostCall, Loop, LoopCall, RuntimeCall, SameExtents, Step, Turns
 from graphlab.loops.walk import every_step
 from graphlab.lower import Lowered
 from graphlab.runtime.program import Frame, Layout
@@ -57,8 +57,14 @@ class Meter:
                     return Work()
                 return Work(self._bytes(inputs), self._bytes((out,)), self._flops(step))
             case Loop(turns, body=body, made=made):
-                count = self.frame.value(turns if made is None else made)
-                return self._sum(body).times(0 if count is None else max(int(count), 0))
+                return self._sum(body).times(self._count(turns if made is None else made))
+            case Turns(_, turns, stacks, carried, sequences, constants, nodes, made=made):
+                finals = [final for _, _, final in carried if final is not None]
+                starts = [start for start, _, _ in carried]
+                flops = sum(_flops_of(self.lowered.nodes[n], {}) for n in nodes)
+                moved = Work(self._bytes((*starts, *sequences, *constants)),
+                             self._bytes((*(stack for stack, _ in stacks), *finals)))  # fmt: skip
+                return moved + Work(flops=flops).times(self._count(turns if made is None else made))
             case Branch(condition, then, otherwise):
                 chosen = self.frame.value(condition)
                 return self._sum(then if chosen is not None and chosen else otherwise)
@@ -69,6 +75,11 @@ class Meter:
 
     def _sum(self, steps: Sequence[Step]) -> Work:
         return sum(map(self.work, steps), Work())
+
+    def _count(self, slot: int) -> int:
+        """The number of turns that `slot` holds."""
+        count = self.frame.value(slot)
+        return 0 if count is None else max(int(count), 0)
 
     def _bytes(self, slots: Sequence[int]) -> int:
         layouts = ((slot, self.frame.layout(slot)) for slot in dict.fromkeys(slots))

@@ -194,3 +194,13 @@ def test_a_report_has_the_table_when_it_is_asked_for(tmp_path: Any) -> None:
         f.report(tmp_path / "h.html", include=("profile",))
     with pytest.raises(ValueError, match="prophet"):
         f.report(tmp_path / "h.html", args=[np.eye(3)], include=("prophet",))
+
+
+def test_a_loop_that_is_one_kernel_counts_its_turns_too() -> None:
+    xs = T.dvector("xs")
+    out, _ = graphlab.scan(lambda x, h: T.tanh(h) * x, sequences=xs, outputs_info=T.constant(0.5))
+    f = graphlab.function([xs], out)
+    assert any(type(step.action).__name__ == "Turns" for step in f.lowered.program.steps)
+    few, many = (rows_of(f.profile(np.ones(n)), "loop")[0] for n in (10, 1000))
+    assert (few.flops, many.flops) == (20, 2000)
+    assert (many.read, many.written) == (8 * 1001, 8 * 1000)
