@@ -1,15 +1,15 @@
-"""What pyproject.toml can't say: the extension module, and that a wheel carries the C headers."""
+"""What pyproject.toml can't say: the extension module, and that a wheel carries the C."""
 
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-HEADERS = ("gl_abi.h", "gl_math.h", "gl_normal.h", "gl_simd.h", "gl_strip.h", "gl_waves.h")
+SOURCES = (*sorted(Path("csrc").glob("gl_*.[ch]")), *sorted(Path("csrc/export").iterdir()))
 
 
-class BuildWithHeaders(build_py):
-    """Also puts the headers that generated C is made with into the package, as graphlab/csrc/*.h.
+class BuildWithC(build_py):
+    """Also puts the C that programs and exported folders are made with into the package, as graphlab/csrc.
 
     A checkout and an editable install read them from csrc/ beside the package.
     """
@@ -18,14 +18,14 @@ class BuildWithHeaders(build_py):
         super().run()
         if self.editable_mode:
             return
-        folder = Path(self.build_lib, "graphlab", "csrc")
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in HEADERS:
-            self.copy_file(f"csrc/{name}", str(folder / name))
+        for path in SOURCES:
+            target = Path(self.build_lib, "graphlab", path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.copy_file(str(path), str(target))
 
 
 setup(
     cffi_modules=["csrc/build_rt.py:ffi"],
-    cmdclass={"build_py": BuildWithHeaders},
+    cmdclass={"build_py": BuildWithC},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -22,6 +22,7 @@ from graphlab.debug.profile import Profiler
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.evaluate import evaluate
+from graphlab.export import export_c
 from graphlab.function import Function, function
 from graphlab.graph.node import Shared, Variable, name_scope
 from graphlab.graph.text import debugprint, described, latex, maths, pp, prefix
@@ -71,6 +72,7 @@ operators.install()
 Variable.eval = evaluate  # type: ignore[method-assign, assignment]
 Variable.__repr__ = described  # type: ignore[method-assign, assignment]
 Function.debug = debug
+Function.export_c = export_c
 Function.profile = property(Profiler)
 questions.install()
 methods.install()

@@ -126,6 +126,7 @@ class Function(CallableBase):  # type: ignore[misc]
 
     trust_input: bool = False
     profile: Any  # of debug/profile.py
+    export_c: Any  # of export/
 
     def __init__(
         self,
