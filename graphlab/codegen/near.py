@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from graphlab.codegen.paste import library
+from graphlab.codegen.paste import pieces
 from graphlab.loops.ir import Assign, Expr, For, Formula, Let, Name, Pointer
 from graphlab.loops.walk import formulas, without_unused
 
@@ -22,7 +22,7 @@ FAR = Name("far")
 @cache
 def _calls() -> re.Pattern[str]:
     """A call of a function that has a gl_near_... form: its name, dtype and, in a template, its argument's number."""
-    names = {name.removeprefix("gl_near_").rpartition("_")[0] for name in library() if name.startswith("gl_near_")}
+    names = {name.removeprefix("gl_near_").rpartition("_")[0] for name in pieces() if name.startswith("gl_near_")}
     return re.compile(rf"\bgl_({'|'.join(sorted(names))})_(float32|float64)\((?:\{{(\d)\}}\))?")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -47,6 +47,9 @@ def header(name: str) -> str:
     return (csrc() / name).read_text(encoding="utf-8")
 
 
+_WORD = re.compile(r"(?:##)?\b(\w+)\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Macro:
     """A function-like macro: `body` is its text without the line ends' backslashes."""
@@ -55,39 +58,61 @@ class Macro:
     body: str
     comment: str
 
-    def expanded(self, arguments: Iterable[str]) -> str:
-        """The body with `arguments` for the parameters; ## pastes."""
+    def expanded(self, text: str, arguments: Iterable[str]) -> str:
+        """The `text`, which is of the body, with `arguments` for the parameters; ## pastes."""
         given = dict(zip(self.parameters, arguments, strict=True))
-        names = "|".join(map(re.escape, given))
-        return re.sub(rf"(?:##)?\b({names})\b", lambda found: given[found[1]], self.body)
+        return _WORD.sub(lambda found: given.get(found[1], found[0]), text)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A function or variable of the headers: `macro` of `arguments`, or as it stands in `written`."""
+
+    written: str
+    macro: Macro | None = None
+    arguments: tuple[str, ...] = ()
+
+    @cached_property
+    def text(self) -> str:
+        """Its C, with the comment above it; made when it is wanted, for there are many and few are."""
+        if self.macro is None:
+            return self.written
+        return self.macro.comment + self.macro.expanded(self.macro.body, self.arguments)
+
+
+_NAME = re.compile(r"\bgl_[\w#]+(?=\()")
+_USE = re.compile(r"(GL_\w+)\(([^()]*)\)")
 _ITEM = re.compile(
-    r"""(?P<comment>(?:^/\*[^\n]*\*/\n)?)
-    (?: ^\#define[ ](?P<macro>\w+)\((?P<parameters>[\w, ]+)\)[ ]\\\n(?P<body>(?:[^\n]*\\\n)*[^\n]*\n)
-      | ^(?P<function>GL_(?:FN|CALLED)[ ].*?^\}\n)
-      | ^(?P<variable>double[ ]\(\*(?P<variable_name>gl_\w+)\)[^\n]*\n)
-      | ^(?P<use>GL_\w+\([\w, ]+\))\n )""",
+    r"""^(?P<comment>(?:/\*[^\n]*\*/\n)?)
+    (?: \#define[ ](?P<macro>\w+)\((?P<parameters>[\w, ]+)\)[ ]\\\n(?P<body>(?:[^\n]*\\\n)*[^\n]*\n)
+      | (?P<function>GL_(?:FN|CALLED)[ ].*?^\}\n)
+      | (?P<variable>double[ ]\(\*(?P<variable_name>gl_\w+)\)[^\n]*\n)
+      | (?P<use>GL_\w+\([\w, ]+\))\n )""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
 
 
 @cache
-def library() -> dict[str, str]:
-    """The text of every function (and variable) of the headers by name, in their order."""
+def pieces() -> dict[str, Piece]:
+    """Every function (and variable) of the headers by name, in their order."""
     macros: dict[str, Macro] = {}
-    found: dict[str, str] = {}
+    found: dict[str, Piece] = {}
     for item in _ITEM.finditer("".join(map(header, HEADERS))):
         if item["macro"]:
             parameters = tuple(p.strip() for p in item["parameters"].split(","))
             macros[item["macro"]] = Macro(parameters, _plain(item["body"]), item["comment"])
         elif item["function"]:
-            found[_defined(item["function"])] = item["comment"] + item["function"]
+            found[_defined(item["function"])] = Piece(item["comment"] + item["function"])
         elif item["variable"]:
-            found[item["variable_name"]] = item["comment"] + item["variable"]
+            found[item["variable_name"]] = Piece(item["comment"] + item["variable"])
         else:
             found.update(_members(item["use"], macros))
     return found
+
+
+def library() -> dict[str, str]:
+    """The text of each of them."""
+    return {name: piece.text for name, piece in pieces().items()}
 
 
 def _plain(body: str) -> str:
@@ -96,20 +121,19 @@ def _plain(body: str) -> str:
 
 
 def _defined(text: str) -> str:
-    name = re.search(r"\bgl_\w+(?=\()", text)
+    name = _NAME.search(text)
     assert name is not None, "the functions of the headers are named gl_..."
     return name[0]
 
 
-def _members(text: str, macros: dict[str, Macro]) -> Iterator[tuple[str, str]]:
+def _members(text: str, macros: dict[str, Macro]) -> Iterator[tuple[str, Piece]]:
     """The functions that the macro invocations in `text` make."""
-    for use in re.finditer(r"(GL_\w+)\(([^()]*)\)", text):
-        macro = macros[use[1]]
-        body = macro.expanded(a.strip() for a in use[2].split(","))
-        if body.startswith(("GL_FN", "GL_CALLED")):
-            yield _defined(body), macro.comment + body
+    for use in _USE.finditer(text):
+        macro, arguments = macros[use[1]], tuple(a.strip() for a in use[2].split(","))
+        if macro.body.startswith(("GL_FN", "GL_CALLED")):
+            yield macro.expanded(_defined(macro.body), arguments), Piece("", macro, arguments)
         else:
-            yield from _members(body, macros)
+            yield from _members(macro.expanded(macro.body, arguments), macros)
 
 
 def words(text: str) -> set[str]:
@@ -120,10 +144,10 @@ def words(text: str) -> set[str]:
 def needed(used: set[str]) -> list[str]:
     """What has to stand before code with the identifiers `used`: libm prototypes, then functions of the headers."""
     functions, wanted = dict[str, str](), set(used)
-    for name, text in reversed(library().items()):  # what a function uses stands before it
+    for name, piece in reversed(pieces().items()):  # what a function uses stands before it
         if name in wanted:
-            functions[name] = text
-            wanted |= words(text)
+            functions[name] = piece.text
+            wanted |= words(piece.text)
     prototypes = [LIBM[name] for name in sorted(wanted & LIBM.keys())]
     inline = "#define GL_FN static inline __attribute__((always_inline))"
     called = ["#define GL_CALLED static __attribute__((noinline, unused))"] if "GL_CALLED" in wanted else []

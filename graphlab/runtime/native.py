@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from graphlab.codegen.paste import csrc, library
+from graphlab.codegen.paste import csrc, pieces
 
 # What StepFailed.detail holds, kind by kind.
 DETAILS = {
@@ -115,7 +115,8 @@ def scipy_blas() -> tuple[int, ...]:
 
 def special_function(name: str) -> int:
     """The address of SciPy's special function `name`, of as many doubles as gl_math.h declares it with."""
-    declared = library().get(f"gl_extern_{name}", "").partition(f"gl_extern_{name})")[2].strip(";\n")
+    piece = pieces().get(f"gl_extern_{name}")
+    declared = (piece.text if piece else "").partition(f"gl_extern_{name})")[2].strip(";\n")
     capsules = importlib.import_module("scipy.special.cython_special").__pyx_capi__
     for spelled in (name, *(f"__pyx_fuse_{i}{name}" for i in range(3))):
         if spelled in capsules and _read(capsules[spelled])[0] == f"double {declared}":
