@@ -161,8 +161,8 @@ def _weak_constant(value: Any, voters: Sequence[str], *, compares: bool) -> Cons
         return Constant(value)
     dtype = _weak_dtype(tuple(voters), type(value))  # type: ignore[arg-type]
     if dtype in INTEGER:
-        info = np.iinfo(dtype)
-        if not info.min <= value <= info.max:
+        low, high = _limits(dtype)
+        if not low <= value <= high:
             if compares:  # NumPy compares with any Python integer, whatever the array holds
                 return Constant(value)
             raise GraphValueError(
@@ -170,6 +170,13 @@ def _weak_constant(value: Any, voters: Sequence[str], *, compares: bool) -> Cons
                 hint=f"write numpy.int64({value}) to compute in a wider dtype",
             )
     return Constant(np.asarray(value, dtype=dtype))
+
+
+@cache
+def _limits(dtype: str) -> tuple[int, int]:
+    """The least and the largest integer of a dtype."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
 
 
 @cache

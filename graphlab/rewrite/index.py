@@ -39,6 +39,10 @@ class RuleIndex:
 
     def __init__(self, rules: Sequence[AnyRule]) -> None:
         self.rules = rules
+        self._by_key = dict[Kind, list[int]]()  # the numbers of rules, which are their order
+        for number, rule in enumerate(rules):
+            for key in _keys(rule):
+                self._by_key.setdefault(key, []).append(number)
         self._by_root: Callable[..., list[AnyRule]] = lru_cache(MOST_OUTLINES)(self._of_root)
         self._by_outline: Callable[..., list[AnyRule]] = lru_cache(MOST_OUTLINES)(self._of_outline)
 
@@ -50,13 +54,26 @@ class RuleIndex:
         return [rule for rule in self._by_root(root) if _may_fit(rule, arity, operands)]
 
     def _of_root(self, root: Op | type[Op]) -> list[AnyRule]:
-        return [rule for rule in self.rules if _may_concern(rule, root)]
+        ancestry = (root if isinstance(root, type) else type(root)).__mro__
+        numbers = {n for key in (root, None, *ancestry) for n in self._by_key.get(key, ())}
+        return [self.rules[n] for n in sorted(numbers) if _may_concern(self.rules[n], root)]
 
 
 @lru_cache(MOST_TABLES)
 def rule_index(rules: tuple[AnyRule, ...]) -> RuleIndex:
     """The index of `rules`, kept for the next graph."""
     return RuleIndex(rules)
+
+
+def _keys(rule: AnyRule) -> Sequence[Kind]:
+    """The elementwise ops and the classes of others that `rule` may concern, with all that inherit; None: any op."""
+    if isinstance(rule, NodeRule):
+        return [wanted if isinstance(wanted, type) else _kind_of(wanted) for wanted in rule.on_ops] or [None]
+    try:
+        op = rule.pattern.op
+    except Exception:
+        return [None]
+    return [op.kind if isinstance(op, OpWildcard) else _kind_of(op)]
 
 
 def _may_concern(rule: AnyRule, root: Op | type[Op]) -> bool:
