@@ -75,7 +75,8 @@ enum gl_distribution {
   GL_INT64, GL_UINT8, GL_UINT16, GL_UINT32, GL_DISTRIBUTIONS
 };
 
-/* A loop nest over the broadcast of its inputs: see loops/ir.py, Nest. Operands: outputs, then inputs. */
+/* A loop nest over the broadcast of its inputs: see loops/ir.py, Nest. Operands: outputs, then inputs. The rest is
+ * about its kernel: see loops/ir.py, Kernel. */
 typedef struct gl_nest {
   int32_t ndim, n_outputs, n_inputs;
   const int32_t *slots;     /* n_outputs + n_inputs slots */
@@ -83,7 +84,28 @@ typedef struct gl_nest {
   const int8_t *axes;       /* for each operand, for each of its axes: the axis of the nest, or -1: its extent is 1 */
   int32_t sorts, few;       /* see Nest: in which order axes may come */
   const int64_t *takes;     /* for each output the input, from 0, whose memory it may have, or -1; NULL: none may */
+  int32_t cost;             /* of an element */
+  int32_t scratch;          /* bytes for each element of a row */
+  int32_t folds, block;     /* a kernel that folds all elements: its folds, and how many elements a block has; else 0 */
+  int32_t asks;             /* it calls functions that may ask for Python's lock */
 } gl_nest;
+
+/* A generated kernel, on the extents of its nest, the byte strides of its operands along it, and where they begin. Any
+ * part of a nest is one too: fewer along an axis, from another place on. Behind the extents is how many rows the whole
+ * nest has along the last two of the kept axes; behind the operands in `data` the memory for a row, or the gl_parts of
+ * a kernel that folds all elements. */
+typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *const *data);
+
+/* For a kernel that folds all elements: what was folded before, or is to be folded for later. The blocks' values are
+ * the leaves of a tree; a part is the value of a node of it, of a whole subtree with 2^level blocks. */
+typedef struct gl_parts {
+  int64_t count;    /* so many parts come before these elements; -1: these elements are a part */
+  int64_t level;
+  int64_t elements; /* how many are in the parts before */
+  char *memory;     /* part after part, GL_PART bytes for each fold */
+} gl_parts;
+
+#define GL_PART 16
 
 /* A loop of steps: see loops/ir.py, Loop. All numbers but the counts are slots; -1: there is none. */
 typedef struct gl_loop {
@@ -106,9 +128,6 @@ typedef struct gl_turns {
   const int32_t *sequences, *constants;
 } gl_turns;
 
-/* A generated kernel, on the extents of its nest, the byte strides of its operands along it, and where they begin. */
-typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *const *data);
-
 /* A kernel and the nest that it runs over. */
 typedef struct gl_nested {
   const gl_nest *nest;
@@ -122,6 +141,8 @@ typedef int (*gl_function)(gl_frame *frame, const int32_t *slots, const int64_t 
 typedef struct gl_api {
   /* Broadcast, allocate outputs, fill extent[ndim], stride[operand * ndim + axis], data[operand]. */
   int (*nest)(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data);
+  /* That, and then the kernel, in pieces and by several threads where there is much to do. */
+  int (*run)(gl_frame *frame, const gl_nest *nest, gl_kernel kernel);
   int (*host)(gl_frame *frame, int32_t index, int32_t n_inputs, const int32_t *inputs,
               int32_t n_outputs, const int32_t *outputs);
   void (*release)(gl_frame *frame, int32_t slot);
@@ -188,8 +209,6 @@ typedef struct gl_api {
   /* out, start, stop, step (int64, or all double): the numbers from start before stop; the dtype of out (int64,
    * float or double), whether they are given as doubles */
   gl_function arange;
-  /* Memory for `bytes` bytes, in *memory, until the next call or the end of the run. */
-  int (*scratch)(gl_frame *frame, int64_t bytes, char **memory);
 } gl_api;
 
 /* What one call knows. Programs read `arrays` and `api`; the rest is the runtime's. */

@@ -72,7 +72,8 @@ static gl_outcome judged(gl_activation *run, int status)
 gl_outcome gl_run_all(gl_activation *run)
 {
   /* With updates the GIL is kept, so that calls that update the same value do not overtake each other. */
-  if (run->bytes >= run->code->release_bytes && !run->code->n_updates)
+  run->may_let_go = !run->code->n_updates;
+  if (run->bytes >= run->code->release_bytes && run->may_let_go)
     run->thread = PyEval_SaveThread();
   int status = 0;
   if (run->code->finishing == 0)

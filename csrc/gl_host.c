@@ -61,7 +61,17 @@ static int interrupted(gl_call *call)
   return stop;
 }
 
-const gl_hooks gl_python_hooks = {.new_output = new_output, .drop = drop, .interrupted = interrupted};
+/* The GIL stays where it is in a run that others must not overtake, and where a debugger looks on. */
+static int let_go(gl_call *call)
+{
+  gl_activation *run = (gl_activation *)call;
+  if (!run->thread && run->may_let_go)
+    run->thread = PyEval_SaveThread();
+  return run->thread != NULL;
+}
+
+const gl_hooks gl_python_hooks = {
+    .new_output = new_output, .drop = drop, .interrupted = interrupted, .let_go = let_go};
 
 /* ---- what a host function sees ----------------------------------------------------------------- */
 
@@ -228,6 +238,7 @@ int gl_host(gl_frame *frame, int32_t index, int32_t n_inputs, const int32_t *inp
 
 const gl_api gl_python_api = {
     .nest = gl_nest_plan,
+    .run = gl_run_kernel,
     .host = gl_host,
     .release = gl_release,
     .copy = gl_copy,
@@ -256,5 +267,4 @@ const gl_api gl_python_api = {
     .arg_extreme = gl_arg_extreme,
     .accumulate = gl_accumulate,
     .arange = gl_arange,
-    .scratch = gl_scratch,
 };

@@ -423,7 +423,7 @@ static int go_on(const steady *s, int64_t turns, int64_t *t, cursor *cursors)
       failed = gl_stopped(s->frame);
     }
     for (const plan *p = s->plans; !failed && p < s->plans + s->n_plans; p++)
-      failed = p->kernel(p->extent, p->stride, p->data);
+      failed = gl_run_planned(s->frame, p->nest, p->kernel, p->extent, p->stride, p->data);
     if (last_ones)
       keep_last(s, turns, *t);
     for (int32_t k = 0; k < moving; k++)
@@ -438,8 +438,8 @@ int gl_loop_steady(gl_frame *frame, const gl_loop *loop, const gl_nested *kernel
   int32_t operands = 1, extents = 1, strides = 1;
   for (int32_t k = 0; k < n_kernels; k++) {
     const gl_nest *nest = kernels[k].nest;
-    operands += nest->n_outputs + nest->n_inputs;
-    extents += nest->ndim;
+    operands += nest->n_outputs + nest->n_inputs + 1;
+    extents += nest->ndim + 1;
     strides += (nest->n_outputs + nest->n_inputs) * nest->ndim;
   }
   int64_t extent[extents], stride[strides];
@@ -451,8 +451,8 @@ int gl_loop_steady(gl_frame *frame, const gl_loop *loop, const gl_nested *kernel
   for (int32_t k = 0; k < n_kernels; k++) {
     const gl_nest *nest = kernels[k].nest;
     plans[k] = (plan){nest, kernels[k].kernel, extent + extents, stride + strides, data + operands, outputs + operands};
-    operands += nest->n_outputs + nest->n_inputs;
-    extents += nest->ndim;
+    operands += nest->n_outputs + nest->n_inputs + 1;
+    extents += nest->ndim + 1;
     strides += (nest->n_outputs + nest->n_inputs) * nest->ndim;
   }
   steady s = {frame, loop, plans, n_kernels, NULL};

@@ -1,5 +1,6 @@
 /* What graphlab._rt gives to Python: its types, BLAS pointers in, capsules read, failures out. */
 #define GL_IMPORTS_NUMPY
+#include "gl_pool.h"
 #include "gl_python.h"
 
 PyTypeObject *gl_code_type, *gl_frame_type;
@@ -85,12 +86,40 @@ static PyObject *release_memory(PyObject *module, PyObject *unused)
   return PyLong_FromSize_t(gl_memory_release());
 }
 
+static PyObject *num_threads(PyObject *module, PyObject *unused)
+{
+  (void)module, (void)unused;
+  return PyLong_FromLong(gl_pool_threads());
+}
+
+static PyObject *set_num_threads(PyObject *module, PyObject *number)
+{
+  long threads = PyLong_AsLong(number);
+  (void)module;
+  if (PyErr_Occurred())
+    return NULL;
+  gl_pool_set_threads(threads > GL_MAX_THREADS ? GL_MAX_THREADS : (int32_t)threads);
+  Py_RETURN_NONE;
+}
+
+static PyObject *threads_use(PyObject *module, PyObject *unused)
+{
+  (void)module, (void)unused;
+  gl_pool_use use = gl_pool_used();
+  return Py_BuildValue("LLi", (long long)use.regions, (long long)use.helped, (int)use.workers);
+}
+
 static PyMethodDef set_blas_method = {"set_blas", set_blas, METH_VARARGS,
                                       "Set the addresses of gemm, gemv, dot and syrk, of doubles and floats each."};
 static PyMethodDef read_capsule_method = {"read_capsule", read_capsule, METH_O,
                                           "The name (a C signature) and the address in a capsule."};
 static PyMethodDef memory_use_method = {"memory_use", memory_use, METH_NOARGS,
                                         "Bytes of large arrays: in use, kept, the most that were in use at once."};
+static PyMethodDef num_threads_method = {"num_threads", num_threads, METH_NOARGS, "How many threads kernels may use."};
+static PyMethodDef set_num_threads_method = {"set_num_threads", set_num_threads, METH_O, "Let kernels use so many."};
+static PyMethodDef threads_use_method = {
+    "threads_use", threads_use, METH_NOARGS,
+    "Kernels and copies that threads could share, pieces that others than the caller took, and those others now."};
 static PyMethodDef release_memory_method = {"release_memory", release_memory, METH_NOARGS,
                                             "Give to the system what is kept: how many bytes."};
 
@@ -111,7 +140,7 @@ static int start(void)
     return 0;
   if (_import_array() || gl_start_outputs())
     return -1;
-  if (gl_memory_start()) {
+  if (gl_memory_start() || gl_pool_start()) {
     PyErr_NoMemory();
     return -1;
   }
@@ -138,6 +167,9 @@ static int export_types(PyObject *dict)
                  put(dict, "set_blas", PyCFunction_NewEx(&set_blas_method, NULL, NULL)) ||
                  put(dict, "read_capsule", PyCFunction_NewEx(&read_capsule_method, NULL, NULL)) ||
                  put(dict, "memory_use", PyCFunction_NewEx(&memory_use_method, NULL, NULL)) ||
+                 put(dict, "num_threads", PyCFunction_NewEx(&num_threads_method, NULL, NULL)) ||
+                 put(dict, "set_num_threads", PyCFunction_NewEx(&set_num_threads_method, NULL, NULL)) ||
+                 put(dict, "threads_use", PyCFunction_NewEx(&threads_use_method, NULL, NULL)) ||
                  put(dict, "release_memory", PyCFunction_NewEx(&release_memory_method, NULL, NULL))
              ? -1
              : 0;

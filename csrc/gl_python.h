@@ -70,6 +70,7 @@ typedef struct gl_activation {
   int64_t bytes;         /* of all operands */
   PyObject *anchor;      /* what keeps operands alive for the arrays that host functions see */
   PyThreadState *thread; /* while the GIL is released: the way back to it */
+  int may_let_go;        /* it may be released */
   PyObject *raised[3];   /* a host function's exception */
   void *heap;            /* storage, when the stack does not do */
 } gl_activation;

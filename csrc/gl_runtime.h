@@ -34,6 +34,8 @@ typedef struct gl_hooks {
   void (*drop)(gl_call *call, void *object);
   /* Whether the run is to stop, since the user pressed Ctrl-C or a signal's handler raised. */
   int (*interrupted)(gl_call *call);
+  /* What follows takes long: let other threads of Python's run meanwhile. Whether they can. */
+  int (*let_go)(gl_call *call);
 } gl_hooks;
 
 typedef struct gl_error {
@@ -111,6 +113,10 @@ void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char
 
 /* The entries of gl_api, as gl_abi.h describes them. */
 int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data);
+int gl_run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel);
+/* The kernel over a nest that is planned; there is room for one more behind the extents and behind the data. */
+int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64_t *extent, const int64_t *stride,
+                   char **data);
 void gl_release(gl_frame *frame, int32_t slot);
 int gl_copy(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_transpose(gl_frame *frame, const int32_t *slots, const int64_t *params);

@@ -37,6 +37,7 @@ from graphlab.rewrite.pipeline import Mode, Pass, mode, optimize
 from graphlab.rewrite.rule import NodeRule, Rule
 from graphlab.runtime.hardware import machine
 from graphlab.runtime.memory import release_memory
+from graphlab.runtime.threads import num_threads, set_num_threads
 from graphlab.saving import pickling
 from graphlab.saving.files import load, save
 from graphlab.viz import methods
@@ -82,6 +83,7 @@ __all__ = [
     "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Precompiled", "Print",
     "RandomStream", "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace",
     "debug", "debugprint", "foldl", "foldr", "function", "ifelse", "inputs_of", "interpret", "latex", "load",
-    "machine", "map", "maths", "mode", "name_scope", "optimize", "options", "pp", "precompile", "prefix", "reduce",
-    "release_memory", "save", "scan", "set_default", "shared", "symbolic", "until", "using", "vmap", "while_loop",
+    "machine", "map", "maths", "mode", "name_scope", "num_threads", "optimize", "options", "pp", "precompile", "prefix",
+    "reduce", "release_memory", "save", "scan", "set_default", "set_num_threads", "shared", "symbolic", "until",
+    "using", "vmap", "while_loop",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from itertools import chain
 
+from graphlab.codegen.cost import asks, cost
 from graphlab.codegen.expressions import C_TYPES, c_expr, c_integer, c_value
 from graphlab.codegen.near import near
 from graphlab.codegen.paste import header, needed, words
@@ -93,6 +94,7 @@ def _declarations(kernel: Kernel) -> Iterator[Line]:
     nest, used = kernel.nest, used_names(kernel.body)
     operands = range(nest.outputs + nest.inputs)
     extents = [f"const int64_t n{d} = extent[{d}];" for d in range(nest.ndim) if f"n{d}" in used]
+    extents += [f"const int64_t rows = extent[{nest.ndim}];"] if "rows" in used else []
     strides = [
         f"const int64_t s{k}_{d} = stride[{k * nest.ndim + d}];"
         for k in operands for d in range(nest.ndim) if f"s{k}_{d}" in used
@@ -100,26 +102,30 @@ def _declarations(kernel: Kernel) -> Iterator[Line]:
     pointers = [f"char *const p{k} = data[{k}];" for k in operands if f"p{k}" in used]
     if kernel.scratch:
         pointers.append(f"char *const scratch = data[{len(operands)}];")
+    if kernel.block:
+        pointers += _part_lines(len(operands), used)
     for parameter, uses in (("extent", extents), ("stride", strides), ("data", pointers)):
         yield from map(Line, uses or [f"(void){parameter};"])
+
+
+def _part_lines(position: int, used: set[str]) -> Iterator[str]:
+    """What is in the gl_parts at `position` of the data."""
+    yield f"const gl_parts *const parts = (const gl_parts *)data[{position}];"
+    for field, c_type in (("count", "int64_t "), ("level", "int64_t "), ("elements", "int64_t "), ("memory", "char *")):
+        if f"part_{field}" in used:
+            yield f"{c_type}const part_{field} = parts->{field};"
 
 
 def _run_lines(kernel: Kernel) -> Iterator[Line]:
     """Statements that run `kernel` on the arrays in `slots`."""
     nest = kernel.nest
-    operands = nest.outputs + nest.inputs
     yield _table("uint8_t", "reduce", [d in nest.reduce for d in range(nest.ndim)])
     yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
     counts = f"{nest.ndim}, {nest.outputs}, {nest.inputs}"
-    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes, {int(nest.sorts)}, {nest.few}, params}};")
-    yield Line(f"int64_t extent[{max(1, nest.ndim)}];")
-    yield Line(f"int64_t stride[{max(1, nest.ndim * operands)}];")
-    yield Line(f"char *data[{operands + bool(kernel.scratch)}];")
-    yield Line("int failed = f->api->nest(f, &nest, extent, stride, data);")
-    if kernel.scratch:
-        row = " * ".join(f"extent[{d}]" for d in range(nest.ndim - len(nest.reduce), nest.ndim))
-        yield Line(f"if (!failed) failed = f->api->scratch(f, {kernel.scratch} * {row}, &data[{operands}]);")
-    yield Line(f"return failed ? failed : {kernel.name}(extent, stride, data);")
+    order = f"{int(nest.sorts)}, {nest.few}, params"
+    facts = f"{cost(kernel)}, {kernel.scratch}, {kernel.folds}, {kernel.block}, {int(asks(kernel))}"
+    yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes, {order}, {facts}}};")
+    yield Line(f"return f->api->run(f, &nest, {kernel.name});")
 
 
 # ---- steps ---------------------------------------------------------------------------------------
@@ -270,7 +276,8 @@ def _steady_lines(calls: Sequence[LoopCall]) -> Iterator[Line]:
         yield Line(f"const gl_nest nest{k} = {{")
         yield Line(f"  .ndim = {nest.ndim}, .n_outputs = {nest.outputs}, .n_inputs = {nest.inputs},")
         yield Line(f"  .slots = slots{k}, .reduce = reduce{k}, .axes = axes{k},")
-        yield Line(f"  .sorts = {int(nest.sorts)}, .few = {nest.few}}};")
+        yield Line(f"  .sorts = {int(nest.sorts)}, .few = {nest.few}, .cost = {cost(call.kernel)},")
+        yield Line(f"  .folds = {call.kernel.folds}, .block = {call.kernel.block}, .asks = {int(asks(call.kernel))}}};")
     kernels = ", ".join(f"{{&nest{k}, {call.kernel.name}}}" for k, call in enumerate(calls))
     yield Line(f"const gl_nested kernels[] = {{{kernels}}};")
     yield Line(f"failed = f->api->loop_steady(f, &loop, kernels, {len(calls)}, turns, &t);")

@@ -267,7 +267,10 @@ class Kernel:
     first; `s{k}_{d}`: the byte stride of operand k along axis d (int64). `title` names its ops, and
     `functions` are those that the body uses, each after those that it uses itself, with the positions of the
     applications that it uses them for. `scratch`: how many bytes of memory, for each element of a row, `scratch`
-    points to.
+    points to. `rows`: along the last two of the kept axes, also those of parts of the nest that this run leaves out.
+
+    A kernel that folds all elements has so many `folds`, in blocks of `block` elements. In it `part_count`,
+    `part_level`, `part_elements` and `part_memory` are defined, the fields of a gl_parts (csrc/gl_abi.h).
     """
 
     name: str
@@ -276,6 +279,8 @@ class Kernel:
     title: str = ""
     functions: tuple[tuple[Function, Nodes], ...] = ()
     scratch: int = 0
+    folds: int = 0
+    block: int = 0
 
 
 @dataclass(frozen=True, slots=True)

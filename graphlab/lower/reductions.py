@@ -193,10 +193,12 @@ def _functions(fold: Fold, in_lanes: bool) -> list[Function]:
     return [*([] if fold.is_short else [once]), _block_function(fold), *lanes]
 
 
-def count_elements(frame: Frame, folds: Iterable[Fold]) -> list[Stmt]:
-    """How many elements a row has; an error if there are none and a fold has nothing to start with."""
+def count_elements(frame: Frame, folds: Iterable[Fold], earlier: Expr = ZERO) -> list[Stmt]:
+    """How many elements a row has, with those `earlier`; an error if none, and a fold has nothing to start with."""
     kept, ndim = frame.kept, frame.ndim
-    statements: list[Stmt] = [Let(ELEMENTS, "int64", product([extent(d) for d in range(kept, ndim)]))]
+    count = product([extent(d) for d in range(kept, ndim)])
+    count = count if earlier == ZERO else c_int("{0} + {1}", count, earlier)
+    statements: list[Stmt] = [Let(ELEMENTS, "int64", count)]
     if any(fold.initial is None for fold in folds):
         results = product([extent(d) for d in range(kept)])
         nothing = Formula("{0} == 0 && {1} != 0", (ELEMENTS, results), "bool")
@@ -219,11 +221,11 @@ def at_most(size: int, extent: Expr, start: Expr) -> Expr:
 Each = Callable[[Callable[[Expr], Stmt]], Stmt]  # one statement for each column, or just one
 
 
-def push(folds: Iterable[Fold], blocks: Name, each: Each, width: int) -> list[Stmt]:
-    """Carry the part of a block into each fold's tree."""
+def push(folds: Iterable[Fold], blocks: Name, each: Each, width: int, lowest: Expr = ZERO) -> list[Stmt]:
+    """Carry the part of a block into each fold's tree; `lowest`: the level of its node."""
     carried: list[Stmt] = [Let(CARRY, "int64", c_int("__builtin_ctzll(~{0})", blocks))]
     for fold in folds:
-        carried += [For(LEVEL, ZERO, CARRY, (each(_fold_levels(fold, width)),)), each(_put_part(fold, width))]
+        carried += [For(LEVEL, lowest, CARRY, (each(_fold_levels(fold, width)),)), each(_put_part(fold, width))]
     return [*carried, Assign(blocks, c_int("{0} + 1", blocks))]
 
 

@@ -6,7 +6,7 @@ those that are outputs, or that a later pass needs, where they belong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphlab.dtypes import itemsize
@@ -42,6 +42,7 @@ from graphlab.lower.frame import (
 )
 from graphlab.lower.fuse import is_costly
 from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
+from graphlab.lower.parts import PART_ELEMENTS, earlier_parts, part_for_later
 from graphlab.lower.passes import Pass, Passes, passes_of
 from graphlab.lower.reductions import (
     BLOCK,
@@ -69,22 +70,35 @@ from graphlab.lower.strips import few_elements, rows_are_closer, strips
 SCRATCH = Name("scratch")
 
 
-def row_kernel(frame: Frame, rules: dict[Rule, int]) -> tuple[tuple[Stmt, ...], tuple[Use, ...], int]:
-    """The loops of a kernel, the functions that they call, and the bytes kept for each element of a row.
+@dataclass(frozen=True, slots=True)
+class RowKernel:
+    """The loops of a kernel and what they need: fields as those of loops/ir.py, Kernel."""
 
-    `rules` numbers those that the program's kernels fold by.
-    """
+    body: tuple[Stmt, ...]
+    functions: tuple[Use, ...] = ()
+    scratch: int = 0
+    folds: int = 0
+    block: int = 0
+
+
+def row_kernel(frame: Frame, rules: dict[Rule, int]) -> RowKernel:
+    """A kernel that runs row by row; `rules` numbers those that the program's kernels fold by."""
     folds, plan, scope = folds_of(frame, rules), passes_of(frame), Scope(frame)
     functions = functions_of(
         folds.values(), {n for each in plan.passes if in_lanes(frame, each, folds) for n in each.folds}
     )
-    start = [*count_elements(frame, folds.values()), *scalar_prelude(scope)]
+    folds_all = plan.only_folds and not frame.kept
+    earlier = PART_ELEMENTS if folds_all else ZERO
+    start = [*count_elements(frame, folds.values(), earlier), *scalar_prelude(scope)]
     inner = frame.ndim - 1
     decides = dense_axis(frame, frame.kept, frame.ndim)
     along = [o for o in frame.operands.values() if not o.is_output or any(o.axes[frame.kept :])]
     condition = is_contiguous(along, inner, decides)
     kernel = _Rows(frame, plan, folds, scope, decides)
     scratch = sum(itemsize(v.dtype) for v in plan.kept)
+    if folds_all:
+        loops = kernel.all_folded(condition)
+        return RowKernel((*start, *loops), functions, folds=len(folds), block=block_size(folds.values()))
     body, dense = kernel.loops(True), Let(Name("rows_dense"), "bool", condition)
     if condition != TRUE:
         body = (If(dense.name, body, kernel.loops(False)),)
@@ -94,7 +108,7 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> tuple[tuple[Stmt, ...], 
         if plan.only_folds and condition != TRUE and closer is not None:
             across = Formula("{0} || (!{1} && {2})", (across, dense.name, closer), "bool")
         body = (If(across, strips(frame, plan, folds, scope.fork()), body),)
-    return (*start, *([dense] if condition != TRUE else []), *body), functions, scratch
+    return RowKernel((*start, *([dense] if condition != TRUE else []), *body), functions, scratch)
 
 
 @dataclass(frozen=True)
@@ -109,39 +123,59 @@ class _Rows:
 
     def loops(self, dense: bool) -> tuple[Stmt, ...]:
         """All rows, their inner axis being `dense` or of any stride."""
-        frame, scope = self.frame, self.scope.fork()
-        kept = indices(frame.kept)
-        row: list[Stmt] = [
-            scope.load(v, Load(o.pointer, o.offset(kept), o.dtype))
-            for v, o in row_reads(frame)
+        scope = self.scope.fork()
+        row: list[Stmt] = [*self.read_once(scope), *once(scope, self.plan.before, indices(self.frame.kept))]
+        for number, each in enumerate(self.plan.passes):
+            folds = [self.folds[n] for n in each.folds]
+            blocks = Name("blocks" if len(self.plan.passes) == 1 else f"blocks{number}")
+            loops = self.elements(each, folds, blocks, scope, dense)
+            row += [*empty_trees(folds, blocks), *loops, *self.results(each, folds, blocks, scope)]
+        return nested(range(self.frame.kept), row)
+
+    def all_folded(self, dense: Expr) -> tuple[Stmt, ...]:
+        """The one row that there is: see parts.py. `dense`: the condition that its inner axis is."""
+        (each,), scope = self.plan.passes, self.scope
+        folds, blocks = [self.folds[n] for n in each.folds], Name("blocks")
+        loops = self.elements(each, folds, blocks, scope, dense=True)
+        if dense != TRUE:
+            loops = [If(dense, tuple(loops), tuple(self.elements(each, folds, blocks, scope, dense=False)))]
+        return (
+            *self.read_once(scope),
+            *empty_trees(folds, blocks),
+            earlier_parts(folds, blocks),
+            *loops,
+            part_for_later(folds),
+            *once(scope, self.plan.before, {}),
+            *self.results(each, folds, blocks, scope),
+        )
+
+    def read_once(self, scope: Scope) -> list[Stmt]:
+        """Read what is one value for the row."""
+        return [
+            scope.load(v, Load(o.pointer, o.offset(indices(self.frame.kept)), o.dtype))
+            for v, o in row_reads(self.frame)
             if v not in scope.values
         ]
-        row += once(scope, self.plan.before, kept)
-        for number, each in enumerate(self.plan.passes):
-            row += self.one_pass(number, each, scope, dense)
-        return nested(range(frame.kept), row)
 
-    def one_pass(self, number: int, each: Pass, scope: Scope, dense: bool) -> list[Stmt]:
-        """A pass over a row, and what follows from it."""
-        frame, folds = self.frame, [self.folds[n] for n in each.folds]
-        blocks = Name("blocks" if len(self.plan.passes) == 1 else f"blocks{number}")
-        inner = frame.ndim - 1
-        size = 16 * max((fold.lanes for fold in folds), default=64)
+    def elements(self, each: Pass, folds: list[Fold], blocks: Name, scope: Scope, dense: bool) -> list[Stmt]:
+        """A pass over the elements of a row, block by block; what is folded is in the trees then."""
+        inner, size = self.frame.ndim - 1, block_size(folds)
         at = {**indices(inner), inner: BLOCK}
         body = [
             Let(COUNT, "int64", at_most(size, extent(inner), BLOCK)),
-            *self.block(each, folds, scope.fork(), Row(frame, inner, at, dense, self.decides), size),
+            *self.block(each, folds, scope.fork(), Row(self.frame, inner, at, dense, self.decides), size),
             *(push(folds, blocks, _alone, 1) if folds else []),
         ]
         loop = For(BLOCK, ZERO, extent(inner), tuple(body), step=size)
-        begun: list[Stmt] = [Accumulator(fold.tree, fold.dtype, None, LEVELS) for fold in folds]
-        begun += [Accumulator(blocks, "int64", ZERO)] if folds else []
-        done: list[Stmt] = []
+        return list(nested(range(self.frame.kept, inner), [loop]))
+
+    def results(self, each: Pass, folds: list[Fold], blocks: Name, scope: Scope) -> list[Stmt]:
+        """What the pass folded, and what follows from it."""
+        kept, done = indices(self.frame.kept), list[Stmt]()
         for fold in folds:
             done += [*combine(fold, blocks, _alone, 1), fold.finished(fold.total, scope)]
-            done += written(scope, fold.node, indices(frame.kept))
-        done += once(scope, each.after, indices(frame.kept))
-        return [*begun, *nested(range(frame.kept, inner), [loop]), *done]
+            done += written(scope, fold.node, kept)
+        return [*done, *once(scope, each.after, kept)]
 
     def block(self, each: Pass, folds: list[Fold], scope: Scope, row: Row, size: int) -> list[Stmt]:
         """The elements of a block: computed, kept, written, and folded into the part of each fold."""
@@ -231,6 +265,17 @@ def in_lanes(frame: Frame, each: Pass, folds: Mapping[Apply, Fold]) -> bool:
     computed = all(n.inputs[0] not in frame.operands for n in each.folds)
     begun = all(folds[n].initial is not None for n in each.folds)
     return cheap and computed and begun and len({folds[n].lanes for n in each.folds}) == 1
+
+
+def block_size(folds: Iterable[Fold]) -> int:
+    """How many elements a block has."""
+    return 16 * max((fold.lanes for fold in folds), default=64)
+
+
+def empty_trees(folds: Iterable[Fold], blocks: Name) -> list[Stmt]:
+    """The trees of a pass, and how many blocks are in them."""
+    trees: list[Stmt] = [Accumulator(fold.tree, fold.dtype, None, LEVELS) for fold in folds]
+    return [*trees, Accumulator(blocks, "int64", ZERO)] if trees else []
 
 
 def _alone(statement: Callable[[Expr], Stmt]) -> Stmt:

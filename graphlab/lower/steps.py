@@ -34,7 +34,7 @@ from graphlab.lower.inplace import finishing, taken
 from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
 from graphlab.lower.reductions import Rule
-from graphlab.lower.rows import row_kernel
+from graphlab.lower.rows import RowKernel, row_kernel
 from graphlab.lower.turns import REASON, TurnsKernel, unit_of_turns
 from graphlab.ops.lowering import Choose, Lowering, Recurrence, Repeat, Runtime
 
@@ -171,9 +171,11 @@ class _Block:
         frame, slots = frame_of(unit, self.meanings), self.memory.slots
         name = self.kernel_name(unit, unit.reason)
         rules = self.program.rules
-        body, functions, scratch = row_kernel(frame, rules) if frame.space.reduce else (pointwise_body(frame), (), 0)
+        made = row_kernel(frame, rules) if frame.space.reduce else RowKernel(pointwise_body(frame))
         title = ", ".join(node.op.name for node in unit.nodes)
-        kernel = self.program.same(Kernel(name, frame.nest(), without_unused(body), title, functions, scratch))
+        body = without_unused(made.body)
+        kernel = Kernel(name, frame.nest(), body, title, made.functions, made.scratch, made.folds, made.block)
+        kernel = self.program.same(kernel)
         outputs, inputs = (tuple(slots[v] for v in some) for some in (unit.outputs, unit.inputs))
         taken = self.takes(unit)
         takes = tuple(unit.inputs.index(taken[v]) if v in taken else -1 for v in unit.outputs) if taken else ()

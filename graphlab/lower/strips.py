@@ -38,7 +38,6 @@ from graphlab.lower.frame import (
     extent,
     index,
     joined,
-    product,
     reads,
     row_reads,
 )
@@ -50,6 +49,7 @@ WIDTH = 64  # rows side by side
 STRETCH = 16  # elements folded one after the other before their part goes to the tree
 ENOUGH = 8  # rows side by side are worth it
 START, STOP = map(Name, ("start", "stop"))
+ROWS = Name("rows")  # of the whole nest, also where the kernel runs on a part: which loops run must not depend on that
 WIDE, HIGH, MOST_HIGH, TOP, FLOOR = map(Name, ("wide", "high", "most_high", "top", "floor"))
 
 assert STRETCH >= FEW, "a few elements are one stretch"
@@ -71,8 +71,7 @@ def rows_are_closer(frame: Frame) -> Formula | None:
         joined(" + ", [c_int("__builtin_llabs({0})", o.stride(axis)) for o in both], "int64")
         for axis in (across, along)
     )
-    rows = product([extent(d) for d in range(max(0, across - 1), frame.kept)])
-    return Formula(f"({{0}} >= {ENOUGH} && {{1}} < {{2}})", (rows, there, here), "bool")
+    return Formula(f"({{0}} >= {ENOUGH} && {{1}} < {{2}})", (ROWS, there, here), "bool")
 
 
 def strips(frame: Frame, plan: Passes, folds: Mapping[Apply, Fold], scope: Scope) -> tuple[Stmt, ...]:

@@ -102,6 +102,7 @@ static float fold_0_lanes(const float *from, const float *x, int64_t count) {
 static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *data) {
   const int64_t n0 = extent[0];
   const int64_t n1 = extent[1];
+  const int64_t rows = extent[2];
   const int64_t s0_0 = stride[0];
   const int64_t s1_0 = stride[2];
   const int64_t s1_1 = stride[3];
@@ -112,7 +113,7 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
   char *const p2 = data[2];
   const int64_t elements = n1;
   const uint8_t rows_dense = s1_1 == 4 && s2_1 == 4;
-  if ((n1 > 0 && n1 <= 16 && elements == n1) || (!rows_dense && (n0 >= 8 &&
+  if ((n1 > 0 && n1 <= 16 && elements == n1) || (!rows_dense && (rows >= 8 &&
       (__builtin_llabs(s1_0) + __builtin_llabs(s2_0)) < (__builtin_llabs(s1_1) + __builtin_llabs(s2_1))))) {
     for (int64_t block = 0; block < n0; block += 64) {
       const int64_t wide = n0 - block < 64 ? n0 - block : 64;
@@ -268,12 +269,8 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params) {
   static const uint8_t reduce[] = {0, 1};
   static const int8_t axes[] = {0, 0, 1, 0, 1};
-  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 16, params};
-  int64_t extent[2];
-  int64_t stride[6];
-  char *data[3];
-  int failed = f->api->nest(f, &nest, extent, stride, data);
-  return failed ? failed : kernel_0(extent, stride, data);
+  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 16, 7, 0, 0, 0, 0};
+  return f->api->run(f, &nest, kernel_0);
 }
 
 static const gl_step steps[] = {

@@ -1,0 +1,260 @@
+/* Running kernels: in one go where there is little to do, else in pieces that several threads share, and between
+ * which the user may stop the run. Pieces are cut such that every number of threads gives the same bits:
+ *
+ * - along an axis that is kept, as each row, column or element is computed by itself;
+ * - where all elements are folded, between whole subtrees of blocks (gl_parts): a piece makes the value of a node
+ *   of the very tree that one thread would build, and the caller builds the rest of it.
+ *
+ * Work is elements times the kernel's cost for each, about 0.1 ns for a unit. */
+#include "gl_pool.h"
+#include "gl_runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SHORT_WORK (128 << 10)   /* less than this is not worth the threads: 32 thousand sums, 10 thousand exponentials */
+#define LEAST_PIECE (64 << 10)
+#define LONG_WORK (1 << 20)      /* 100 us: other threads of Python's should run meanwhile */
+#define LARGEST_PIECE (64 << 20) /* 7 to 20 ms: so long the user waits at most */
+#define PIECES 4                 /* for each thread: they don't all run equally fast */
+#define FINER 8                  /* parts to fold are so much smaller: what is left over has one thread alone */
+#define GRAIN 64                 /* elements: whole vectors, whole cache lines, and columns that are folded together */
+
+typedef struct job {
+  const gl_nest *nest;
+  gl_kernel kernel;
+  gl_call *call;
+  const int64_t *extent, *stride;
+  char *const *data;
+  int32_t axis;
+  int64_t step;         /* elements of a piece along the axis; fewer in the last */
+  char *memory;         /* rows or parts, `memory_bytes` for each thread or piece */
+  int64_t memory_bytes;
+  int64_t level;        /* of the parts; -1: this job makes none */
+  int failed, stopped;
+} job;
+
+static int32_t operands_of(const gl_nest *nest) { return nest->n_outputs + nest->n_inputs; }
+
+static int32_t kept_of(const gl_nest *nest)
+{
+  int32_t kept = 0;
+  for (int32_t d = 0; d < nest->ndim; d++)
+    kept += !nest->reduce[d];
+  return kept;
+}
+
+/* ---- pieces ------------------------------------------------------------------------------------ */
+
+/* The kernel on `count` elements along the job's axis from number `first` on; `extra` goes behind the operands. */
+static int run_part_of(const job *job, int64_t first, int64_t count, void *extra)
+{
+  const int32_t ndim = job->nest->ndim, operands = operands_of(job->nest);
+  int64_t extent[GL_MAX_NDIM + 1];
+  char *data[operands + 1];
+  memcpy(extent, job->extent, (size_t)(ndim + 1) * sizeof *extent);
+  extent[job->axis] = count;
+  for (int32_t k = 0; k < operands; k++)
+    data[k] = job->data[k] + first * job->stride[k * ndim + job->axis];
+  data[operands] = extra;
+  return job->kernel(extent, job->stride, data);
+}
+
+static void run_piece(void *context, int64_t piece, int32_t thread)
+{
+  job *job = context;
+  const int64_t first = piece * job->step, left = job->extent[job->axis] - first;
+  const int64_t count = left < job->step ? left : job->step;
+  int failed;
+  if (__atomic_load_n(&job->failed, __ATOMIC_RELAXED))
+    return;
+  if (job->level < 0) {
+    failed = run_part_of(job, first, count, job->memory + thread * job->memory_bytes);
+  } else {
+    gl_parts part = {.count = -1, .level = job->level, .memory = job->memory + piece * job->memory_bytes};
+    failed = run_part_of(job, first, count, &part);
+  }
+  if (failed)
+    __atomic_store_n(&job->failed, failed, __ATOMIC_RELAXED);
+}
+
+static int stop(void *context)
+{
+  job *job = context;
+  job->stopped = gl_stopped(&job->call->frame);
+  return job->stopped;
+}
+
+static int run_pieces(job *job, int64_t pieces, int32_t threads)
+{
+  const int goes_on = job->call->phase == GL_FINISHING; /* what finishes a run can't be stopped */
+  gl_pool_run(run_piece, goes_on ? NULL : stop, job, pieces, threads);
+  return job->stopped ? job->stopped : job->failed;
+}
+
+/* ---- where all are folded ---------------------------------------------------------------------- */
+
+/* Find the axis to be cut, elements of it that make a whole number of blocks, and the level of the node of these
+ * blocks; 0: there are none. */
+static int64_t whole_blocks(job *job)
+{
+  const gl_nest *nest = job->nest;
+  const int32_t last = nest->ndim - 1;
+  int64_t blocks = 1, d = 0;
+  while (d < last && job->extent[d] == 1)
+    d++;
+  job->axis = (int32_t)d;
+  job->level = 0;
+  if (d == last)
+    return nest->block;
+  for (int64_t k = d + 1; k < last; k++)
+    blocks *= job->extent[k];
+  blocks *= (job->extent[last] + nest->block - 1) / nest->block;
+  job->level = __builtin_ctzll((uint64_t)blocks);
+  return blocks == (int64_t)1 << job->level;
+}
+
+static int fold_in_parts(job *job, int64_t pieces, int32_t threads)
+{
+  const gl_nest *nest = job->nest;
+  const int64_t unit = whole_blocks(job), extent = job->extent[job->axis];
+  const int64_t units = unit ? (extent + unit - 1) / unit : 0;
+  int64_t each = 1, elements = 1;
+  pieces *= threads > 1 ? FINER : 1;
+  while (each < units && each * pieces < units) {
+    each *= 2;
+    job->level++;
+  }
+  gl_parts parts = {.count = units / each, .level = job->level};
+  if (parts.count < 2) {
+    parts.count = 0;
+    job->axis = 0;
+    return run_part_of(job, 0, job->extent[0], &parts);
+  }
+  for (int32_t d = 0; d < nest->ndim; d++)
+    elements *= job->extent[d];
+  job->step = each * unit;
+  job->memory_bytes = (int64_t)GL_PART * nest->folds;
+  int failed = gl_scratch(&job->call->frame, parts.count * job->memory_bytes, &job->memory);
+  if (!failed)
+    failed = run_pieces(job, parts.count, threads);
+  if (failed)
+    return failed;
+  const int64_t done = parts.count * job->step < extent ? parts.count * job->step : extent;
+  parts.elements = elements / extent * done;
+  parts.memory = job->memory;
+  return run_part_of(job, done, extent - done, &parts);
+}
+
+/* ---- where some axes are kept ------------------------------------------------------------------ */
+
+/* Whether the results of neighbours along `axis` are folded side by side. */
+static int by_columns(const job *job, int32_t axis, int32_t kept)
+{
+  const int32_t ndim = job->nest->ndim;
+  for (int32_t k = job->nest->n_outputs; kept < ndim && k < operands_of(job->nest); k++) {
+    const int64_t *stride = job->stride + k * ndim;
+    if (stride[axis] && llabs(stride[axis]) < llabs(stride[ndim - 1]))
+      return 1;
+  }
+  return 0;
+}
+
+/* Choose the axis and the step: the outermost that has enough for so many pieces, else the one with most. How many
+ * pieces there will be. */
+static int64_t cut(job *job, int64_t pieces, int32_t kept)
+{
+  int64_t most = 0, grain_there = 1;
+  for (int32_t d = 0; d < kept && most < pieces; d++) {
+    const int smooth = d == kept - 1 && (kept == job->nest->ndim || by_columns(job, d, kept));
+    const int64_t grain = smooth ? GRAIN : 1, grains = job->extent[d] / grain;
+    if (grains <= most)
+      continue;
+    most = grains;
+    grain_there = grain;
+    job->axis = d;
+  }
+  if (most < 2)
+    return 1;
+  const int64_t extent = job->extent[job->axis], step = (extent + pieces - 1) / pieces;
+  const int64_t grain = step >= GRAIN ? GRAIN : grain_there;
+  job->step = (step + grain - 1) / grain * grain;
+  return (extent + job->step - 1) / job->step;
+}
+
+/* Memory for a row, for each thread that may want it. */
+static int rows_memory(job *job, int32_t threads, int32_t kept)
+{
+  int64_t bytes = job->nest->scratch;
+  if (!bytes)
+    return 0;
+  for (int32_t d = kept; d < job->nest->ndim; d++)
+    bytes *= job->extent[d];
+  job->memory_bytes = (bytes + GL_ALIGNMENT - 1) / GL_ALIGNMENT * GL_ALIGNMENT;
+  return gl_scratch(&job->call->frame, threads * job->memory_bytes, &job->memory);
+}
+
+static int run_rows(job *job, int64_t pieces, int32_t threads)
+{
+  const int32_t kept = kept_of(job->nest);
+  pieces = pieces > 1 ? cut(job, pieces, kept) : 1;
+  if (threads > pieces)
+    threads = (int32_t)pieces;
+  int failed = rows_memory(job, threads, kept);
+  if (failed)
+    return failed;
+  if (pieces > 1)
+    return run_pieces(job, pieces, threads);
+  char **data = (char **)job->data;
+  data[operands_of(job->nest)] = job->memory;
+  return job->kernel(job->extent, job->stride, data);
+}
+
+/* ---- all --------------------------------------------------------------------------------------- */
+
+/* Into how many pieces to cut so much work, and how many threads are to share them. */
+static int64_t pieces_of(job *job, double work, int32_t *threads)
+{
+  *threads = gl_pool_threads();
+  if (work < SHORT_WORK)
+    *threads = 1;
+  const int free = work >= LONG_WORK && job->call->hooks->let_go(job->call);
+  if (job->nest->asks && !free) /* who waits for others must not hold the lock that they may want */
+    *threads = 1;
+  const double shared = *threads > 1 ? PIECES * *threads : 1, polled = work / LARGEST_PIECE + 1;
+  double pieces = work / LEAST_PIECE < shared ? work / LEAST_PIECE : shared;
+  pieces = pieces < polled ? polled : pieces;
+  return pieces < GL_MAX_CHUNKS ? (int64_t)pieces : GL_MAX_CHUNKS;
+}
+
+int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64_t *extent, const int64_t *stride,
+                   char **data)
+{
+  static const gl_parts none;
+  const int32_t ndim = nest->ndim;
+  if (nest->few) { /* only such kernels ask */
+    const int32_t kept = kept_of(nest);
+    extent[ndim] = extent[kept - 1] * (kept > 1 ? extent[kept - 2] : 1);
+  }
+  double work = nest->cost;
+  for (int32_t d = 0; d < ndim; d++)
+    work *= (double)extent[d];
+  if (work < SHORT_WORK && !nest->scratch) {
+    data[operands_of(nest)] = (char *)&none;
+    return kernel(extent, stride, data);
+  }
+  job job = {.nest = nest, .kernel = kernel, .call = gl_call_of(frame), .extent = extent, .stride = stride,
+             .data = data, .level = -1};
+  int32_t threads;
+  int64_t pieces = pieces_of(&job, work, &threads);
+  return nest->block ? fold_in_parts(&job, pieces, threads) : run_rows(&job, pieces, threads);
+}
+
+int gl_run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel)
+{
+  const int32_t ndim = nest->ndim, operands = operands_of(nest);
+  int64_t extent[ndim + 1], stride[operands * ndim + 1];
+  char *data[operands + 1];
+  int failed = gl_nest_plan(frame, nest, extent, stride, data);
+  return failed ? failed : gl_run_planned(frame, nest, kernel, extent, stride, data);
+}
