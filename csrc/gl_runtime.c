@@ -564,7 +564,7 @@ static void nest_merge(const gl_nest *nest, int group, int32_t first, int32_t si
   }
 }
 
-/* Whether `stride` says that the elements lie closer along axis a than along b: the first operand that tells. */
+/* Whether elements lie closer along axis a than along b, as the first operand has it that tells. */
 static int nest_closer(const int64_t *raw, int32_t operands, int32_t ndim, int32_t a, int32_t b)
 {
   for (int32_t k = 0; k < operands; k++) {

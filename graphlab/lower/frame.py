@@ -19,7 +19,7 @@ from graphlab.loops.ir import (
     Nest,
     Stmt,
 )
-from graphlab.lower.fuse import Unit, is_scalar_constant
+from graphlab.lower.fuse import Unit, is_costly, is_scalar_constant
 from graphlab.lower.space import Map, Space
 from graphlab.ops.lowering import Lowering, Pointwise, Reduction
 
@@ -27,7 +27,8 @@ ZERO = Literal(0, "int64")
 ONE = Literal(1, "int64")
 TRUE = Literal(True, "bool")
 
-FEW = 16  # elements are folded one after the other, and such rows side by side
+FEW = 16  # elements are folded one after the other
+SHORT = 8  # elements: rows that are cheap to compute, or written, are side by side at most where they are so long
 
 # ---- small expressions ---------------------------------------------------------------------------
 
@@ -160,6 +161,13 @@ class Frame:
         written = v in self.unit.outputs and self.of_row(v)
         return tuple(-1 if written and d in self.space.reduce else d for d in axes)
 
+    @property
+    def side_by_side(self) -> int:
+        """Rows with at most so many elements are always computed side by side: see strips.py."""
+        dear = any(is_costly(self.lowerings[node]) for node in per_element(self))
+        written = any(not self.of_row(v) for v in self.unit.outputs)
+        return FEW if dear and not written else SHORT
+
     def nest(self) -> Nest:
         """What the runtime has to plan."""
         made, read = self.unit.outputs, self.unit.inputs
@@ -171,7 +179,7 @@ class Frame:
             self.space.reduce,
             tuple(self.axes(v) for v in (*made, *read)),
             sorts=len(self.space.reduce) > 1 and all(all(axes) or not any(axes) for axes in reduced),
-            few=FEW if self.kept and self.space.reduce else 0,
+            few=self.side_by_side if self.kept and self.space.reduce else 0,
         )
 
 

@@ -103,10 +103,12 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> RowKernel:
     if condition != TRUE:
         body = (If(dense.name, body, kernel.loops(False)),)
     if frame.kept:
-        across = few_elements(frame)
-        closer = rows_are_closer(frame)
-        if plan.only_folds and condition != TRUE and closer is not None:
-            across = Formula("{0} || (!{1} && {2})", (across, dense.name, closer), "bool")
+        across, closer = few_elements(frame, frame.side_by_side), rows_are_closer(frame)
+        if condition != TRUE:
+            crooked = few_elements(frame, FEW)
+            if plan.only_folds and closer is not None:
+                crooked = Formula("({0} || {1})", (crooked, closer), "bool")
+            across = Formula("{0} || (!{1} && {2})", (across, dense.name, crooked), "bool")
         body = (If(across, strips(frame, plan, folds, scope.fork()), body),)
     return RowKernel((*start, *([dense] if condition != TRUE else []), *body), functions, scratch)
 

@@ -55,10 +55,10 @@ WIDE, HIGH, MOST_HIGH, TOP, FLOOR = map(Name, ("wide", "high", "most_high", "top
 assert STRETCH >= FEW, "a few elements are one stretch"
 
 
-def few_elements(frame: Frame) -> Formula:
-    """The condition that rows have a few elements, along one axis."""
+def few_elements(frame: Frame, most: int) -> Formula:
+    """The condition that rows have at least one and at `most` so many elements, along one axis."""
     last = extent(frame.ndim - 1)
-    return Formula(f"({{0}} > 0 && {{0}} <= {FEW} && {{1}} == {{0}})", (last, ELEMENTS), "bool")
+    return Formula(f"({{0}} > 0 && {{0}} <= {most} && {{1}} == {{0}})", (last, ELEMENTS), "bool")
 
 
 def rows_are_closer(frame: Frame) -> Formula | None:

@@ -33,9 +33,12 @@ def test_a_kernel_with_rows_has_strips_that_few_elements_or_near_rows_choose() -
     assert any(isinstance(s, Gather) for s in statements)
     assert any(isinstance(s, Scatter) for s in statements)
     (chosen, *_) = (c_expr(s.condition) for s in statements if isinstance(s, If))
-    assert "n1 <= 16" in chosen
+    assert "n1 <= 8" in chosen, "cheap elements"
+    assert "!rows_dense && ((n1 > 0 && n1 <= 16" in chosen
     assert "__builtin_llabs(s1_0) < __builtin_llabs(s1_1)" in chosen
     assert not any(isinstance(s, Gather) for s in body([x], [reduce.sum(x)])), "without rows there are no strips"
+    (chosen, *_) = (c_expr(s.condition) for s in body([x], [reduce.sum(e.exp(x), 1)]) if isinstance(s, If))
+    assert "n1 <= 16" in chosen.partition("rows_dense")[0], "dear elements"
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 16])

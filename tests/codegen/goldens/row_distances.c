@@ -113,8 +113,8 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
   char *const p2 = data[2];
   const int64_t elements = n1;
   const uint8_t rows_dense = s1_1 == 4 && s2_1 == 4;
-  if ((n1 > 0 && n1 <= 16 && elements == n1) || (!rows_dense && (rows >= 8 &&
-      (__builtin_llabs(s1_0) + __builtin_llabs(s2_0)) < (__builtin_llabs(s1_1) + __builtin_llabs(s2_1))))) {
+  if ((n1 > 0 && n1 <= 8 && elements == n1) || (!rows_dense && ((n1 > 0 &&
+      n1 <= 16 && elements == n1) || (rows >= 8 && (__builtin_llabs(s1_0) + __builtin_llabs(s2_0)) < (__builtin_llabs(s1_1) + __builtin_llabs(s2_1)))))) {
     for (int64_t block = 0; block < n0; block += 64) {
       const int64_t wide = n0 - block < 64 ? n0 - block : 64;
       const int64_t count = wide;
@@ -269,7 +269,7 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params) {
   static const uint8_t reduce[] = {0, 1};
   static const int8_t axes[] = {0, 0, 1, 0, 1};
-  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 16, params, 7, 0, 0, 0, 0};
+  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 8, params, 7, 0, 0, 0, 0};
   return f->api->run(f, &nest, kernel_0);
 }
 
