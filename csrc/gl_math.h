@@ -212,14 +212,17 @@ GL_BOOL(GL_FMIN_INTEGER)
 
 /* ---- from floating point to integers ------------------------------------------------------------ */
 
+/* gcc 12 with -fno-trapping-math takes (double)(int)x for trunc(x), which is -0.0 in (-1, 0). So 0 is added to the
+ * integer in a form that it does not see through: x is compared with itself. */
+
 /* towards zero; the least integer for nan and for what does not fit */
 GL_FN int64_t gl_truncate_int64(double x) {
-  return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x : (int64_t)(1ull << 63);
+  return x >= -0x1p63 && x < 0x1p63 ? (int64_t)x + (x != x) : (int64_t)(1ull << 63);
 }
 
 /* towards zero; the least integer for nan and for what does not fit */
 GL_FN int32_t gl_truncate_int32(double x) {
-  return x > -0x1p31 - 1 && x < 0x1p31 ? (int32_t)x : (int32_t)(1u << 31);
+  return x > -0x1p31 - 1 && x < 0x1p31 ? (int32_t)x + (x != x) : (int32_t)(1u << 31);
 }
 
 /* towards zero; from 2**63 on what does not fit gives 0, nan and what lies below int64 give 2**63 */

@@ -100,6 +100,19 @@ def test_the_c_of_calls_copies_and_nothing_at_all_has_no_warnings() -> None:
     compiles_cleanly(emit(lower(Graph((), ())).program).text)
 
 
+@pytest.mark.parametrize("between", ["int8", "int32", "int64", "uint32"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("function", [e.sin, e.tanh, e.negative, e.copysign])
+def test_integers_have_no_negative_zero(function: e.Elementwise, dtype: str, between: str) -> None:
+    """gcc 12 takes a cast to an integer and back for trunc: gl_math.h."""
+    x = var(dtype, None)
+    whole = cast(cast(x, between), dtype)
+    y = e.copysign(1.0, whole) if function is e.copysign else function(whole)
+    for n in (1, 3, 40):
+        (got,) = built([x], [y])(np.full(n, -0.34, dtype))
+        assert not np.signbit(got).any() if function is not e.negative else np.signbit(got).all()
+
+
 # ---- the line map ----------------------------------------------------------------------------------
 
 
