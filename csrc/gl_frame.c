@@ -91,8 +91,22 @@ static PyObject *frame_layout(PyObject *self, PyObject *number)
   if (!array->data)
     Py_RETURN_NONE;
   int32_t ndim = me->run.call.slots[slot].ndim;
-  return Py_BuildValue("NNN", PyLong_FromVoidPtr(array->data), numbers(ndim, array->shape),
-                       numbers(ndim, array->stride));
+  return Py_BuildValue("NNNN", PyLong_FromVoidPtr(array->data), numbers(ndim, array->shape),
+                       numbers(ndim, array->stride), PyLong_FromVoidPtr(array->owner));
+}
+
+/* What was computed may be given up, to be computed again; what was given stays. */
+static PyObject *frame_drop(PyObject *self, PyObject *number)
+{
+  frame *me = (frame *)self;
+  long slot = PyLong_AsLong(number);
+  if (PyErr_Occurred() || !is_open(me))
+    return NULL;
+  if (slot < 0 || slot >= me->run.call.n_slots)
+    return PyErr_Format(PyExc_IndexError, "there is no slot %ld", slot);
+  if (me->run.call.frame.arrays[slot].owner)
+    gl_clear(&me->run.call.frame, (int32_t)slot);
+  Py_RETURN_NONE;
 }
 
 static int64_t nanoseconds(void)
@@ -185,7 +199,8 @@ static void frame_dealloc(PyObject *self)
 
 static PyMethodDef methods[] = {{"run_step", frame_run_step, METH_O, "Run step number `k`."},
                                 {"value", frame_value, METH_O, "A copy of what the slot holds, or None."},
-                                {"layout", frame_layout, METH_O, "Its address, shape and strides, or None."},
+                                {"layout", frame_layout, METH_O, "Its address, shape, strides and block, or None."},
+                                {"drop", frame_drop, METH_O, "Give up what was computed into the slot."},
                                 {"time_steps", frame_time_steps, METH_NOARGS, "Run all; the seconds of each."},
                                 {"close", frame_close, METH_NOARGS, "Give up all values."},
                                 {NULL, NULL, 0, NULL}};

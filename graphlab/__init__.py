@@ -19,7 +19,7 @@ from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
 from graphlab.debug import questions
 from graphlab.debug.profile import Profiler
-from graphlab.debug.session import Session
+from graphlab.debug.session import SETTINGS, Session
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.evaluate import evaluate
 from graphlab.export import export_c
@@ -50,8 +50,14 @@ shared = Shared
 
 @user_boundary
 def debug(f: Function, *args: Any, **kwargs: Any) -> Session:
-    """A session that steps through `f(*args)`, standing before the first step."""
-    return Session(f, args, kwargs)
+    """A session that steps through `f(*args)`, standing before the first step.
+
+    `break_on`, `budget` and `commit` are settings of the Session, unless `f` has inputs of these names; then give them
+    to `graphlab.Session(f, args, inputs_by_name, budget=...)`.
+    """
+    inputs = {spec.label for spec in f.specs}
+    settings = {name: kwargs.pop(name) for name in SETTINGS if name in kwargs and name not in inputs}
+    return Session(f, args, kwargs, **settings)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.debug.session import StepView, schedule
+from graphlab.debug.schedule import StepView, schedule
 from graphlab.debug.work import Meter, Work, nodes_of
 from graphlab.errors import CompilerError, user_boundary
 from graphlab.function import Function

@@ -75,7 +75,7 @@ def why(f: Function, what: Variable | Apply) -> Why:
     variable = _variable(what, "why")
     history = histories(f.trace.events)
     _belongs(f, variable, history)
-    now, forward = _followed(variable, history, set(ancestors(_roots(f))))
+    now, forward = followed(variable, history, set(ancestors(roots(f))))
     last = variable if now is None else now
     chain = {**dict(forward), **dict(_origin_chain(last, history))}
     step, reason = _step(f, now) if now is not None else ("", "")
@@ -93,7 +93,8 @@ def _variable(what: Variable | Apply, who: str) -> Variable:
                          origin=caller_origin(), hint="f.why(y), or f.why(f.optimized.outputs[0])")  # fmt: skip
 
 
-def _roots(f: Function) -> list[Variable]:
+def roots(f: Function) -> list[Variable]:
+    """The variables from which all that `f` computes, in whatever form, is reached."""
     lowered = () if f.lowered is None else f.lowered.graph.outputs
     inside = [v for k in f.kernels for v in k.outputs]  # of loops and branches too
     held = [v for _, _, graph in inner_graphs(f.optimized.outputs) for v in graph.outputs]
@@ -102,7 +103,7 @@ def _roots(f: Function) -> list[Variable]:
 
 def _belongs(f: Function, variable: Variable, history: History | None) -> None:
     """GraphValueError if `f` has never seen `variable`."""
-    seen = [*f.graph.outputs, *f.graph.inputs, *_roots(f)]
+    seen = [*f.graph.outputs, *f.graph.inputs, *roots(f)]
     if variable in set(ancestors(seen)):
         return
     rest = [v for e in f.trace.rewrites for v in (e.before, e.after)]
@@ -123,7 +124,7 @@ def _stages(history: History | None) -> Iterator[Stage]:
         yield stage
 
 
-def _followed(
+def followed(
     variable: Variable, history: History | None, there: set[Variable]
 ) -> tuple[Variable | None, list[Numbered]]:
     """What became of `variable` in the end, the rewrites of it, and if it is gone of what took it up."""
@@ -333,11 +334,11 @@ def why_not_fused(f: Function, a: Variable | Apply, b: Variable | Apply) -> WhyN
     sum: all elements are needed before the first is used
     """
     first, second = _variable(a, "why_not_fused"), _variable(b, "why_not_fused")
-    history, there = histories(f.trace.events), set(ancestors(_roots(f)))
+    history, there = histories(f.trace.events), set(ancestors(roots(f)))
     nodes = []
     for v in (first, second):
         _belongs(f, v, history)
-        now, _ = _followed(v, history, there)
+        now, _ = followed(v, history, there)
         if now is None:
             return WhyNotFused(first, second, False, f"nothing needs {described(v)} any more; see f.why")
         nodes.append(_lowered(f, now))

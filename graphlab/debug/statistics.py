@@ -10,7 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Statistics:
-    """The facts of one array. min, max, mean and std are over its finite elements (None when there are none)."""
+    """The facts of one array. min, max, mean and std are over its finite elements (None when there are none).
+
+    `histogram`: where asked for, how many of its finite elements lie in each of as many equal parts of min to max.
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -22,6 +25,7 @@ class Statistics:
     nan: int
     inf: int
     zero: int
+    histogram: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         moments = " ".join(
@@ -33,11 +37,13 @@ class Statistics:
         return " ".join(part for part in (f"{self.dtype}{list(self.shape)}", moments, odd) if part)
 
 
-def statistics(value: np.ndarray[Any, Any]) -> Statistics:
-    """The Statistics of `value`.
+def statistics(value: np.ndarray[Any, Any], bins: int = 0) -> Statistics:
+    """The Statistics of `value`, with a histogram of so many `bins`.
 
     >>> print(statistics(np.array([1.0, np.nan, 3.0])))
     float64[3] min=1 max=3 mean=2 std=1 nan=1
+    >>> statistics(np.array([0.0, 1.0, 9.0, 10.0, np.inf]), bins=5).histogram
+    (2, 0, 0, 0, 2)
     """
     array = np.asarray(value)
     magnitude = np.abs(array) if array.dtype.kind == "c" else array
@@ -49,4 +55,15 @@ def statistics(value: np.ndarray[Any, Any]) -> Statistics:
     return Statistics(
         array.dtype.name, array.shape, array.strides, low, high, mean, std,
         nan=int(np.isnan(wide).sum()), inf=int(np.isinf(wide).sum()), zero=int((wide == 0).sum()),
+        histogram=_histogram(finite, bins),
     )  # fmt: skip
+
+
+def _histogram(finite: np.ndarray[Any, Any], bins: int) -> tuple[int, ...]:
+    """Counted by hand: numpy.histogram refuses ranges too narrow to split, which values may well have."""
+    if not finite.size or not bins:
+        return ()
+    low, high = finite.min() / 2, finite.max() / 2  # halves: the whole span may overflow
+    part = (finite / 2 - low) / (high - low) if high > low else np.zeros(finite.shape)
+    counts = np.bincount(np.minimum((part * bins).astype(np.intp), bins - 1), minlength=bins)
+    return tuple(int(n) for n in counts)

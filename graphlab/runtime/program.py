@@ -47,11 +47,15 @@ Callable: Any = native.NAMES.get("Callable", SlowCallable)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How an array lies in memory: the address of its first element, its extents, its strides in bytes."""
+    """How an array lies in memory: the address of its first element, its extents, its strides in bytes.
+
+    `block` tells which arrays lie in one piece of memory that the run owns; 0: the memory was given.
+    """
 
     address: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    block: int = 0
 
 
 class Frame:
@@ -73,6 +77,10 @@ class Frame:
         """Where what `slot` holds lies; None if nothing was put there yet."""
         found = self._frame.layout(slot)
         return None if found is None else Layout(*found)
+
+    def drop(self, slot: int) -> None:
+        """Give up what was computed into `slot`; its memory goes with the last view of it. What was given stays."""
+        self._frame.drop(slot)
 
     def time_steps(self) -> tuple[float, ...]:
         """Run all steps from the first on, which release as a plain call does; the seconds that each took.

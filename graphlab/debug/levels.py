@@ -1,0 +1,239 @@
+"""A level of a session: a schedule, the position in it, and its values; what is entered is one more level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from graphlab.debug.replay import NodeValues, ProgramValues, Replay, Values, evaluated
+from graphlab.debug.schedule import StepView, node_steps, program_steps
+from graphlab.errors import GraphValueError
+from graphlab.graph.node import Apply, Constant, Graph, Variable
+from graphlab.graph.text import maths
+from graphlab.graph.walk import toposort
+from graphlab.interpret import run_node
+from graphlab.lower import Lowered
+from graphlab.runtime.program import Machine, StepFailed
+
+Array = np.ndarray[Any, Any]
+
+SMALL_BYTES = 1 << 20  # of operands: NumPy computes such a step too, and what both have is compared
+SMALL_LOOP = 2000  # and loops of so many nodes in all
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value, the step that it is of, and `how` it was come by; `recomputed`: just now, for whoever asks."""
+
+    value: Array
+    step: int | None = None
+    how: str = ""
+    recomputed: bool = False
+
+
+class Level(Protocol):
+    """Where a session may stand."""
+
+    title: str
+    position: int
+    findings: list[str]
+
+    @property
+    def steps(self) -> Sequence[StepView]: ...
+    @property
+    def bytes(self) -> int: ...
+    def variables(self) -> Iterable[Variable]:
+        """All that have values here at some position."""
+
+    def born(self, v: Variable) -> int | None:
+        """The step that computes `v`, -1 where it is given; None if it is not of this level."""
+
+    def goto(self, position: int) -> Iterator[StepView]:
+        """Stand before step `position`; each step that ran for the first time is given."""
+
+    def find(self, v: Variable) -> Found:
+        """The value of `v`, which is of this level and known at the position."""
+
+
+class Run:
+    """A level whose steps compute each variable once: a program, a kernel's nodes, or a graph by NumPy.
+
+    `given`: the values of what is not computed. `expected`: what the last values must be, from elsewhere.
+    """
+
+    def __init__(
+        self, title: str, steps: Sequence[StepView], values: Values, given: Mapping[Variable, Array],
+        outputs: Sequence[Variable], budget: int, lowered: Lowered | None = None,
+        expected: Mapping[Variable, Array] | None = None,
+    ) -> None:  # fmt: skip
+        self.title, self.steps, self.lowered = title, steps, lowered
+        self.position = 0
+        self.findings: list[str] = []
+        self.given = dict(given)
+        self.replay = Replay(steps, values, self.given, outputs, budget)
+        self._expected = dict(expected or {})
+        self._made = {v: s.index for s in reversed(steps) for n in s.nodes for v in n.outputs} | self.replay.born
+        self._inner: dict[int, dict[Variable, Array]] = {}
+
+    @property
+    def bytes(self) -> int:
+        return self.replay.values.bytes + sum(a.nbytes for some in self._inner.values() for a in some.values())
+
+    def variables(self) -> Iterable[Variable]:
+        return (*self.given, *self._made)
+
+    def born(self, v: Variable) -> int | None:
+        return -1 if v in self.given or isinstance(v, Constant) else self._made.get(v)
+
+    # -- moving --
+
+    def goto(self, position: int) -> Iterator[StepView]:
+        while self.replay.ran < position:
+            step = self.steps[self.replay.ran]
+            try:
+                for _ in self.replay.reach(step.index + 1):
+                    self._check(step)
+            except StepFailed as failure:
+                if failure.kind == "assumption":
+                    raise
+                self._explain(step, failure)
+            self.position = step.index + 1
+            if self.position == len(self.steps):
+                self._compare()
+            yield step
+        self.position = position
+
+    def _explain(self, step: StepView, failure: StepFailed) -> None:
+        """What went wrong in the user's terms: NumPy finds the same fault."""
+        values = self._inputs(step)
+        for node in step.nodes:
+            run_node(node, values)
+        ops = ", ".join(n.op.name for n in step.nodes)
+        origin = next(iter(step.origins), None)
+        raise GraphValueError(f"step {step.index} ({ops}) failed: {failure}", origin=origin)
+
+    def _check(self, step: StepView) -> None:
+        """Compare what a small step wrote with what NumPy computes of the same operands."""
+        if self.lowered is None or step.kind == "host" or not self._is_small(step):
+            return
+        inner = self.inner(step)
+        for v in step.outputs:
+            got = self.replay.values.peek(v)
+            if v in inner and got is not None and not close(got, inner[v]):
+                where = f" at {v.origin.label}" if v.origin else ""
+                self.findings.append(
+                    f"step {step.index} ({step.name}){where}: the kernel and NumPy differ on {maths(v)}"
+                )
+
+    def _is_small(self, step: StepView) -> bool:
+        if any(n.op.effects for n in step.nodes):  # it would print twice
+            return False
+        known = [self._peek(v) for v in (*step.inputs, *step.outputs)]
+        if sum(a.nbytes for a in known if a is not None) > SMALL_BYTES:
+            return False
+        if step.kind != "loop":
+            return True
+        turns = self._peek(step.nodes[0].inputs[0])
+        return turns is not None and int(turns) * _nodes_in(step.nodes[0]) <= SMALL_LOOP
+
+    def _compare(self) -> None:
+        for v, other in self._expected.items():
+            if not close(self.find(v).value, other):
+                self.findings.append(f"{self.title}: its nodes one by one and the step differ on {maths(v)}")
+
+    # -- values --
+
+    def _peek(self, v: Variable) -> Array | None:
+        if v in self.given:
+            return self.given[v]
+        return v.data if isinstance(v, Constant) else self.replay.values.peek(v)
+
+    def _inputs(self, step: StepView) -> dict[Variable, Array]:
+        """What `step` reads; given up values are computed again."""
+        self.again = self.replay.bring(step.inputs)
+        return {v: a for v in step.inputs if (a := self._peek(v)) is not None}
+
+    def inner(self, step: StepView, wanted: Sequence[Variable] = ()) -> dict[Variable, Array]:
+        """The values of the nodes of a step, by NumPy, from what the step reads."""
+        known = self._inner.get(step.index, {})
+        if not known or any(v not in known for v in wanted):
+            room = self.replay.budget - self.replay.values.bytes
+            known = evaluated(step.nodes, self._inputs(step), {*wanted, *step.outputs}, room)
+            self._inner[step.index] = known
+            while len(self._inner) > 1 and self.bytes > self.replay.budget:
+                del self._inner[next(iter(self._inner))]
+        return known
+
+    def find(self, v: Variable) -> Found:
+        if v in self.given or isinstance(v, Constant):
+            return Found(self.given[v] if v in self.given else v.data)  # type: ignore[attr-defined]
+        k = self._made[v]
+        step = self.steps[k]
+        if v not in self.replay.born:
+            value = self.inner(step, [v]).get(v)
+            return Found(_there(value, v), k, f"inside {step.name}: NumPy computed it from what the step read", True)
+        again = self.replay.bring([v])
+        value = self.replay.values.peek(v)
+        found = Found(_there(value, v).copy(), k, _said(again), bool(again))
+        self.replay.thin(self.position)
+        return found
+
+
+def _there(value: Array | None, v: Variable) -> Array:
+    if value is None:
+        raise GraphValueError(f"{v.name or maths(v, limit=60)} was not computed: its branch was not taken")
+    return value
+
+
+def _said(again: Sequence[int]) -> str:
+    """What was computed again, in words."""
+    if not again:
+        return ""
+    steps = f"step {again[0]}" if len(again) == 1 else f"{len(again)} steps, {again[0]} to {again[-1]},"
+    return f"computed again by {steps}: its value was beyond the budget"
+
+
+def _nodes_in(node: Apply) -> int:
+    """How many applications the graphs that `node` holds have, those inside them included."""
+    count, pending = 1, [n for g in node.op.graphs for n in _applied(g)]
+    while pending:
+        inner = pending.pop()
+        count += 1
+        pending += [n for g in inner.op.graphs for n in _applied(g)]
+    return count
+
+
+def _applied(graph: Graph) -> list[Apply]:
+    return [s.nodes[0] for s in node_level_steps(graph)]
+
+
+def node_level_steps(graph: Graph) -> tuple[StepView, ...]:
+    """The steps of `graph`, node by node."""
+    return node_steps(toposort(graph.outputs, graph.inputs))
+
+
+def program_level(
+    title: str, lowered: Lowered, machine: Machine, given: Mapping[Variable, Array], budget: int
+) -> Run:  # fmt: skip
+    """A level that runs a program; `given`: its inputs and the shared variables it reads."""
+    values = ProgramValues(lowered, machine, [given[v] for v in lowered.graph.inputs])
+    return Run(title, program_steps(lowered), values, given, lowered.graph.outputs, budget, lowered)
+
+
+def node_level(title: str, graph: Graph, given: Mapping[Variable, Array], budget: int) -> Run:
+    """A level that runs `graph` by NumPy."""
+    values = NodeValues(given, graph.outputs)
+    return Run(title, node_level_steps(graph), values, given, graph.outputs, budget)
+
+
+def close(got: Array, expected: Array) -> bool:
+    """Whether two values differ by rounding at most."""
+    if got.dtype != expected.dtype or got.shape != expected.shape:
+        return False
+    tolerance = 1e-4 if got.dtype.name in ("float16", "float32", "complex64") else 1e-9
+    with np.errstate(all="ignore"):
+        scale = np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
+        return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True))
