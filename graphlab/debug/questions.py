@@ -193,10 +193,10 @@ def _lowered(f: Function, variable: Variable) -> set[Apply]:
     if f.lowered is None or variable.owner is None:
         return set()
     found = {n for n in f.lowered.nodes if n is variable.owner}
-    return found or {n for n in f.lowered.nodes if _made_of(n, variable.owner)}
+    return found or {n for n in f.lowered.nodes if made_of(n, variable.owner)}
 
 
-def _made_of(node: Apply, source: Apply) -> bool:
+def made_of(node: Apply, source: Apply) -> bool:
     """Whether lowering made `node` of `source`: the same on other inputs, or a part of what it expands to."""
     step: Apply | None = node
     while step is not None:

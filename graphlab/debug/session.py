@@ -22,6 +22,8 @@ from graphlab.debug.handles import Handle, Kin, Written, names_of, variable_of
 from graphlab.debug.levels import Level, node_level, program_level
 from graphlab.debug.running import run_on
 from graphlab.debug.schedule import StepView
+from graphlab.debug.compare import Parted, compare
+from graphlab.debug.origin import Arose, origin
 from graphlab.debug.statistics import Statistics, statistics
 from graphlab.debug.watches import Watch, short
 from graphlab.errors import GraphIndexError, GraphValueError, caller_origin, user_boundaries, user_boundary
@@ -450,6 +452,23 @@ class Session:
             return self.look(name).value
         except GraphValueError:
             raise Unknown(name) from None
+
+    # -- asking --
+
+    def origin(self, x: Any = None, kind: str | None = None, element: Sequence[int] | None = None) -> Arose:
+        """The first operation that made a NaN or infinity (`kind`; None: either) that `x` has: see debug/origin.py.
+
+        `x`: a variable, by default the first output that has one; `element`: by default the first that is one.
+        """
+        return origin(self, x, kind, element)
+
+    def compare(self, *other: Any, tolerance: float = 0.0, **named: Any) -> Parted:
+        """The first value that is another in a run on other arguments, or in another session; see debug/compare.py.
+
+        `tolerance`: how far values may be apart, as a part of the largest.
+        """
+        session = other[0] if other and isinstance(other[0], Session) else Session(self.function, other, named)
+        return compare(self, session, tolerance)
 
     # -- text --
 

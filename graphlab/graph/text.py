@@ -238,13 +238,26 @@ def described(variable: Variable) -> str:
     <x: float64[?]> <exp(x): float64[?]>
     """
     node, shared = variable.owner, "shared " if isinstance(variable, Shared) else ""
-    if node is None:
-        name = constant_text(variable) if isinstance(variable, Constant) else variable.name
-    else:
-        text = maths(variable) if _is_small(variable) else "\n"
-        text = f"{node.op.name}(...)" if "\n" in text else text
-        name = f"{variable.name} = {text}" if variable.name else text
+    name = short(variable) if node is None or not variable.name else f"{variable.name} = {_formula(node, variable)}"
     return f"<{name}: {shared}{variable.type}>" if name else f"<{shared}{variable.type}>"
+
+
+def short(variable: Variable) -> str:
+    """A variable in a few words, in constant time: its name, else its mathematics where that is short.
+
+    >>> from graphlab.graph.types import TensorType
+    >>> from graphlab.ops.elementwise import exp
+    >>> short(exp(Variable(TensorType("float64", (None,)), "x")))
+    'exp(x)'
+    """
+    if isinstance(variable, Constant):
+        return constant_text(variable)
+    return variable.name or ("" if variable.owner is None else _formula(variable.owner, variable))
+
+
+def _formula(node: Apply, variable: Variable) -> str:
+    text = maths(variable) if _is_small(variable) else "\n"
+    return f"{node.op.name}(...)" if "\n" in text else text
 
 
 def labelled(variable: Variable) -> str:

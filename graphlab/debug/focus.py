@@ -1,0 +1,164 @@
+"""To which elements of its operands a result owes it that it is NaN or infinite: it is computed again without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphlab.debug.inside import Array, Element, Place, outside
+from graphlab.graph.node import Apply, Variable
+from graphlab.ops.conversion import Cast
+from graphlab.ops.linalg import MatMul
+from graphlab.ops.reduce import Reduce
+from graphlab.ops.ufunc import Elementwise
+
+FILLINGS = (0.5, 1.0, 2.0)  # what an operand might have been instead: each is outside of some function's domain
+SHOWN = 4  # elements of what is folded that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An operand of the operation at fault: the `value` of its `element`; of what is folded the first that matter."""
+
+    variable: Variable
+    element: Element
+    value: Any
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The part of `node`'s operands that reaches one element of `place`: `parts`, which begin at `starts`.
+
+    `at` is where that element is when `node` is computed of these parts.
+    """
+
+    node: Apply
+    place: Place
+    parts: tuple[Array, ...]
+    starts: tuple[Element, ...]
+    at: Element
+
+    @staticmethod
+    def on(node: Apply, place: Place) -> Focus:
+        """All of the operands, but of what folds and of what works on single elements only the part in question."""
+        values = [np.asarray(place.scope.read(v)) for v in node.inputs]
+        slices = _reaching(node, values, place.element)
+        if slices is None:
+            return Focus(node, place, tuple(values), tuple((0,) * a.ndim for a in values), place.element)
+        parts = tuple(np.asarray(a[s]) for a, s in zip(values, slices, strict=True))
+        starts = tuple(tuple(k.start or 0 for k in s) for s in slices)
+        return Focus(node, place, parts, starts, (0,) * len(place.element))
+
+    def computed(self, replaced: Sequence[tuple[int, int]] = (), filling: float = 0.0) -> Any:
+        """The element, computed by NumPy, where `filling` stands for those elements of operands; NaN if that fails."""
+        parts = list(self.parts)
+        for i in {i for i, _ in replaced}:
+            places = [k for j, k in replaced if j == i]
+            parts[i] = parts[i].copy()
+            parts[i].flat[places] = np.copysign(filling, parts[i].flat[places].real)
+        try:
+            with np.errstate(all="ignore"):
+                return self.node.op.evaluate(*parts)[self.place.variable.index][self.at]
+        except (ValueError, IndexError, ArithmeticError):
+            return np.nan
+
+    def owed(self, bad: Callable[[Any], Any], what: Callable[[Any], Any]) -> Place | None:
+        """The first element of an operand, being `what`, without which the result would not be `bad`; None: none is.
+
+        Counterfactual: numbers are put in the place of such elements, of all at first and then of ever fewer. Where
+        that leaves the result `bad` they are put for everything that is not finite.
+        """
+        if self.node.op.effects:  # it prints, say, what it passes on; computing it again would print again
+            first = Place(self.place.scope, self.node.inputs[0], self.place.element)
+            return first if what(first.value[first.element]) else None
+        suspects = self._where(what)
+        others = [s for s in self._where(lambda a: ~np.isfinite(a)) if s not in set(suspects)] if suspects else []
+        for filling in FILLINGS if suspects else ():
+            for besides in ([], others) if others else ([],):
+                if not bad(self.computed([*suspects, *besides], filling)):
+                    return self._element(*self._least(bad, suspects, besides, filling))
+        return None
+
+    def _where(self, what: Callable[[Any], Any]) -> list[tuple[int, int]]:
+        return [
+            (i, k) for i, a in enumerate(self.parts) if a.dtype.kind in "fc" for k in np.flatnonzero(what(a)).tolist()
+        ]
+
+    def _least(self, bad: Callable[[Any], Any], suspects: Sequence[tuple[int, int]],
+               besides: Sequence[tuple[int, int]], filling: float) -> tuple[int, int]:  # fmt: skip
+        """The last of the fewest of `suspects`, from the first on, that must stay as they are for a `bad` result."""
+        low, high = 0, len(suspects)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if bad(self.computed([*suspects[middle:], *besides], filling)) else (middle, high)
+        return suspects[high - 1]
+
+    def _element(self, operand: int, k: int | None) -> Place:
+        if k is None:
+            return Place(self.place.scope, self.node.inputs[operand])
+        inside = np.unravel_index(k, self.parts[operand].shape)
+        element = tuple(int(j) + start for j, start in zip(inside, self.starts[operand], strict=True))
+        return Place(self.place.scope, self.node.inputs[operand], element)
+
+    def operands(self) -> tuple[Operand, ...]:
+        """What to show of the operands: their elements, of what is folded those that matter most."""
+        if isinstance(self.node.op, MatMul):
+            a, b = (part.ravel() for part in self.parts)
+            with np.errstate(all="ignore"):
+                return tuple(self._shown(i, k) for k in _largest(a * b)[: SHOWN // 2] for i in (0, 1))
+        if isinstance(self.node.op, Reduce):
+            return tuple(self._shown(0, k) for k in _largest(self.parts[0].ravel())[:SHOWN])
+        return tuple(
+            self._shown(i, 0) if part.size == 1 else Operand(*_origin_of(self._element(i, None)), part)
+            for i, part in enumerate(self.parts)
+        )
+
+    def _shown(self, operand: int, k: int) -> Operand:
+        return Operand(*_origin_of(self._element(operand, k)), self.parts[operand].ravel()[k])
+
+
+def _largest(values: Array) -> list[int]:
+    """The positions of `values`, those of NaN first, then the largest."""
+    with np.errstate(all="ignore"):
+        size = np.where(np.isnan(values), np.inf, np.abs(values))
+    order: list[int] = np.lexsort((-size, ~np.isnan(values))).tolist()
+    return order
+
+
+def _origin_of(place: Place) -> tuple[Variable, Element]:
+    """A variable to show: what is given to a graph inside is what the operation reads."""
+    while place.scope.held is not None and place.variable in place.scope.inputs:
+        place = outside(place)
+    return place.variable, place.element
+
+
+def _reaching(node: Apply, values: Sequence[Array], element: Element) -> list[tuple[slice, ...]] | None:
+    """For each operand the part that `element` of the result is made of; None where any part may be."""
+    if isinstance(node.op, Elementwise | Cast):
+        return [_broadcast(a, element) for a in values]
+    if isinstance(node.op, Reduce):
+        (x,) = values
+        axes = node.op.over(x.ndim)
+        kept = iter(element)
+        where = {a: next(kept) for a in range(x.ndim) if node.op.keepdims or a not in axes}
+        return [tuple(slice(None) if a in axes else slice(where[a], where[a] + 1) for a in range(x.ndim))]
+    if isinstance(node.op, MatMul):
+        a, b = values
+        rows, columns = int(a.ndim > 1), int(b.ndim > 1)
+        batch = element[: len(element) - rows - columns]
+        row = (slice(element[len(batch)], element[len(batch)] + 1),) if rows else ()
+        column = (slice(element[-1], element[-1] + 1),) if columns else ()
+        return [
+            (*_broadcast(a[..., 0, 0] if rows else a[0], batch), *row, slice(None)),
+            (*_broadcast(b[..., 0, 0] if columns else b[0], batch), slice(None), *column),
+        ]
+    return None
+
+
+def _broadcast(operand: Array, element: Element) -> tuple[slice, ...]:
+    """The one element of `operand` that is broadcast to `element`."""
+    last = element[len(element) - operand.ndim :]
+    return tuple(slice(0, 1) if n == 1 else slice(k, k + 1) for n, k in zip(operand.shape, last, strict=True))
