@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.debug.inside import Array, Element, Place, outside
+from graphlab.graph.cost import is_view
 from graphlab.graph.node import Apply, Variable
 from graphlab.ops.conversion import Cast
 from graphlab.ops.linalg import MatMul
@@ -96,9 +97,7 @@ class Focus:
             low, high = (low, middle) if bad(self.computed([*suspects[middle:], *besides], filling)) else (middle, high)
         return suspects[high - 1]
 
-    def _element(self, operand: int, k: int | None) -> Place:
-        if k is None:
-            return Place(self.place.scope, self.node.inputs[operand])
+    def _element(self, operand: int, k: int) -> Place:
         inside = np.unravel_index(k, self.parts[operand].shape)
         element = tuple(int(j) + start for j, start in zip(inside, self.starts[operand], strict=True))
         return Place(self.place.scope, self.node.inputs[operand], element)
@@ -112,7 +111,7 @@ class Focus:
         if isinstance(self.node.op, Reduce):
             return tuple(self._shown(0, k) for k in _largest(self.parts[0].ravel())[:SHOWN])
         return tuple(
-            self._shown(i, 0) if part.size == 1 else Operand(*_origin_of(self._element(i, None)), part)
+            self._shown(i, 0) if part.size == 1 else Operand(self.node.inputs[i], (), part)
             for i, part in enumerate(self.parts)
         )
 
@@ -129,10 +128,19 @@ def _largest(values: Array) -> list[int]:
 
 
 def _origin_of(place: Place) -> tuple[Variable, Element]:
-    """A variable to show: what is given to a graph inside is what the operation reads."""
-    while place.scope.held is not None and place.variable in place.scope.inputs:
-        place = outside(place)
-    return place.variable, place.element
+    """An element to show: what is given to a graph inside is what the operation reads, and of a view what it is of."""
+    while True:
+        node = place.variable.owner
+        if place.scope.held is not None and place.variable in place.scope.inputs:
+            place = outside(place)
+        elif node is not None and place.variable not in place.scope.inputs and is_view(node):
+            base, *others = (place.scope.read(v) for v in node.inputs)
+            numbers = np.arange(base.size).reshape(base.shape)
+            (seen,) = node.op.evaluate(numbers, *others)
+            element = np.unravel_index(int(seen[place.element]), base.shape)
+            place = Place(place.scope, node.inputs[0], tuple(map(int, element)))
+        else:
+            return place.variable, place.element
 
 
 def _reaching(node: Apply, values: Sequence[Array], element: Element) -> list[tuple[slice, ...]] | None:
