@@ -17,7 +17,7 @@ from graphlab.control.folds import foldl, foldr, map, reduce, while_loop
 from graphlab.control.ifelse import ifelse
 from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
-from graphlab.debug import questions
+from graphlab.debug import kernels, questions
 from graphlab.debug.profile import Profiler
 from graphlab.debug.session import SETTINGS, Session
 from graphlab.errors import GraphlabError, user_boundary
@@ -81,6 +81,7 @@ Variable.__repr__ = described  # type: ignore[method-assign, assignment]
 Function.debug = debug
 Function.export_c = export_c
 Function.profile = property(Profiler)
+Function.kernels = property(kernels.kernels)
 questions.install()
 methods.install()
 pickling.install()

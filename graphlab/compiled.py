@@ -10,24 +10,12 @@ from graphlab.codegen.c import Source, emit
 from graphlab.errors import CompilerError
 from graphlab.graph.events import Event, Fallback, listen
 from graphlab.graph.events import emit as tell
-from graphlab.graph.node import Apply, Graph, Shared, Variable
+from graphlab.graph.node import Graph, Shared
 from graphlab.lower import Lowered, lower
 from graphlab.rewrite.pipeline import Mode, optimize
 from graphlab.rewrite.trace import Trace
 from graphlab.runtime.program import Machine
 from graphlab.runtime.progress import shown, stage
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One fused loop nest of a function: its nodes, what it reads and writes, its C, and why it is one."""
-
-    name: str
-    nodes: tuple[Apply, ...]
-    inputs: tuple[Variable, ...]
-    outputs: tuple[Variable, ...]
-    c: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any, NoReturn
 
@@ -12,7 +12,7 @@ import numpy as np
 from graphlab.arguments import In, as_argument
 from graphlab.background import Pending
 from graphlab.codegen.c import emit
-from graphlab.compiled import Compiled, Kernel, build, compile_graph
+from graphlab.compiled import Compiled, build, compile_graph
 from graphlab.errors import (
     GraphIndexError,
     GraphTypeError,
@@ -126,6 +126,7 @@ class Function(CallableBase):  # type: ignore[misc]
 
     trust_input: bool = False
     profile: Any  # of debug/profile.py
+    kernels: Any  # of debug/kernels.py
     export_c: Any  # of export/
 
     def __init__(
@@ -411,18 +412,6 @@ class Function(CallableBase):  # type: ignore[misc]
             return ()
         return tuple(tuple(lowered.nodes[n] for n in numbers) for numbers in source.lines)
 
-    @property
-    def kernels(self) -> tuple[Kernel, ...]:
-        """The fused loop nests, in the order in which they run."""
-        lowered, source = self.compiled.lowered, self.compiled.source
-        if lowered is None or source is None:
-            return ()
-        text = source.text.splitlines()
-        return tuple(
-            Kernel(k.name, k.nodes, k.inputs, k.outputs, _excerpt(text, source.spans[k.name]), k.reason)
-            for k in lowered.kernels
-        )
-
     def __repr__(self) -> str:
         if not self.ready:
             return f"<graphlab function {self.name}: compiled in the background, run by NumPy meanwhile>"
@@ -438,7 +427,8 @@ class Function(CallableBase):  # type: ignore[misc]
         else:
             build = self.trace.build
             facts.append(
-                f"{_counted(len(self.kernels), 'kernel')} in C" + (" (cached)" if build and build.cached else "")
+                f"{_counted(len(self.lowered.kernels) if self.lowered else 0, 'kernel')} in C"
+                + (" (cached)" if build and build.cached else "")
             )
         return f"<graphlab function {self.name}({inputs}) -> {outputs}: {'; '.join(facts)}>"
 
@@ -447,10 +437,6 @@ class Function(CallableBase):  # type: ignore[misc]
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _excerpt(lines: Sequence[str], spans: Iterable[tuple[int, int]]) -> str:
-    return "\n\n".join("\n".join(lines[first - 1 : last]) for first, last in spans)
 
 
 def _held(graph: Graph) -> list[Array]:

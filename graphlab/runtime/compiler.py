@@ -9,6 +9,7 @@ import platform
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,18 +95,24 @@ def processor() -> str:
     return f"{platform.machine()} {hashlib.blake2b(features.encode(), digest_size=8).hexdigest()}"
 
 
-def arguments(compiler: Compiler, output: Path) -> tuple[str, ...]:
-    """The command that compiles C from its standard input to the shared object `output`."""
-    return (*compiler.command, *FLAGS, "-x", "c", "-", "-o", str(output), "-lm")
+def is_clang(compiler: Compiler) -> bool:
+    """Whether it is clang, whatever its name."""
+    program = os.path.realpath(compiler.command[0])
+    return "clang" in _version(program, os.stat(program).st_mtime_ns)
 
 
-def compile_c(compiler: Compiler, source: str, output: Path, timeout: float) -> str:
-    """Compile `source` to the shared object `output`; returns what the compiler remarked.
+def arguments(compiler: Compiler, output: Path, extra: Sequence[str] = ()) -> tuple[str, ...]:
+    """The command that compiles C from its standard input to the shared object `output`, with `extra` flags."""
+    return (*compiler.command, *FLAGS, *extra, "-x", "c", "-", "-o", str(output), "-lm")
+
+
+def compile_c(compiler: Compiler, source: str, output: Path, timeout: float, extra: Sequence[str] = ()) -> str:
+    """Compile `source` to the shared object `output`, with `extra` flags; returns what the compiler remarked.
 
     CompilerError: it failed, was killed, took longer than `timeout` seconds, or gave nothing. Temporary
     files go to the folder of `output`. No process of the compiler's outlives this call, or this process.
     """
-    command = arguments(compiler, output)
+    command = arguments(compiler, output, extra)
     status, remarks = _run(command, source.encode(), output.parent, timeout)
     if status and "internal compiler error" in remarks:  # gcc 12 has some in its vectoriser: do without it
         plain = tuple(flag for flag in command if flag != "-fopenmp-simd")
