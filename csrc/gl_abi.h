@@ -47,6 +47,7 @@ enum gl_error_kind {
   GL_ERROR_STARTS,      /* carried value, how many are stacked in its start, how many it needs */
   GL_ERROR_CARRIED,     /* carried value, axis, extent, its extent the turn before */
   GL_ERROR_STACKED,     /* collected value, axis, extent, its extent in the first turn */
+  GL_ERROR_NAN,         /* output: it has a NaN, which this program is not to give */
   GL_ERROR_KINDS
 };
 

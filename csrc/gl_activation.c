@@ -72,14 +72,18 @@ static gl_outcome judged(gl_activation *run, int status)
 gl_outcome gl_run_all(gl_activation *run)
 {
   /* With updates the GIL is kept, so that calls that update the same value do not overtake each other. */
-  run->may_let_go = !run->code->n_updates;
+  run->may_let_go = !run->code->n_updates && !(run->looks && run->looks->values); /* copies are Python's */
   if (run->bytes >= run->code->release_bytes && run->may_let_go)
     run->thread = PyEval_SaveThread();
   int status = 0;
-  if (run->code->finishing == 0)
+  const int whole = run->code->finishing == 0 && !run->looks;
+  if (whole)
     status = run->code->run(&run->call.frame);
-  for (int32_t k = 0; !status && run->code->finishing && k < run->code->n_steps - run->code->finishing; k++)
+  for (int32_t k = 0; !status && !whole && k < run->code->n_steps - run->code->finishing; k++) {
     status = run->code->run_one(&run->call.frame, k);
+    if (run->looks && !status)
+      gl_look_after(run, k);
+  }
   if (run->thread) {
     PyEval_RestoreThread(run->thread);
     run->thread = NULL;
@@ -252,6 +256,8 @@ static gl_outcome run_finishing(gl_activation *run, gl_phase phase)
   for (int32_t k = run->code->n_steps - run->code->finishing; outcome == GL_DONE && k < run->code->n_steps; k++) {
     int status = run->code->run_one(&run->call.frame, k);
     outcome = status == GL_PLANNED ? GL_DONE : judged(run, status);
+    if (run->looks && outcome == GL_DONE && phase == GL_FINISHING)
+      gl_look_after(run, k);
   }
   return outcome;
 }
@@ -307,8 +313,22 @@ static gl_outcome collect(gl_activation *run, int single, PyObject **result)
   return outcome;
 }
 
-/* A whole call; `single`: the result is the one output. */
-gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, PyObject **result,
+static gl_outcome refuse_nan(gl_activation *run)
+{
+  const gl_code *code = run->code;
+  for (int32_t k = 0; k < code->n_outputs; k++) {
+    const int32_t slot = code->outputs[k];
+    const gl_array *array = &run->call.frame.arrays[slot];
+    if (gl_has_nan(code->dtypes[slot], code->slots[slot].ndim, array->shape, array->stride, array->data)) {
+      gl_fail(&run->call.frame, GL_ERROR_NAN, k);
+      return GL_FAILED;
+    }
+  }
+  return GL_DONE;
+}
+
+/* A whole call; `single`: the result is the one output; `looks`: what else is wanted, or NULL. */
+gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, gl_looks *looks, PyObject **result,
                         gl_error *error)
 {
   gl_activation run;
@@ -319,10 +339,16 @@ gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single
   Py_INCREF((PyObject *)code);
   for (int attempt = 0; outcome == GL_STALE && attempt < PATIENCE; attempt++) {
     outcome = gl_activate(&run, code, arguments, ways, storage);
+    if (looks)
+      gl_looks_begin(&run, looks);
     if (outcome == GL_DONE)
       outcome = gl_run_all(&run);
+    if (outcome == GL_DONE && code->refuses_nan)
+      outcome = refuse_nan(&run);
     if (outcome == GL_DONE)
       outcome = collect(&run, single, result);
+    if (outcome == GL_DONE && looks)
+      gl_copy_after(&run, code->n_steps - code->finishing, code->n_steps);
     *error = run.call.error;
     gl_deactivate(&run);
   }

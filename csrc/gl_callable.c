@@ -30,7 +30,7 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
   if (me->code && (!kwargs || PyDict_Size(kwargs) == 0)) {
     PyObject *form = me->form;
     Py_XINCREF(form); /* it may be bound anew meanwhile */
-    gl_outcome outcome = gl_code_call(me->code, args, me->ways, me->single, &result, &error);
+    gl_outcome outcome = gl_code_call(me->code, args, me->ways, me->single, NULL, &result, &error);
     if (outcome == GL_DONE && form)
       result = formed(form, result);
     Py_XDECREF(form);

@@ -31,14 +31,29 @@ static int in_range(const int32_t *numbers, int32_t n, int32_t end, const char *
   return 1;
 }
 
+/* The GL_DTYPE; -1 for what is none. */
+static int8_t dtype_of(PyArray_Descr *descr)
+{
+  static const struct {
+    char kind;
+    int8_t bytes;
+  } dtypes[GL_DTYPES] = {{'b', 1}, {'i', 1}, {'i', 2}, {'i', 4}, {'i', 8}, {'u', 1}, {'u', 2},
+                         {'u', 4}, {'u', 8}, {'f', 2}, {'f', 4}, {'f', 8}, {'c', 8}, {'c', 16}};
+  for (int8_t k = 0; k < GL_DTYPES; k++)
+    if (dtypes[k].kind == descr->kind && dtypes[k].bytes == PyDataType_ELSIZE(descr))
+      return k;
+  return -1;
+}
+
 static int set_slots(gl_code *code, PyObject *dtypes, PyObject *ndims)
 {
   int32_t *ndim = integers(ndims, &code->n_slots);
   if (!ndim)
     return -1;
   code->slots = PyMem_Calloc((size_t)code->n_slots + 1, sizeof *code->slots);
+  code->dtypes = PyMem_Calloc((size_t)code->n_slots + 1, sizeof *code->dtypes);
   code->descr = PyMem_Calloc((size_t)code->n_slots + 1, sizeof *code->descr);
-  int good = code->slots && code->descr && PyTuple_Size(dtypes) == code->n_slots &&
+  int good = code->slots && code->descr && code->dtypes && PyTuple_Size(dtypes) == code->n_slots &&
              in_range(ndim, code->n_slots, GL_MAX_NDIM + 1, "rank");
   for (int32_t k = 0; good && k < code->n_slots; k++) {
     PyObject *descr = PyTuple_GetItem(dtypes, k);
@@ -47,6 +62,7 @@ static int set_slots(gl_code *code, PyObject *dtypes, PyObject *ndims)
       break;
     Py_INCREF(descr);
     code->descr[k] = (PyArray_Descr *)descr;
+    code->dtypes[k] = dtype_of(code->descr[k]);
     code->slots[k] = (gl_slot){.ndim = ndim[k], .itemsize = (int32_t)PyDataType_ELSIZE(code->descr[k])};
   }
   PyMem_Free(ndim);
@@ -105,17 +121,17 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
   static char *names[] = {"path",      "dtypes", "ndims", "inputs",         "shared",       "constant_slots",
                           "outputs",   "constants", "hosts", "cells", "update_outputs", "update_cells",
-                          "visible",   "finishing", "finishing_reads", "release_bytes", NULL};
+                          "visible",   "finishing", "finishing_reads", "release_bytes", "refuses_nan", NULL};
   PyObject *dtypes, *ndims, *inputs, *shared, *constant_slots, *outputs, *constants, *hosts, *cells;
   PyObject *update_outputs, *update_cells, *finishing_reads;
   const char *path;
-  int visible, finishing;
+  int visible, finishing, refuses_nan = 0;
   long long release_bytes;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iiO!L", names, &path, TUPLE(dtypes),
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iiO!L|p", names, &path, TUPLE(dtypes),
                                    TUPLE(ndims), TUPLE(inputs), TUPLE(shared), TUPLE(constant_slots),
                                    TUPLE(outputs), TUPLE(constants), TUPLE(hosts), TUPLE(cells),
                                    TUPLE(update_outputs), TUPLE(update_cells), &visible, &finishing,
-                                   TUPLE(finishing_reads), &release_bytes))
+                                   TUPLE(finishing_reads), &release_bytes, &refuses_nan))
     return NULL;
   gl_code *code = (gl_code *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (!code)
@@ -126,6 +142,7 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
   code->n_cells = (int32_t)PyTuple_Size(cells);
   code->n_visible = visible;
   code->finishing = finishing;
+  code->refuses_nan = refuses_nan;
   code->release_bytes = release_bytes;
   if (set_slots(code, dtypes, ndims) || !(code->inputs = integers(inputs, &code->n_inputs)) ||
       !(code->shared = integers(shared, &code->n_shared)) ||
@@ -175,6 +192,7 @@ static void code_dealloc(PyObject *self)
     PyMem_Free(numbers[k]);
   PyMem_Free(code->descr);
   PyMem_Free(code->slots);
+  PyMem_Free(code->dtypes);
   if (code->library)
     dlclose(code->library);
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
@@ -221,9 +239,21 @@ static PyObject *code_call(PyObject *self, PyObject *sequence)
   gl_error error;
   if (!arguments)
     return NULL;
-  if (gl_code_call(code, arguments, GL_COERCES, 0, &result, &error) == GL_FAILED)
+  if (gl_code_call(code, arguments, GL_COERCES, 0, NULL, &result, &error) == GL_FAILED)
     gl_raise_failed(&error);
   Py_DECREF(arguments);
+  return result;
+}
+
+static PyObject *code_call_watched(PyObject *self, PyObject *args)
+{
+  PyObject *sequence, *slots, *ends;
+  long long room;
+  if (!PyArg_ParseTuple(args, "OO!O!L", &sequence, TUPLE(slots), TUPLE(ends), &room))
+    return NULL;
+  PyObject *arguments = converted((gl_code *)self, sequence);
+  PyObject *result = arguments ? gl_call_watched((gl_code *)self, arguments, slots, ends, room) : NULL;
+  Py_XDECREF(arguments);
   return result;
 }
 
@@ -265,6 +295,9 @@ static PyObject *code_taken(PyObject *self, void *closure)
 
 static PyMethodDef methods[] = {
     {"call", code_call, METH_O, "Run all steps on a sequence of arrays: the list of visible outputs."},
+    {"call_watched", code_call_watched, METH_VARARGS,
+     "As call, given the slots that steps write and how many they are up to each step, and room for copies in bytes: "
+     "the results, the gl_statistics of these slots as bytes, and copies or None of each."},
     {"frame", code_frame, METH_O, "A Frame over a sequence of arrays, to run the steps one at a time."},
     {"set_pointer", code_set_pointer, METH_VARARGS, "Set the program's pointer `name` to `address`."},
     {NULL, NULL, 0, NULL}};

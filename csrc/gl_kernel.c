@@ -7,7 +7,7 @@
  *
  * Work is elements times the kernel's cost for each, about 0.1 ns for a unit. */
 #include "gl_pool.h"
-#include "gl_runtime.h"
+#include "gl_statistics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,7 @@ typedef struct job {
   char *memory;         /* rows or parts, `memory_bytes` for each thread or piece */
   int64_t memory_bytes;
   int64_t level;        /* of the parts; -1: this job makes none */
+  gl_statistics *seen;  /* of the results of each piece, one after the other, where they are watched */
   int failed, stopped;
 } job;
 
@@ -60,6 +61,23 @@ static int run_part_of(const job *job, int64_t first, int64_t count, void *extra
   return job->kernel(extent, job->stride, data);
 }
 
+/* Look at the results of a piece, which has `count` elements along the job's axis from number `first` on. */
+static void see_piece(const job *job, int64_t piece, int64_t first, int64_t count)
+{
+  const gl_nest *nest = job->nest;
+  const int32_t kept = kept_of(nest);
+  int64_t extent[GL_MAX_NDIM];
+  memcpy(extent, job->extent, (size_t)kept * sizeof *extent);
+  extent[job->axis] = count;
+  for (int32_t k = 0; k < nest->n_outputs; k++) {
+    const int64_t *stride = job->stride + k * nest->ndim;
+    const int32_t dtype = job->call->watch->dtypes[nest->slots[k]];
+    if (dtype >= 0)
+      job->seen[piece * nest->n_outputs + k] =
+          gl_statistics_of(dtype, kept, extent, stride, job->data[k] + first * stride[job->axis]);
+  }
+}
+
 static void run_piece(void *context, int64_t piece, int32_t thread)
 {
   job *job = context;
@@ -70,6 +88,8 @@ static void run_piece(void *context, int64_t piece, int32_t thread)
     return;
   if (job->level < 0) {
     failed = run_part_of(job, first, count, job->memory + thread * job->memory_bytes);
+    if (job->seen && !failed)
+      see_piece(job, piece, first, count);
   } else {
     gl_parts part = {.count = -1, .level = job->level, .memory = job->memory + piece * job->memory_bytes};
     failed = run_part_of(job, first, count, &part);
@@ -194,9 +214,43 @@ static int rows_memory(job *job, int32_t threads, int32_t kept)
   return gl_scratch(&job->call->frame, threads * job->memory_bytes, &job->memory);
 }
 
+/* How many bytes of watched results the nest makes. */
+static double watched_bytes(const job *job, int32_t kept)
+{
+  const gl_call *call = job->call;
+  double bytes = 0, elements = 1;
+  for (int32_t k = 0; call->watch && k < job->nest->n_outputs; k++)
+    if (call->watch->dtypes[job->nest->slots[k]] >= 0)
+      bytes += call->slots[job->nest->slots[k]].itemsize;
+  for (int32_t d = 0; d < kept; d++)
+    elements *= (double)job->extent[d];
+  return bytes * elements;
+}
+
+/* Run pieces whose results are looked at while they are in the cache. */
+static int run_and_see(job *job, int64_t pieces, int32_t threads)
+{
+  const gl_nest *nest = job->nest;
+  job->seen = gl_memory_new((size_t)(pieces * nest->n_outputs) * sizeof *job->seen);
+  int failed = run_pieces(job, pieces, threads); /* without memory somebody else looks, later */
+  for (int32_t k = 0; job->seen && !failed && k < nest->n_outputs; k++) {
+    const gl_watch *watch = job->call->watch;
+    gl_statistics all = {0};
+    for (int64_t piece = 0; piece < pieces; piece++)
+      gl_statistics_merge(&all, &job->seen[piece * nest->n_outputs + k]);
+    if (watch->dtypes[nest->slots[k]] >= 0)
+      watch->found[nest->slots[k]] = all;
+  }
+  gl_memory_drop(job->seen);
+  return failed;
+}
+
 static int run_rows(job *job, int64_t pieces, int32_t threads)
 {
   const int32_t kept = kept_of(job->nest);
+  const double watched = watched_bytes(job, kept) / GL_WATCHED_PIECE;
+  if (pieces < watched)
+    pieces = watched < GL_MAX_CHUNKS ? (int64_t)watched : GL_MAX_CHUNKS;
   pieces = pieces > 1 ? cut(job, pieces, kept) : 1;
   if (threads > pieces)
     threads = (int32_t)pieces;
@@ -204,7 +258,7 @@ static int run_rows(job *job, int64_t pieces, int32_t threads)
   if (failed)
     return failed;
   if (pieces > 1)
-    return run_pieces(job, pieces, threads);
+    return watched > 0 ? run_and_see(job, pieces, threads) : run_pieces(job, pieces, threads);
   char **data = (char **)job->data;
   data[operands_of(job->nest)] = job->memory;
   return job->kernel(job->extent, job->stride, data);

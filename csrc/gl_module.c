@@ -2,6 +2,7 @@
 #define GL_IMPORTS_NUMPY
 #include "gl_pool.h"
 #include "gl_python.h"
+#include "gl_statistics.h"
 
 PyTypeObject *gl_code_type, *gl_frame_type;
 static PyObject *step_failed; /* the exception class; it lives as long as the process */
@@ -27,6 +28,7 @@ static const char *const kinds[GL_ERROR_KINDS] = {
     [GL_ERROR_CARRIED] = "carried",
     [GL_ERROR_STACKED] = "stacked",
     [GL_ERROR_PARAMETER] = "parameter",
+    [GL_ERROR_NAN] = "nan",
 };
 
 PyObject *gl_raise_failed(const gl_error *error)
@@ -86,6 +88,25 @@ static PyObject *release_memory(PyObject *module, PyObject *unused)
   return PyLong_FromSize_t(gl_memory_release());
 }
 
+static PyObject *statistics(PyObject *module, PyObject *args)
+{
+  PyObject *object;
+  int dtype;
+  (void)module;
+  if (!PyArg_ParseTuple(args, "iO!", &dtype, &PyArray_Type, &object))
+    return NULL;
+  PyArrayObject *array = (PyArrayObject *)object;
+  if (dtype < 0 || dtype >= GL_DTYPES || PyArray_NDIM(array) > GL_MAX_NDIM || !PyArray_ISBEHAVED_RO(array))
+    return PyErr_Format(PyExc_ValueError, "there are no statistics of such an array");
+  int64_t shape[GL_MAX_NDIM + 1], stride[GL_MAX_NDIM + 1];
+  for (int d = 0; d < PyArray_NDIM(array); d++) {
+    shape[d] = PyArray_DIM(array, d);
+    stride[d] = PyArray_STRIDE(array, d);
+  }
+  gl_statistics found = gl_statistics_of(dtype, PyArray_NDIM(array), shape, stride, PyArray_BYTES(array));
+  return PyBytes_FromStringAndSize((const char *)&found, sizeof found);
+}
+
 static PyObject *num_threads(PyObject *module, PyObject *unused)
 {
   (void)module, (void)unused;
@@ -115,6 +136,8 @@ static PyMethodDef read_capsule_method = {"read_capsule", read_capsule, METH_O,
                                           "The name (a C signature) and the address in a capsule."};
 static PyMethodDef memory_use_method = {"memory_use", memory_use, METH_NOARGS,
                                         "Bytes of large arrays: in use, kept, the most that were in use at once."};
+static PyMethodDef statistics_method = {"statistics", statistics, METH_VARARGS,
+                                        "The gl_statistics of an array, given the number of its dtype, as bytes."};
 static PyMethodDef num_threads_method = {"num_threads", num_threads, METH_NOARGS, "How many threads kernels may use."};
 static PyMethodDef set_num_threads_method = {"set_num_threads", set_num_threads, METH_O, "Let kernels use so many."};
 static PyMethodDef threads_use_method = {
@@ -167,6 +190,7 @@ static int export_types(PyObject *dict)
                  put(dict, "set_blas", PyCFunction_NewEx(&set_blas_method, NULL, NULL)) ||
                  put(dict, "read_capsule", PyCFunction_NewEx(&read_capsule_method, NULL, NULL)) ||
                  put(dict, "memory_use", PyCFunction_NewEx(&memory_use_method, NULL, NULL)) ||
+                 put(dict, "statistics", PyCFunction_NewEx(&statistics_method, NULL, NULL)) ||
                  put(dict, "num_threads", PyCFunction_NewEx(&num_threads_method, NULL, NULL)) ||
                  put(dict, "set_num_threads", PyCFunction_NewEx(&set_num_threads_method, NULL, NULL)) ||
                  put(dict, "threads_use", PyCFunction_NewEx(&threads_use_method, NULL, NULL)) ||

@@ -13,7 +13,7 @@
 #endif
 #include <numpy/arrayobject.h>
 
-#include "gl_runtime.h"
+#include "gl_statistics.h"
 
 /* A loaded program. It never changes, and whoever runs it holds a reference. */
 typedef struct gl_code {
@@ -25,6 +25,8 @@ typedef struct gl_code {
   int32_t n_slots, n_inputs, n_shared, n_constants, n_outputs, n_visible, n_updates, n_cells;
   gl_slot *slots;
   PyArray_Descr **descr;                                 /* the dtype of each slot */
+  int8_t *dtypes;                                        /* the same as GL_DTYPE */
+  int refuses_nan;                                       /* a run whose outputs have a NaN fails */
   int32_t *inputs, *shared, *constant_slots, *outputs;   /* slots */
   int32_t *update_outputs, *update_cells;                /* positions in outputs and cells */
   PyObject *constants, *hosts, *cells;                   /* tuples: arrays, functions, one-element lists */
@@ -60,6 +62,17 @@ typedef struct gl_scalar {
  * Python's into float32. */
 enum { GL_COERCES = 1, GL_NARROWS = 2 };
 
+/* What a call is to tell beside its results: statistics of slots right after the steps that write them, and copies of
+ * their values while these have no more than `room` bytes together. */
+typedef struct gl_looks {
+  int32_t n_slots;
+  int32_t *slots, *ends; /* ends[k]: how many slots steps 0..k write */
+  int8_t *dtypes;        /* of all slots of the program, -1 for those that are not looked at */
+  gl_statistics *found;
+  int64_t room;
+  PyObject **values;     /* NULL: none are wanted */
+} gl_looks;
+
 /* One run of a program. */
 typedef struct gl_activation {
   gl_call call; /* first: gl_frame *, gl_call * and gl_activation * are one address */
@@ -73,6 +86,8 @@ typedef struct gl_activation {
   int may_let_go;        /* it may be released */
   PyObject *raised[3];   /* a host function's exception */
   void *heap;            /* storage, when the stack does not do */
+  gl_looks *looks;       /* or NULL */
+  gl_watch watch;
 } gl_activation;
 
 typedef enum gl_outcome {
@@ -93,8 +108,13 @@ gl_outcome gl_run_step(gl_activation *run, int32_t step);
 void gl_deactivate(gl_activation *run);
 void gl_lend_copies(gl_activation *run); /* of old values, for new ones to be written there: to time that */
 PyObject *gl_copied(const gl_activation *run, int32_t slot);
-gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, PyObject **result,
+gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, gl_looks *looks, PyObject **result,
                         gl_error *error);
+/* gl_looks.c: before each attempt at a call, after each of its steps, and after it. */
+void gl_looks_begin(gl_activation *run, gl_looks *looks);
+void gl_look_after(gl_activation *run, int32_t step);
+void gl_copy_after(gl_activation *run, int32_t first_step, int32_t end);
+PyObject *gl_call_watched(gl_code *code, PyObject *arguments, PyObject *slots, PyObject *ends, int64_t room);
 
 /* gl_output.c: a fresh C-contiguous array of the slot's dtype for the caller to keep; NULL with an exception. */
 PyObject *gl_new_output(const gl_code *code, int32_t slot, const int64_t *shape);

@@ -25,6 +25,7 @@ typedef struct gl_block {
 } gl_block;
 
 typedef struct gl_call gl_call;
+typedef struct gl_watch gl_watch; /* gl_statistics.h */
 
 /* What the runtime asks of Python. */
 typedef struct gl_hooks {
@@ -60,6 +61,7 @@ struct gl_call {
   char *scratch; /* what kernels keep a row in: `scratch_bytes`, freed with the call */
   int64_t scratch_bytes;
   int32_t keep;  /* a debugger's frame: release does nothing */
+  const gl_watch *watch; /* what is to be found out about the arrays of the run, or NULL */
   int32_t n_pooled;
   gl_block pool[GL_POOL]; /* headers for the first objects, to spare a malloc */
 };
