@@ -16,7 +16,6 @@ from graphlab.viz.geometry import Box, Layout, Point
 from graphlab.viz.groups import parents
 
 INCH = 72.0
-TIMEOUT = 10.0  # seconds
 ORDERED = 60  # operands stand in order, left to right, on pictures of at most so many cards
 
 
@@ -28,6 +27,8 @@ def digraph(diagram: Diagram, *, labels: bool = False) -> graphviz.Digraph:
     """The diagram as a DOT graph; user's text is only in quoted `labels`, which the layout does without."""
     graph = graphviz.Digraph("graphlab")
     graph.attr("graph", nodesep="0.22", ranksep="0.38", margin="0", rankdir="TB")
+    if diagram.groups:  # dot's older way of ranking clusters fails where arrows run to and fro between them
+        graph.attr("graph", newrank="true")
     if len(diagram.cards) <= ORDERED:
         graph.attr("graph", ordering="in")
     graph.attr("node", shape="box", fixedsize="false" if labels else "true", label="")
@@ -70,9 +71,12 @@ def _label(text: str) -> str:
     return str(graphviz.escape(printable))
 
 
-def place(diagram: Diagram) -> Layout:
-    """Lay out with dot; DotFailed if that can't be done."""
-    geometry = _run(digraph(diagram).source)
+def place(diagram: Diagram, patience: float) -> Layout:
+    """Lay out with dot in at most `patience` seconds; DotFailed if that can't be done."""
+    try:
+        geometry = json.loads(run(digraph(diagram).source, "json", patience))
+    except ValueError as error:
+        raise DotFailed("dot wrote no JSON") from error
     _, _, width, height = _numbers(geometry["bb"])
     places = {o["name"]: o for o in geometry.get("objects", ())}
 
@@ -106,14 +110,16 @@ def _spline(text: str) -> list[Point]:
     return [*points[:-1], *(tips or points[-1:])]
 
 
-def _run(source: str) -> Any:
-    command = [os.fspath(graphviz.backend.DOT_BINARY), "-Tjson"]
+def run(source: str, format: str, patience: float) -> bytes:
+    """What dot makes of a DOT text in `format`; DotFailed if there is no dot, or it takes longer than `patience`."""
+    command = [os.fspath(graphviz.backend.DOT_BINARY), f"-T{format}"]
     try:
-        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=TIMEOUT, check=True)
-        return json.loads(done.stdout)
+        return subprocess.run(
+            command, input=source.encode(), capture_output=True, timeout=patience, check=True
+        ).stdout  # fmt: skip
     except (FileNotFoundError, NotADirectoryError):
         raise DotFailed("Graphviz's dot was not found") from None
     except subprocess.TimeoutExpired:
-        raise DotFailed(f"dot took longer than {TIMEOUT:g} s") from None
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DotFailed(f"dot took longer than {patience:g} s") from None
+    except (OSError, subprocess.CalledProcessError) as error:
         raise DotFailed(f"dot failed: {type(error).__name__}") from error

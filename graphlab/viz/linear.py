@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from graphlab.viz.diagram import Diagram
+from graphlab.viz.frames import frames
 from graphlab.viz.geometry import Box, Layout, Point
-from graphlab.viz.groups import heights
 
 GAP, RANK_GAP, MARGIN, BEND = 18.0, 36.0, 12.0, 10.0  # BEND: the room of a link that passes a rank
 PASS = 18.0  # half the height over which a passing link stays upright
@@ -52,7 +52,7 @@ def place(diagram: Diagram, why: str = "") -> Layout:
     width = max((cx for cx, _ in centres.values()), default=0.0)
     width = max([width, *(b.x + b.width for b in cards.values())]) + MARGIN
     height = max(y - RANK_GAP + MARGIN, 2 * MARGIN)
-    return Layout("linear", round(width, 2), round(height, 2), cards, links, labels, _groups(diagram, cards), why)
+    return Layout("linear", round(width, 2), round(height, 2), cards, links, labels, frames(diagram, cards), why)
 
 
 def ranks(diagram: Diagram) -> dict[str, int]:
@@ -157,11 +157,15 @@ def _apart(wished: Sequence[float], half: Sequence[float]) -> list[float]:
 
 def _ports(diagram: Diagram, cards: Mapping[str, Box]) -> list[Point]:
     """Where each link ends: operands enter side by side, in order, at the upper edge."""
-    operands = dict[str, int]()
+    operands = defaultdict[str, list[int]](list)
     for link in diagram.links:
-        operands[link.target] = max(operands.get(link.target, 0), link.position + 1)
-    ends = ((cards[link.target], (link.position + 1) / (operands[link.target] + 1)) for link in diagram.links)
-    return [(box.x + box.width * part, box.y) for box, part in ends]
+        operands[link.target].append(link.position)
+    order = {target: {p: k for k, p in enumerate(sorted(set(taken)), 1)} for target, taken in operands.items()}
+    found = []
+    for link in diagram.links:
+        box, places = cards[link.target], order[link.target]
+        found.append((box.x + box.width * places[link.position] / (len(places) + 1), box.y))
+    return found
 
 
 def _curve(
@@ -184,28 +188,3 @@ def _middle(curve: Sequence[Point]) -> Point:
     """The point of a cubic Bezier curve at t = 1/2."""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = curve
     return round((x0 + 3 * x1 + 3 * x2 + x3) / 8, 2), round((y0 + 3 * y1 + 3 * y2 + y3) / 8, 2)
-
-
-def _groups(diagram: Diagram, cards: Mapping[str, Box]) -> dict[str, Box]:
-    """A frame for each group whose frame would hold no stranger, without its constants if need be."""
-    computed = {card.key for card in diagram.cards if card.computed}
-    frames: dict[str, Box] = {}
-    height = heights(diagram.groups)
-    for group in diagram.groups:
-        members = set(group.members)
-        strangers = [box for key, box in cards.items() if key not in members]
-        strangers += [frames[g.key] for g in diagram.groups if g.key in frames and not members & set(g.members)]
-        for inside in (members, members & computed):
-            frame = _frame([cards[key] for key in inside], height[group.key])
-            if not any(frame.overlaps(box) for box in strangers):
-                frames[group.key] = frame
-                break
-    return frames
-
-
-def _frame(boxes: Sequence[Box], height: int) -> Box:
-    """A box around `boxes`, with room for the frames of `height` groups within it."""
-    room, above = 8 + 6 * height, 20 + 17 * height
-    left, top = min(b.x for b in boxes) - room, min(b.y for b in boxes) - above
-    right, bottom = max(b.x + b.width for b in boxes) + room, max(b.y + b.height for b in boxes) + room
-    return Box(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2))

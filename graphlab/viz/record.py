@@ -20,6 +20,7 @@ from graphlab.graph.text import constant_text, debugprint, maths, op_text, param
 from graphlab.rewrite.trace import Trace as Events
 from graphlab.viz import symbols
 from graphlab.viz.escape import clip
+from graphlab.viz.inside import Inner, inner
 from graphlab.viz.local import Close, close_up
 from graphlab.viz.twins import Node, node_of, nodes_of, twins
 from graphlab.viz.values import summary
@@ -100,12 +101,19 @@ class Recorder:
         self.closed = [(event, *close_up(event.before, event.after)) for event in function.trace.rewrites]
         self.ids: dict[Node, str] = {}
         self._sources: dict[tuple[str, str], int] = {}
-        for node in (
-            *self.before,
-            *self.after,
-            *(n for _, *sides in self.closed for s in sides for n in _of(s)),
-        ):
+        near = (n for _, *sides in self.closed for s in sides for n in _of(s))
+        for node in (*self.before, *self.after, *near):
             self.ids.setdefault(node, f"n{len(self.ids)}")
+        # What the ops hold comes behind, and what the ops in there hold behind that.
+        self.insides: dict[Graph, list[Node]] = {}
+        held = [node for node in (*self.before, *self.after) if isinstance(node, Apply) and node.op.graphs]
+        for holder in held:  # grows while it is walked
+            for graph in holder.op.graphs:
+                if graph not in self.insides:
+                    self.insides[graph] = nodes_of(graph)
+                    for node in self.insides[graph]:
+                        self.ids.setdefault(node, f"n{len(self.ids)}")
+                    held += [n for n in self.insides[graph] if isinstance(n, Apply) and n.op.graphs]
         self.nodes = {name: node for node, name in self.ids.items()}
 
     def trace(self, session: Session | None, include_times: bool, profile: Profile | None = None) -> Trace:
@@ -124,7 +132,7 @@ class Recorder:
                 "before": self.graph(f.graph, self.before),
                 "after": self.graph(self.running, self.after),
             },
-            "twins": {self.ids[a]: self.ids[b] for a, b in twins(self.before, self.after).items()},
+            "twins": {self.ids[a]: self.ids[b] for a, b in self.twins().items()},
             "passes": [_pass(event, include_times) for event in f.trace.passes],
             "rewrites": [self.rewrite(*closed) for closed in self.closed],
             "kernels": [self.kernel(k) for k in f.kernels],
@@ -181,8 +189,19 @@ class Recorder:
             "rule": why.rule,
             "replaced": self.ids.get(why.replaced) if why.replaced else None,
             "scope": list(why.scope),
-            "inside": [clip(debugprint(graph), INSIDE) for graph in node.op.graphs],
+            "inside": [self.inside(one) for one in inner(node.op)] if node.op.graphs else [],
         }
+
+    def inside(self, one: Inner) -> dict[str, Any]:
+        """A graph that an op holds: as text, and if the op is in the graph before or after as nodes too.
+
+        `feeds` are the operands of the op that its inputs are made of, `roles` say how.
+        """
+        text = {"label": one.label, "text": clip(debugprint(one.graph), INSIDE)}
+        if one.graph not in self.insides:
+            return text
+        drawn = self.graph(one.graph, self.insides[one.graph])
+        return {**text, **drawn, "feeds": list(one.feeds), "roles": list(one.roles)}
 
     def _leaf(self, variable: Variable) -> dict[str, Any]:
         kind = "constant" if isinstance(variable, Constant) else "shared" if isinstance(variable, Shared) else "input"
@@ -202,6 +221,18 @@ class Recorder:
             "scope": list(variable.scope),
             "inside": [],
         }
+
+    def twins(self) -> dict[Node, Node]:
+        """Which node of the graph after is which of that before; so too inside of ops that are twins."""
+        found = twins(self.before, self.after)
+        pending = list(found.items())
+        for after, before in pending:  # grows while it is walked
+            if isinstance(after, Apply) and isinstance(before, Apply):
+                for new, old in zip(after.op.graphs, before.op.graphs, strict=False):
+                    inside = twins(self.insides[old], self.insides[new])
+                    pending += [pair for pair in inside.items() if pair[0] not in found]
+                    found = {**inside, **found}
+        return found
 
     def graph(self, graph: Graph, nodes: list[Node]) -> dict[str, Any]:
         """A graph as ids, inputs first."""

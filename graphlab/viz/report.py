@@ -21,6 +21,7 @@ from graphlab.viz.views import SHOWS, VIEWS, Views
 FORMATS = (".svg", ".html", ".json", ".dot")
 INCLUDES = ("profile",)
 REWRITES = 200  # a page holds the pictures of no more rewrites
+FOLDED = 60  # and up to so many in which a group is opened or closed; if there are more, none of them
 
 
 @user_boundary
@@ -74,7 +75,7 @@ def contents(trace: dict[str, Any], suffix: str, show: str = "side-by-side") -> 
     if suffix == ".svg":
         return views.document(show)
     if suffix == ".dot":
-        return str(dot.digraph(VIEWS["difference" if show == "side-by-side" else show](trace), labels=True).source)
+        return str(dot.digraph(views.placed("difference" if show == "side-by-side" else show)[0], labels=True).source)
     if suffix == ".json":
         return json.dumps(trace, indent=1, allow_nan=False) + "\n"
     return html(trace, views)
@@ -87,10 +88,10 @@ def state(trace: Mapping[str, Any], views: Views, view: str = "graph", step: int
         "trace": trace,
         "pictures": {name: views.picture(name) for name in VIEWS},
         "legend": views.legend(),
-        "layout_used": views.engine_used,
         "listings": listings(trace),
         "view": view,
         "graph": "after" if view in ("step", "code") else "before",
+        "folds": "",
         "focus": outputs[0][0] if outputs else "",
         "step": step,
         "error": "",
@@ -102,6 +103,8 @@ def html(trace: Mapping[str, Any], views: Views) -> str:
     numbers = range(min(len(trace["rewrites"]), REWRITES))
     names = [f"rewrite-{k}-{side}" for k in numbers for side in ("before", "after")]
     view = "step" if trace["values"] else "graph"
+    folded = [f"{view}:{toggle}" for view in VIEWS for toggle in views.toggles(view)]
+    names += folded if len(folded) <= FOLDED else []
     held = {
         "state": state(trace, views, view, len(trace["steps"])),
         "pictures": {name: views.picture(name) for name in names},

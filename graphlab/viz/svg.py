@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from graphlab.viz.diagram import ADDED, REMOVED, Card, Diagram, Link
+from graphlab.viz.diagram import ADDED, CHANGED, REMOVED, Card, Diagram, Link, columns
 from graphlab.viz.escape import clip, escape
+from graphlab.viz.fold import FAMILY as GROUP
 from graphlab.viz.geometry import Box, Layout, Point
-from graphlab.viz.groups import SCOPE, Group, parents, shown
+from graphlab.viz.groups import Group, parents, shown
 
 STATIC = Path(__file__).parent / "static"
 XMLNS = "http://www.w3.org/2000/svg"
@@ -29,8 +30,9 @@ SHAPES: dict[str, tuple[float, float, float, float, float]] = {
     "control": (12, 0, 0, 0, 0),
     "other": (4, 0, 0, 0, 0),
     "reference": (6, 0, 0, 0, 0),
+    GROUP: (6, 0, 0, 0, 0),
 }
-MARKS = {ADDED: ("+", "added"), REMOVED: ("−", "removed")}
+MARKS = {ADDED: ("+", "added"), REMOVED: ("−", "removed"), CHANGED: ("±", "changed inside")}
 
 
 @cache
@@ -55,51 +57,83 @@ def n(x: float) -> str:
 def graph(diagram: Diagram, placed: Layout, *, x: float | None = None, y: float | None = None) -> str:
     """The diagram as an `<svg>` for a page that has the stylesheet, or at (x, y) in another `<svg>`."""
     spot = "" if x is None or y is None else f' x="{n(x)}" y="{n(y)}"'
+    why = f'data-why="{escape(placed.why)}" ' if placed.why else ""
     low, width, height = -8.0, placed.width + 16, placed.height + 16
-    drawn = [group for group in diagram.groups if group.key in placed.groups]
-    around, by_key = parents(drawn), {group.key: group for group in drawn}
+    around, by_key = parents(diagram.groups), {group.key: group for group in diagram.groups}
+    opened = {group.toggle for group in diagram.groups}
+    closed = [card for card in diagram.cards if card.opens and card.nodes and card.key not in opened]
+    labels = {group.key: shown(group, by_key.get(around[group.key] or "")) for group in diagram.groups}
     return "\n".join(
         [
             f'<svg class="gl-graph" xmlns="{XMLNS}" role="graphics-document document" '
-            f'data-view="{escape(diagram.name)}" data-layout="{placed.engine}" '
+            f'data-view="{escape(diagram.name)}" data-layout="{placed.engine}" {why}'
             f'aria-label="{escape(diagram.title)}"{spot} width="{n(width)}" height="{n(height)}" '
             f'viewBox="{n(low)} {n(low)} {n(width)} {n(height)}">',
             f"<title>{escape(diagram.title)}</title><desc>{escape(diagram.about)}</desc>",
-            *(
-                _group(group, shown(group, by_key.get(around[group.key] or "")), placed.groups[group.key])
-                for group in drawn
-            ),
+            *(_group(group, labels[group.key], diagram, placed) for group in diagram.groups),
             *(_link(*parts) for parts in zip(diagram.links, placed.links, placed.labels, strict=True)),
             *(_card(card, placed.cards[card.key]) for card in diagram.cards),
-            *(_scope(label, placed.cards[key]) for key, label in _unframed(diagram, placed)),
+            *(_open_op(card, placed.cards[card.key]) for card in closed),
             "</svg>",
         ]
     )
 
 
-def _group(group: Group, label: str, box: Box) -> str:
-    label = escape(clip(label, max(8, int(box.width / 6.2))))
-    place = f'x="{n(box.x)}" y="{n(box.y)}" width="{n(box.width)}" height="{n(box.height)}"'
+# ---- groups --------------------------------------------------------------------------------------
+
+
+def _group(group: Group, label: str, diagram: Diagram, placed: Layout) -> str:
+    """An open group: a frame around its cards; where there is no room for one, a ground that they stand on."""
+    if group.key in placed.groups:
+        box = placed.groups[group.key]
+        place = f'x="{n(box.x)}" y="{n(box.y)}" width="{n(box.width)}" height="{n(box.height)}"'
+        ground, x, y, room = f'<rect class="gl-frame" {place} rx="10"/>', box.x + 9, box.y + 13, box.width
+    else:
+        first = min((placed.cards[key] for key in group.members), key=lambda box: (box.y, box.x))
+        ground, x, y, room = _ground(group, diagram, placed), first.x + 1, first.y - 8, first.width
+    text = clip(label, max(8, int(room / 6.4)))
+    name = f'<text x="{n(x)}" y="{n(y)}">{escape(text)}</text>'
+    if group.toggle:
+        name = _toggle(group.toggle, f"{label}, {group.kind}", f"▾ {text}", x, y)
+    return f'<g class="gl-group gl-{group.kind}" data-{group.kind}="{escape(group.label)}">{ground}{name}</g>'
+
+
+def _ground(group: Group, diagram: Diagram, placed: Layout) -> str:
+    """What lies under the cards of a group and under the links between them."""
+    inside = set(group.members)
+    boxes = (placed.cards[key] for key in group.members)
+    rects = (
+        f'<rect x="{n(b.x - 7)}" y="{n(b.y - 7)}" width="{n(b.width + 14)}" height="{n(b.height + 14)}" rx="12"/>'
+        for b in boxes
+    )
+    ways = (
+        f'<path d="{_curves(points)}"/>'
+        for link, points in zip(diagram.links, placed.links, strict=True)
+        if link.source in inside and link.target in inside
+    )
+    return f'<g class="gl-ground">{"".join(ways)}{"".join(rects)}</g>'
+
+
+def _toggle(key: str, name: str, text: str, x: float, y: float, *, is_open: bool = True) -> str:
+    """A few words that open or close a group when they are clicked."""
+    state, verb = ("true", "close") if is_open else ("false", "open")
+    label = escape(f"{verb} {name}")
     return (
-        f'<g class="gl-{group.kind}" data-{group.kind}="{escape(group.label)}"><rect {place} rx="10"/>'
-        f'<text x="{n(box.x + 10)}" y="{n(box.y + 13)}">{label}</text></g>'
+        f'<g class="gl-toggle" data-group="{escape(key)}" role="button" tabindex="0" aria-expanded="{state}" '
+        f'aria-label="{label}"><title>{label}</title>'
+        f'<rect x="{n(x - 4)}" y="{n(y - 10)}" width="{n(8 + 6.2 * columns(text))}" height="14" rx="4"/>'
+        f'<text x="{n(x)}" y="{n(y)}">{escape(text)}</text></g>'
     )
 
 
-def _unframed(diagram: Diagram, placed: Layout) -> list[tuple[str, str]]:
-    """The cards of scopes for which the layout has no box, with the names of these."""
-    innermost = {key: group for group in diagram.groups if group.kind == SCOPE for key in group.members}
-    found = ((card.key, innermost.get(card.key)) for card in diagram.cards if card.computed)
-    return [(key, group.label) for key, group in found if group is not None and group.key not in placed.groups]
+def _open_op(card: Card, box: Box) -> str:
+    """What opens an op, at the lower edge of its card: beside the card, as a symbol has no buttons inside."""
+    text = "▸ " + clip(card.opens, 18)
+    place = box.x + card.tile + 2, box.y + box.height + 4
+    return f'<g class="gl-body">{_toggle(card.key, card.opens, text, *place, is_open=False)}</g>'
 
 
-def _scope(label: str, box: Box) -> str:
-    """A scope named above one of its cards."""
-    text = clip(label, max(8, int(box.width / 7)))
-    return (
-        f'<g class="gl-scope" data-scope="{escape(label)}">'
-        f'<text x="{n(box.x + 2)}" y="{n(box.y - 4)}">{escape(text)}</text></g>'
-    )
+# ---- links and cards -----------------------------------------------------------------------------
 
 
 def _link(link: Link, points: Sequence[Point], spot: Point | None) -> str:
@@ -107,19 +141,33 @@ def _link(link: Link, points: Sequence[Point], spot: Point | None) -> str:
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
     ux, uy = (x1 - x0) / length, (y1 - y0) / length
     bx, by = x1 - HEAD * ux, y1 - HEAD * uy
-    start, *rest = (*points[:-1], (bx, by))
-    curves = "".join(f"{'C' if k % 3 == 0 else ' '}{n(x)} {n(y)}" for k, (x, y) in enumerate(rest))
     head = f"M{n(x1)} {n(y1)}L{n(bx - 3 * uy)} {n(by + 3 * ux)}L{n(bx + 3 * uy)} {n(by - 3 * ux)}Z"
-    width = 1.1 + 0.2 * math.log10(max(link.bytes, 1))
     label = ""
     if spot and link.label:
         label = f'<text class="gl-edge-label" x="{n(spot[0])}" y="{n(spot[1] + 3)}">{escape(link.label)}</text>'
-    source, target = link.source.partition(".")[0], link.target
+    source, target = (end.partition(".")[0].rpartition("/")[2] for end in (link.source, link.target))
+    what = f"{link.count} values, {link.type}" if link.count > 1 else link.type
     return (
         f'<g class="gl-link gl-{link.mark}" data-from="{escape(source)}" data-to="{escape(target)}">'
-        f'<path class="gl-wire" d="M{n(start[0])} {n(start[1])}{curves}" stroke-width="{n(width)}"/>'
+        f"<title>{escape(what)}</title>"
+        f'<path class="gl-wire" d="{_curves([*points[:-1], (bx, by)])}" stroke-width="{n(_width(link.bytes))}"/>'
         f'<path class="gl-head" d="{head}"/>{label}</g>'
     )
+
+
+def _curves(points: Sequence[Point]) -> str:
+    (x, y), *rest = points
+    curves = "".join(f"{'C' if k % 3 == 0 else ' '}{n(x)} {n(y)}" for k, (x, y) in enumerate(rest))
+    return f"M{n(x)} {n(y)}{curves}"
+
+
+def _width(count: int) -> float:
+    """The width of a link over which so many bytes go: it grows with their logarithm.
+
+    >>> [_width(count) for count in (1, 1000, 1_000_000)]
+    [0.9, 1.8, 2.7]
+    """
+    return round(0.9 + 0.3 * math.log10(max(count, 1)), 2)
 
 
 def _before_last(points: Sequence[Point]) -> Point:
@@ -142,10 +190,14 @@ def _card(card: Card, box: Box) -> str:
     if card.mark in MARKS:
         parts.append(f'<g class="gl-sign"><circle r="7.5"/><text y="4">{MARKS[card.mark][0]}</text></g>')
     name = escape(card.label)
+    role = 'role="graphics-symbol"'
+    if card.family == GROUP:
+        inside = escape(" ".join(card.inside), 10**7)
+        role = f'role="button" aria-expanded="false" data-group="{escape(card.key)}" data-inside="{inside}"'
+    nodes = f'data-nodes="{escape(" ".join(card.nodes))}" ' if card.nodes else ""
     return (
-        f'<g class="gl-card gl-{card.mark} gl-{_slug(card.family)}{" gl-op" * card.computed}" '
-        f'data-nodes="{escape(" ".join(card.nodes))}" role="graphics-symbol" tabindex="0" '
-        f'aria-label="{name}" transform="translate({n(box.x)} {n(box.y)})">'
+        f'<g class="gl-card gl-{card.mark} gl-{_slug(card.family)}{" gl-op" * card.computed}" {nodes}'
+        f'{role} tabindex="0" aria-label="{name}" transform="translate({n(box.x)} {n(box.y)})">'
         f"<title>{name}</title><desc>{escape(card.family)}</desc>{''.join(parts)}</g>"
     )
 
@@ -158,8 +210,8 @@ def _face(card: Card, box: Box) -> str:
     outline = _outline(card.family, box.width, box.height)
     parts = [f'<path class="gl-outer" d="{_outline(card.family, box.width + 7, box.height + 7)}" '
              'transform="translate(-3.5 -3.5)"/>'] if card.mark == ADDED else []  # fmt: skip
-    if card.family == "shared":  # a second card behind: something that stays
-        parts.append(f'<path class="gl-face" d="{outline}" transform="translate(3 3)"/>')
+    behind = {"shared": (3,), GROUP: (6, 3)}.get(card.family, ())  # something that stays, or a pile of cards
+    parts += [f'<path class="gl-face" d="{outline}" transform="translate({k} {k})"/>' for k in behind]
     parts.append(f'<path class="gl-face" d="{outline}"/>')
     if not card.small:
         parts.append(f'<path class="gl-tile" d="{_tile(card.family, card.tile, box.height)}"/>')

@@ -4,61 +4,64 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from graphlab.viz import diagram, svg
-from graphlab.viz.diagram import Diagram
+from graphlab.viz import drawing, svg
 from graphlab.viz.escape import escape
-from graphlab.viz.geometry import Layout
-from graphlab.viz.layout import layout
-from graphlab.viz.references import with_references
+from graphlab.viz.layout import PATIENCE, layout
+from graphlab.viz.scene import Placed, Scene
 
-VIEWS: dict[str, Callable[[Mapping[str, Any]], Diagram]] = {
-    "before": diagram.before,
-    "after": diagram.after,
-    "difference": diagram.difference,
-}
+VIEWS = ("before", "after", "difference")
 SHOWS = (*VIEWS, "side-by-side")
+_VIEW = re.compile(r"(before|after|difference)(?::([\w/]+(?:,[\w/]+)*))?")
 _REWRITE = re.compile(r"rewrite-(\d{1,9})-(before|after)")
+LONGEST = 4000  # characters of a picture's name
 
 
 class Views:
-    """Draws the pictures of one `trace` with one layout `engine`."""
+    """Draws the pictures of one `trace` with one layout `engine`; dot may take `patience` seconds."""
 
-    def __init__(self, trace: Mapping[str, Any], engine: str = "auto") -> None:
+    def __init__(self, trace: Mapping[str, Any], engine: str = "auto", patience: float = PATIENCE) -> None:
         self.trace, self.engine = trace, engine
+        self.scene = Scene(trace, engine, patience)
         self._drawn: dict[str, str] = {}
-        self._placed: dict[str, tuple[Diagram, Layout]] = {}
 
-    def placed(self, name: str) -> tuple[Diagram, Layout]:
-        """The diagram `name` and where its cards stand."""
-        if name not in self._placed:
-            made = with_references(VIEWS[name](self.trace))
-            self._placed[name] = made, layout(made, self.engine)
-        return self._placed[name]
+    def placed(self, name: str, toggles: Collection[str] = ()) -> Placed:
+        """The diagram of the view `name`, and where its cards stand."""
+        return self.scene.view(name, toggles)
+
+    def toggles(self, name: str) -> list[str]:
+        """What can be opened and closed in the view `name` as it is at first."""
+        diagram, _ = self.placed(name)
+        opened = [group.toggle for group in diagram.groups if group.toggle]
+        return [*opened, *(card.key for card in diagram.cards if card.opens)]
 
     def picture(self, name: str) -> str:
-        """An `<svg>` for a page with the stylesheet: "before", "rewrite-3-after"; ValueError if unknown."""
+        """An `<svg>` for a page with the stylesheet; ValueError if there is none.
+
+        `name` is a view, "before"; with the groups behind it that are not open or closed as they are at first and
+        the ops that are open, "after:scope_1,n7"; or one side of a rewrite, "rewrite-3-after".
+        """
         if name not in self._drawn:
-            self._drawn[name] = svg.graph(*self.placed(name)) if name in VIEWS else self._rewrite(name)
+            found = _VIEW.fullmatch(name) if len(name) <= LONGEST else None
+            if found is None:
+                self._drawn[name] = self._rewrite(name)
+            else:
+                toggles = found[2].split(",") if found[2] else ()
+                self._drawn[name] = svg.graph(*self.placed(found[1], toggles))
         return self._drawn[name]
 
     def _rewrite(self, name: str) -> str:
         found = _REWRITE.fullmatch(name)
         if found is None or int(found[1]) >= len(self.trace["rewrites"]):
             raise ValueError(f"there is no picture {name[:40]!r}")
-        made = diagram.rewrite_side(self.trace, int(found[1]), found[2])
+        made = drawing.rewrite_side(self.trace, int(found[1]), found[2])
         return svg.graph(made, layout(made, self.engine))
 
     def legend(self) -> str:
         """The legend of all views."""
         return svg.legend([self.placed(name)[0] for name in VIEWS])
-
-    @property
-    def engine_used(self) -> str:
-        """The layout that was used, and why if it was not dot."""
-        return svg.engine_note([self.placed(name)[1] for name in VIEWS])
 
     def document(self, show: str = "side-by-side") -> str:
         """A standalone SVG document; ValueError if `show` is none of SHOWS."""

@@ -36,7 +36,7 @@ class Explorer(anywidget.AnyWidget):
 
     _esm, _css = bundle.script("widget"), bundle.style()
     trace, pictures, listings = (traitlets.Dict().tag(sync=True) for _ in range(3))
-    view, graph, focus, legend, layout_used, error = (traitlets.Unicode("").tag(sync=True) for _ in range(6))
+    view, graph, folds, focus, legend, error = (traitlets.Unicode("").tag(sync=True) for _ in range(6))
     step = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, answers: Answers, view: str) -> None:

@@ -7,11 +7,13 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
-from graphlab.viz import diagram, dot
-from graphlab.viz.diagram import Card, Diagram, Group, Link
+from graphlab.viz import dot
+from graphlab.viz.diagram import Card, Diagram, Link
 from graphlab.viz.geometry import Box, Layout
+from graphlab.viz.groups import Group
 from graphlab.viz.layout import layout
 from graphlab.viz.record import record
+from graphlab.viz.scene import Scene
 
 ENGINES = ["linear", pytest.param("dot", marks=pytest.mark.needs_dot)]
 
@@ -42,9 +44,9 @@ def check(drawn: Diagram, placed: Layout) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("view", [diagram.before, diagram.after, diagram.difference])
-def test_cards_do_not_overlap_and_links_meet_their_cards(engine, view, training: graphlab.Function) -> None:
-    drawn = view(record(training))
+@pytest.mark.parametrize("side", ["before", "after", "both"])
+def test_cards_do_not_overlap_and_links_meet_their_cards(engine, side, training: graphlab.Function) -> None:
+    drawn = getattr(Scene(record(training)).stage(), side)
     placed = layout(drawn, engine)
     assert placed.engine == engine
     check(drawn, placed)
@@ -71,8 +73,7 @@ def test_an_empty_picture_can_be_placed(engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_kernels_frame_holds_its_ops_and_no_stranger(engine, cubic: graphlab.Function) -> None:
-    drawn = diagram.after(record(cubic))
-    placed = layout(drawn, engine)
+    drawn, placed = Scene(record(cubic), engine).view("after")
     (group,) = drawn.groups
     frame = placed.groups[group.key]
     inside = {card.key for card in drawn.cards if frame.overlaps(placed.cards[card.key])}
@@ -81,7 +82,7 @@ def test_a_kernels_frame_holds_its_ops_and_no_stranger(engine, cubic: graphlab.F
 
 def test_operands_enter_in_order_in_the_linear_layout() -> None:
     x, y = T.dvector("x"), T.dvector("y")
-    drawn = diagram.before(record(graphlab.function([x, y], y - x)))
+    drawn = Scene(record(graphlab.function([x, y], y - x))).stage().before
     placed = layout(drawn, "linear")
     ends = {link.source: points[-1][0] for link, points in zip(drawn.links, placed.links, strict=True)}
     y_card, x_card = (next(c.key for c in drawn.cards if c.title == name) for name in ("y", "x"))
@@ -98,7 +99,7 @@ def test_ten_thousand_cards_take_the_linear_layout() -> None:
 
 def test_without_dot_the_linear_layout_says_so(monkeypatch, cubic: graphlab.Function) -> None:
     monkeypatch.setenv("PATH", os.devnull)
-    drawn = diagram.before(record(cubic))
+    drawn = Scene(record(cubic)).stage().before
     placed = layout(drawn)
     assert (placed.engine, placed.why) == ("linear", "Graphviz's dot was not found")
     with pytest.raises(dot.DotFailed):
@@ -106,8 +107,7 @@ def test_without_dot_the_linear_layout_says_so(monkeypatch, cubic: graphlab.Func
 
 
 @pytest.mark.needs_dot
-def test_a_dot_that_takes_too_long_is_given_up(monkeypatch) -> None:
-    monkeypatch.setattr(dot, "TIMEOUT", 1e-4)
-    placed = layout(made([(0, 1)]))
+def test_a_dot_that_takes_too_long_is_given_up() -> None:
+    placed = layout(made([(0, 1)]), patience=1e-4)
     assert placed.engine == "linear"
     assert "longer" in placed.why

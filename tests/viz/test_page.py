@@ -173,3 +173,31 @@ def test_it_is_legible_in_light_and_dark(scheme, browser, training, batch, shots
         page.screenshot(path=shots / f"report-{view}-{scheme}.png")
         assert poor_contrast(page) == []
     visit.context.close()
+
+
+def test_groups_open_and_close_by_click_and_by_key(visit, tmp_path) -> None:
+    x = T.dvector("x")
+    with graphlab.name_scope("inner"):
+        y = T.exp(x) + 1
+    loop, _ = graphlab.scan(lambda e, s: T.tanh(e) + s, sequences=y, outputs_info=x[0])
+    page = opened(visit, graphlab.function([x], loop).report(tmp_path / "f.html"))
+    canvas = page.get_by_test_id("gl-canvas")
+    scope = canvas.locator('[aria-label="close inner, scope"]')
+    scope.click()
+    closed = canvas.get_by_role("button", name="inner, scope of 2 ops, closed")
+    expect(closed).to_have_attribute("aria-expanded", "false")
+    expect(canvas.locator("[aria-label^='exp']")).to_have_count(0)
+    closed.focus()
+    page.keyboard.press("Enter")
+    expect(scope).to_be_focused()
+    expect(canvas.locator("[aria-label^='exp']")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(closed).to_be_focused()
+    canvas.get_by_role("button", name="open body").click()
+    expect(canvas.locator(".gl-body[data-body='scan: body']")).to_have_count(1)
+    expect(canvas.locator("[aria-label^='tanh']")).to_have_count(1)
+    page.get_by_test_id("gl-tab-nodes").click()
+    page.get_by_test_id("gl-table").locator("tr", has_text="exp").first.click()
+    page.get_by_test_id("gl-canvas").get_by_role("button", name="close scan: body").click()
+    scope.click()
+    expect(closed).to_have_class(re.compile("is-focus"))

@@ -25,11 +25,13 @@ export function reveal(box, element) {
   if (inner.left < outer.left || inner.left > outer.right) box.scrollLeft += inner.left - outer.left - 24;
 }
 
-// Mark every element under `root` that stands for one of the nodes `ids`; returns the first.
+// Mark every element under `root` that stands for one of the nodes `ids`, and closed groups that hide one;
+// returns the first.
 export function light(root, ids, name = "is-focus") {
   let first = null;
-  for (const element of root.querySelectorAll("[data-nodes]")) {
-    const hit = element.dataset.nodes.split(" ").some((id) => ids.has(id));
+  for (const element of root.querySelectorAll("[data-nodes], [data-inside]")) {
+    const { nodes, inside } = element.dataset;
+    const hit = (nodes ?? inside).split(" ").some((id) => ids.has(id));
     element.classList.toggle(name, hit);
     if (hit) first ??= element;
   }

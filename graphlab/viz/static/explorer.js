@@ -45,9 +45,10 @@ export function render({ model, el }) {
 
   function tell() {
     const words = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+    const { layout, why } = graph.layout();
     const sizes = ["before", "after"].map((name) => trace.graphs[name].nodes.length);
     status.textContent = [`${sizes[0]} → ${sizes[1]} nodes`, words(trace.rewrites.length, "rewrite"),
-      words(trace.kernels.length, "kernel"), `layout: ${store.get("layout_used")}`].join(" · ");
+      words(trace.kernels.length, "kernel"), `layout: ${layout}${why ? ` (${why})` : ""}`].join(" · ");
     error.textContent = store.get("error");
   }
 
@@ -84,6 +85,7 @@ export function render({ model, el }) {
 
   store.listen("change:view", turn);
   store.listen("change:error", tell);
+  store.listen("change:picture", tell);
   turn();
   tell();
   graph.draw();

@@ -20,12 +20,43 @@ export function graphPanel(store) {
   const element = h("section", { class: "gl-graph-panel", "aria-label": "Graph" }, bar, box,
     drawn("div", { class: "gl-legend-line" }, store.get("legend")));
 
-  function draw() {
-    const name = store.get("graph");
-    box.innerHTML = store.get("pictures")[name] ?? "";
-    for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.graph === name));
-    zoom.fit(true);
+  let shown = "";
+
+  // The picture of the graph that is chosen, with the groups opened and closed that were toggled.
+  async function draw() {
+    const graph = store.get("graph"), folds = store.get("folds");
+    const name = folds ? `${graph}:${folds}` : graph;
+    for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.graph === graph));
+    const drawn = store.get("pictures")[name] ?? (await store.ask("picture", name)).svg;
+    if (!drawn || graph !== store.get("graph") || folds !== store.get("folds")) return;
+    const again = shown === graph, held = again ? document.activeElement?.closest?.("[data-group]")?.dataset.group : null;
+    const place = anchor(again ? touched : null);
+    box.innerHTML = drawn;
+    shown = graph;
+    if (again) zoom.keep(); else zoom.fit(true);
+    place();
     mark();
+    if (held) find(held)?.focus({ preventScroll: true });
+    store.tell("change:picture");
+  }
+
+  const find = (group) => box.querySelector(`[data-group="${CSS.escape(group)}"]`);
+
+  // Where a group is on the screen now; to be called when it is drawn anew, so that it does not move away.
+  let touched = null;
+  function anchor(group) {
+    const before = group && find(group)?.getBoundingClientRect();
+    return () => {
+      const after = before && find(group)?.getBoundingClientRect();
+      if (after) box.scrollBy(after.left - before.left, after.top - before.top);
+    };
+  }
+
+  function toggle(group) {
+    const folds = new Set(store.get("folds").split(",").filter(Boolean));
+    if (!folds.delete(group)) folds.add(group);
+    touched = group;
+    store.set("folds", [...folds].join(","));
   }
 
   // What is focused; and while stepping, what has run and what comes next.
@@ -39,8 +70,11 @@ export function graphPanel(store) {
   }
 
   function pick(event) {
+    if (box.classList.contains("is-dragging")) return;
+    const group = event.target.closest("[data-group]");
+    if (group) return toggle(group.dataset.group);
     const card = event.target.closest("[data-nodes]");
-    if (card && !box.classList.contains("is-dragging")) store.focus(mine(card));
+    if (card) store.focus(mine(card));
   }
 
   // A card may stand for a node of each graph: the one of the graph that is shown comes first.
@@ -67,9 +101,10 @@ export function graphPanel(store) {
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(event); }
   });
   store.listen("change:graph", draw);
+  store.listen("change:folds", draw);
   store.listen("change:pictures", draw);
   store.listen("change:focus", follow);
   store.listen("change:step", mark);
   store.listen("change:view", mark);
-  return { element, draw, fit: () => zoom.fit() };
+  return { element, draw, fit: () => zoom.fit(), layout: () => box.querySelector("svg")?.dataset ?? {} };
 }

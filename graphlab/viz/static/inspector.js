@@ -26,7 +26,7 @@ export function inspectorPanel(store) {
       ...(node.rule ? row("made by", h("code", {}, node.rule), node.replaced ? [" from ", chip(node.replaced)] : null) : []),
       ...(node.gradient ? row("gradient", node.grad_of ? ["of ", chip(node.grad_of)] : "part of one") : []),
       ...(node.scope.length ? row("scope", h("code", {}, node.scope.join("/")), node.gradient ? " (gradient)" : null) : []),
-      ...(node.inside.length ? row("inside", node.inside.map((text) => h("pre", { class: "gl-inside gl-mono" }, text))) : []),
+      ...(node.inside.length ? row("inside", node.inside.map((one) => h("pre", { class: "gl-inside gl-mono" }, one.text))) : []),
       ...(kernel ? row("kernel", h("code", {}, kernel.name), h("span", { class: "gl-dim" }, ` ${kernel.reason}`)) : []),
     ];
   }

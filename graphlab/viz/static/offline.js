@@ -19,11 +19,20 @@ const model = {
     const { kind, what, key, to } = message;
     if (kind === "step") model.set("step", Math.max(0, Math.min(state.trace.steps.length, to)));
     if (kind === "ask") {
-      const data = what === "picture" ? { svg: held.pictures[key] ?? "" } : value(key.split("@")[0]);
+      const data = what === "picture" ? picture(key) : value(key.split("@")[0]);
       queueMicrotask(() => tell("msg:custom", { kind: "answer", what, key, data }));
     }
   },
 };
+
+// A report holds pictures with one group toggled: another one is as it was at first again.
+function picture(key) {
+  const [view, folds = ""] = key.split(":"), last = folds.split(",").at(-1), near = `${view}:${last}`;
+  if (key in held.pictures) return { svg: held.pictures[key] };
+  if (folds && near in held.pictures) queueMicrotask(() => model.set("folds", last));
+  else if (folds) model.set("error", "That picture is not in this report: a notebook's explorer draws it.");
+  return { svg: "" };
+}
 
 // A value that its step has not computed yet is not shown, though the page has it.
 function value(id) {

@@ -10,8 +10,12 @@ export function createStore(model) {
   for (const node of trace.nodes)
     for (const [id] of node.inputs) users.set(id, [...(users.get(id) ?? []), node.id]);
 
-  const answers = new Map(), waiting = new Map(), undo = [];
-  const listen = (event, handler) => { model.on(event, handler); undo.push(() => model.off(event, handler)); };
+  const answers = new Map(), waiting = new Map(), undo = [], here = {};
+  const listen = (event, handler) => {
+    (here[event] ??= []).push(handler);
+    model.on(event, handler);
+    undo.push(() => model.off(event, handler));
+  };
   listen("msg:custom", (message) => {
     if (message.kind !== "answer") return;
     const key = `${message.what}:${message.key}`;
@@ -28,6 +32,7 @@ export function createStore(model) {
     trace, nodes, users, listen,
     get: (name) => model.get(name),
     set,
+    tell: (event) => (here[event] ?? []).forEach((handler) => handler()), // what concerns this page alone
     focus: (ids) => set("focus", [].concat(ids).join(" ")),
     focused: () => model.get("focus").split(" ").filter((id) => nodes.has(id)),
     // The focused nodes and those that are the same node in the other graph.

@@ -24,6 +24,13 @@ export function zoomable(box) {
     box.scrollTo((box.scrollWidth - box.clientWidth) / 2, 0);
   }
 
+  // A new picture of the same thing, in the same size and place.
+  function keep() {
+    const { scrollLeft, scrollTop } = box;
+    apply(scale);
+    box.scrollTo(scrollLeft, scrollTop);
+  }
+
   box.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
@@ -44,5 +51,5 @@ export function zoomable(box) {
   for (const end of ["pointerup", "pointerleave"])
     box.addEventListener(end, () => { drag = null; requestAnimationFrame(() => box.classList.remove("is-dragging")); });
 
-  return { fit, by: (factor) => apply(scale * factor) };
+  return { fit, keep, by: (factor) => apply(scale * factor) };
 }
