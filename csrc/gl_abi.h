@@ -174,6 +174,12 @@ typedef struct gl_api {
   gl_function windows;
   /* out, windows, vector (int64) of the extents over which they lie: its transpose, what meets is added; as windows */
   gl_function fold_windows;
+  /* out, images, filters: a convolution without padding; groups, how many axes, strides, dilations */
+  gl_function convolve;
+  /* out, images, cotangents of the convolution, vector (int64) of the filters' extents: of the filters; as convolve */
+  gl_function convolve_filters;
+  /* out, cotangents of the convolution, filters, vector (int64) of the images' extents: of the images; as convolve */
+  gl_function convolve_images;
   /* state afterwards, out, state (uint64 vector), size vector (int64) if there is one, parameters (double or
    * int64)...: numbers from a random stream; GL_... distribution, whether there is a size, ndim of out, how
    * many parameters, whether a range of integers has its upper end */

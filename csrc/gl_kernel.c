@@ -312,3 +312,39 @@ int gl_run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel)
   int failed = gl_nest_plan(frame, nest, extent, stride, data);
   return failed ? failed : gl_run_planned(frame, nest, kernel, extent, stride, data);
 }
+
+/* ---- other steps ------------------------------------------------------------------------------- */
+
+typedef struct shared {
+  gl_frame *frame;
+  gl_chunk run;
+  void *context;
+  int stopped;
+} shared;
+
+static void run_chunk(void *context, int64_t chunk, int32_t thread)
+{
+  const shared *shared = context;
+  shared->run(shared->context, chunk, thread);
+}
+
+static int stop_shared(void *context)
+{
+  shared *shared = context;
+  shared->stopped = gl_stopped(shared->frame);
+  return shared->stopped;
+}
+
+int32_t gl_threads_for(gl_frame *frame, double work)
+{
+  if (work >= LONG_WORK)
+    gl_call_of(frame)->hooks->let_go(gl_call_of(frame));
+  return work < SHORT_WORK ? 1 : gl_pool_threads();
+}
+
+int gl_run_shared(gl_frame *frame, gl_chunk run, void *context, int64_t chunks, int32_t threads)
+{
+  shared shared = {.frame = frame, .run = run, .context = context};
+  gl_pool_run(run_chunk, stop_shared, &shared, chunks, threads);
+  return shared.stopped;
+}

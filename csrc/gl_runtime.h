@@ -113,6 +113,16 @@ int gl_copy_into(gl_frame *frame, int32_t out, int32_t in);
 void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                       const int64_t *out_stride, const char *in, const int64_t *in_stride);
 
+/* How many windows of `window` elements lie along `extent`; less than 1 for none. */
+int64_t gl_window_count(int64_t extent, int64_t window, int64_t stride, int64_t dilation);
+/* out += in, for `n` numbers that do not overlap; strides in bytes. */
+void gl_add_run(int32_t itemsize, int64_t n, char *out, int64_t out_stride, const char *in, int64_t in_stride);
+/* How many threads are to share so much work, counted as in gl_kernel.c; if it takes long, others of Python's run. */
+int32_t gl_threads_for(gl_frame *frame, double work);
+/* Call `run`, a gl_chunk, for so many chunks; an error if the user wants to stop. */
+int gl_run_shared(gl_frame *frame, void (*run)(void *context, int64_t chunk, int32_t thread), void *context,
+                  int64_t chunks, int32_t threads);
+
 /* The entries of gl_api, as gl_abi.h describes them. */
 int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data);
 int gl_run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel);
@@ -140,6 +150,9 @@ int gl_loop_end(gl_frame *frame, const gl_loop *loop, int64_t made);
 int gl_run_turns(gl_frame *frame, const gl_turns *loop, gl_kernel kernel);
 int gl_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_fold_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_convolve(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_convolve_filters(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_convolve_images(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_gather(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params);

@@ -16,13 +16,18 @@ static sliding sliding_of(const int64_t *params, int32_t ndim)
   return (sliding){rank, ndim - rank, params + 1, params + 1 + rank};
 }
 
-/* How many windows of `window` elements fit along spatial axis `d` of `extent`; less than 1 for none. */
-static int64_t window_count(const sliding *s, int32_t d, int64_t extent, int64_t window)
+int64_t gl_window_count(int64_t extent, int64_t window, int64_t stride, int64_t dilation)
 {
   int64_t span;
-  if (window < 1 || __builtin_mul_overflow(window - 1, s->dilation[d], &span) || span >= extent)
+  if (window < 1 || __builtin_mul_overflow(window - 1, dilation, &span) || span >= extent)
     return 0;
-  return (extent - span - 1) / s->stride[d] + 1;
+  return (extent - span - 1) / stride + 1;
+}
+
+/* The same along spatial axis `d`. */
+static int64_t window_count(const sliding *s, int32_t d, int64_t extent, int64_t window)
+{
+  return gl_window_count(extent, window, s->stride[d], s->dilation[d]);
 }
 
 static int64_t element(const gl_array *vector, int64_t i)
@@ -90,6 +95,11 @@ static int advance(int32_t n, const int64_t *extent, int64_t *at, const int64_t 
 
 ADD_RUN(add_run_single, float)
 ADD_RUN(add_run_double, double)
+
+void gl_add_run(int32_t itemsize, int64_t n, char *out, int64_t out_stride, const char *in, int64_t in_stride)
+{
+  (itemsize == 4 ? add_run_single : add_run_double)(n, out, out_stride, in, in_stride);
+}
 
 /* One array of the last axes: for each position in the window all windows, so that the order in which an
  * element gets its terms is that of the positions. Strides in bytes. */

@@ -93,6 +93,9 @@ class SymbolicShapes:
             case Runtime("windows", (rank, *_)):
                 fresh = self._fresh(variable)
                 return self._typed(variable, [*self[node.inputs[0]][:-rank], *fresh[-2 * rank :]])
+            case Runtime("convolve"):
+                batch, count = (self[v][0] for v in node.inputs)
+                return self._typed(variable, [batch, count, *self._fresh(variable)[2:]])
             case Repeat():
                 return self._typed(variable, self._of_loop(node, variable, lowering))
         return self._fresh(variable)

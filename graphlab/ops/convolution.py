@@ -1,13 +1,14 @@
 """Convolutions over any number of axes: three ops, each of which is the derivative of the other two.
 
-A convolution is a product of matrices: the windows of the images, copied side by side as columns, times the
-filters as rows (K. Chellapilla, S. Puri, P. Simard: High performance convolutional neural networks for
-document processing, 2006).
+The runtime computes them for real numbers, after images are padded and filters are flipped. Elsewhere a convolution is
+a product of matrices: the windows of the images, copied side by side as columns, times the filters as rows
+(K. Chellapilla, S. Puri, P. Simard: High performance convolutional neural networks for document processing, 2006).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,14 +30,16 @@ from graphlab.ops.columns import (
     window_columns,
 )
 from graphlab.ops.elementwise import add
-from graphlab.ops.extents import reshape, shape_vector
+from graphlab.ops.extents import known_shape, reshape, shape_vector
 from graphlab.ops.geometry import Geometry, shape_text
 from graphlab.ops.index import index
 from graphlab.ops.linalg import matmul
-from graphlab.ops.lowering import Expand, Lowering
-from graphlab.ops.rearrange import extent_along
+from graphlab.ops.lowering import Expand, Lowering, Runtime
+from graphlab.ops.rearrange import extent_along, pad
 from graphlab.ops.shape import moveaxis, swapaxes, transpose
-from graphlab.ops.windows import FoldWindows, fold_windows, spatial
+from graphlab.ops.windows import FoldWindows, Numbers, fold_windows, spatial
+
+REAL = ("float32", "float64")  # what the runtime convolves
 
 # ---- what the three share --------------------------------------------------------------------------
 
@@ -73,6 +76,23 @@ class Convolutional(Op):
 
     def text(self, *operands: str) -> str:
         return f"{self.name}({', '.join([*operands, *self.geometry.words()])})"
+
+    @property
+    def plain(self) -> Geometry | None:
+        """The geometry without padding and flipping, for images that are padded and filters that are flipped already.
+
+        None if that is what it is.
+        """
+        plain = replace(self.geometry, padding=((0, 0),) * self.rank, flip=False)
+        return None if plain == self.geometry else plain
+
+    def params(self) -> Numbers:
+        """Those of the runtime's functions."""
+        return (self.geometry.groups, self.rank, *self.geometry.stride, *self.geometry.dilation)
+
+    def padded(self, x: Variable, kernel: Sequence[Any]) -> Variable:
+        """Images with their padding, for filters of extents `kernel`."""
+        return pad(x, [(0, 0), (0, 0), *self.geometry.pads(kernel)])
 
     @property
     def _flip(self) -> Any:
@@ -152,9 +172,15 @@ class Convolution(Convolutional):
         return self._batched({0: (0, 0), 1: (0, 1)} if self.geometry.groups == 1 else {0: (0, 0)}, batched)
 
     def lowering(self, node: Apply) -> Lowering:
-        return Expand(self._expanded)
+        if node.output.dtype not in REAL:
+            return Expand(self._product)
+        return Runtime("convolve", self.params()) if self.plain is None else Expand(self._plainly)
 
-    def _expanded(self, x: Variable, w: Variable) -> tuple[Variable, ...]:
+    def _plainly(self, x: Variable, w: Variable) -> tuple[Variable, ...]:
+        assert self.plain is not None
+        return (Convolution(self.plain)(self.padded(x, spatial(w, self.rank)), self.oriented(w)),)
+
+    def _product(self, x: Variable, w: Variable) -> tuple[Variable, ...]:
         groups, count = self.geometry.groups, extent_along(w, 0)
         seen = seen_windows(self.geometry, x, spatial(w, self.rank))
         batch, counts = extent_along(x, 0), [extent_along(seen, 2 + d) for d in range(self.rank)]
@@ -222,9 +248,18 @@ class ConvolutionInput(Convolutional):
         return self._batched({0: (0, 0)}, batched)
 
     def lowering(self, node: Apply) -> Lowering:
-        return Expand(self._expanded)
+        if node.output.dtype not in REAL:
+            return Expand(self._product)
+        return Runtime("convolve_images", self.params()) if self.plain is None else Expand(self._plainly)
 
-    def _expanded(self, g: Variable, w: Variable, extents: Variable) -> tuple[Variable, ...]:
+    def _plainly(self, g: Variable, w: Variable, extents: Variable) -> tuple[Variable, ...]:
+        assert self.plain is not None
+        shape, pads = numbers(extents, self.extents), self.geometry.pads(spatial(w, self.rank))
+        whole = shape_vector([n + before + after for n, (before, after) in zip(shape, pads, strict=True)])
+        spread = ConvolutionInput(self.plain, known_shape(whole, self.name))(g, self.oriented(w), whole)
+        return (unpadded(spread, pads, shape),)
+
+    def _product(self, g: Variable, w: Variable, extents: Variable) -> tuple[Variable, ...]:
         groups, kernel, shape = self.geometry.groups, spatial(w, self.rank), numbers(extents, self.extents)
         product = matmul(swapaxes(filter_rows(self.oriented(w), groups), -1, -2), map_rows(g, groups))
         channels, batch = extent_along(w, 1) * groups, extent_along(g, 0)
@@ -290,9 +325,16 @@ class ConvolutionFilters(Convolutional):
         return self._batched({0: (1, 1), 1: (1, 0)} if self.geometry.groups == 1 else {}, batched)
 
     def lowering(self, node: Apply) -> Lowering:
-        return Expand(self._expanded)
+        if node.output.dtype not in REAL:
+            return Expand(self._product)
+        return Runtime("convolve_filters", self.params()) if self.plain is None else Expand(self._plainly)
 
-    def _expanded(self, x: Variable, g: Variable, extents: Variable) -> tuple[Variable, ...]:
+    def _plainly(self, x: Variable, g: Variable, extents: Variable) -> tuple[Variable, ...]:
+        assert self.plain is not None
+        seen = self.padded(x, numbers(extents, self.extents))
+        return (self.oriented(ConvolutionFilters(self.plain, self.extents)(seen, g, extents)),)
+
+    def _product(self, x: Variable, g: Variable, extents: Variable) -> tuple[Variable, ...]:
         groups, kernel = self.geometry.groups, numbers(extents, self.extents)
         seen = seen_windows(self.geometry, x, kernel)
         product = matmul(map_rows(g, groups), swapaxes(window_columns(seen, groups), -1, -2))

@@ -161,6 +161,83 @@ def test_a_convolution_is_one_node_until_it_is_lowered() -> None:
     assert "host" not in {step.name.split("_")[0] for step in function.lowered.program.steps}  # type: ignore[union-attr]
 
 
+# ---- as the runtime computes them ----------------------------------------------------------------
+
+# Images, filters, stride, dilation, groups: rows read in place, rows shorter than three vectors, windows that are
+# copied (for a stride, for many filters), few places, of which several images are put together, and many channels.
+LAYOUTS = [
+    ((3, 2, 29, 31), (5, 2, 3, 2), (1, 1), (1, 1), 1),
+    ((2, 3, 9, 40), (6, 1, 2, 3), (2, 1), (1, 3), 3),
+    ((5, 2, 8, 12), (3, 2, 3, 3), (1, 1), (1, 1), 1),
+    ((2, 4, 12, 13), (70, 2, 3, 3), (1, 1), (1, 1), 2),
+    ((3, 3, 20, 19), (4, 3, 5, 4), (2, 3), (1, 1), 1),
+    ((9, 5, 4, 3), (7, 5, 3, 2), (1, 1), (1, 1), 1),
+    ((6, 4, 1, 1), (10, 2, 1, 1), (1, 1), (1, 1), 2),
+    ((1, 130, 6, 7), (33, 130, 2, 3), (1, 1), (1, 1), 1),
+    ((2, 1, 1, 1700), (2, 1, 1, 9), (1, 1), (1, 5), 1),
+    ((2, 1, 3, 1700), (2, 1, 2, 9), (1, 2), (1, 1), 1),
+]
+
+
+def of_layout(layout: Any, dtype: str) -> tuple[Any, list[Array]]:
+    """A function of images, filters and a cotangent, and values for these: the convolution and both its derivatives."""
+    images, filters, stride, dilation, groups = layout
+    x, w, g = (T.tensor(dtype, (None,) * 4, n) for n in "xwg")
+    y = T.nnet.conv2d(x, w, None, None, "valid", stride, False, dilation, groups)
+    rng = np.random.default_rng(5)
+    arrays = [rng.normal(size=shape).astype(dtype) for shape in (images, filters)]
+    arrays.append(rng.normal(size=Convolution.numpy(y.owner.op, *arrays).shape).astype(dtype))
+    return graphlab.function([x, w, g], [y, *grad((y * g).sum(), [x, w])]), arrays
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_each_layout_of_windows_gives_what_numpy_does(layout: Any, dtype: str) -> None:
+    function, arrays = of_layout(layout, dtype)
+    steps = [step.name.rpartition("_")[0] for step in function.lowered.program.steps]
+    assert {"convolve", "convolve_images", "convolve_filters"} <= set(steps)
+    assert "host" not in steps
+    x, w, g = (T.as_tensor_variable(a.astype("float64")) for a in arrays)
+    op = function.optimized.outputs[0].owner.op
+    whole = op(x, w)
+    wanted = [value(v, {}) for v in (whole, *grad((whole * g).sum(), [x, w]))]
+    close = {"rtol": 1e-12, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-4, "atol": 2e-4}
+    for got, want in zip(function(*arrays), wanted, strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, want, **close)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_neither_threads_nor_strides_change_a_bit(layout: Any) -> None:
+    function, arrays = of_layout(layout, "float32")
+    before = graphlab.num_threads()
+    try:
+        graphlab.set_num_threads(1)
+        alone = function(*arrays)
+        graphlab.set_num_threads(3)
+        together = function(*arrays)
+    finally:
+        graphlab.set_num_threads(before)
+    turned = [np.asfortranarray(arrays[0]), arrays[1][::-1].copy()[::-1], np.repeat(arrays[2], 2, 3)[..., ::2]]
+    for one, several, other in zip(alone, together, function(*turned), strict=True):
+        np.testing.assert_array_equal(one, several)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_not_finite_stays_where_it_is_seen() -> None:
+    """A row of 27 is three vectors and a part of one, which is computed in a vector that overlaps the one before."""
+    x, g = T.dtensor4("x"), T.dtensor4("g")
+    by_filters = T.nnet.conv2d_grad_wrt_weights(x, g, (1, 1, 1, 2), filter_flip=False)
+    forward = T.nnet.conv2d(x, np.ones((1, 1, 1, 2)), filter_flip=False)
+    function = graphlab.function([x, g], [by_filters, forward])
+    for at in range(28):
+        images = np.ones((1, 1, 1, 28))
+        images[..., at] = np.inf
+        slopes, sums = function(images, np.ones((1, 1, 1, 27)))
+        np.testing.assert_array_equal(slopes.ravel(), [np.inf if at < 27 else 27, np.inf if at > 0 else 27])
+        np.testing.assert_array_equal(np.isinf(sums.ravel()), [at in (k, k + 1) for k in range(27)])
+
+
 # ---- mistakes ------------------------------------------------------------------------------------
 
 
