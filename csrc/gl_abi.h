@@ -87,23 +87,25 @@ typedef struct gl_nest {
   const int64_t *takes;     /* for each output the input, from 0, whose memory it may have, or -1; NULL: none may */
   int32_t cost;             /* of an element */
   int32_t scratch;          /* bytes for each element of a row */
-  int32_t folds, block;     /* a kernel that folds all elements: its folds, and how many elements a block has; else 0 */
+  int32_t folds, block;     /* a kernel that can fold in parts: its folds, and how many elements a block has; else 0 */
   int32_t asks;             /* it calls functions that may ask for Python's lock */
 } gl_nest;
 
 /* A generated kernel, on the extents of its nest, the byte strides of its operands along it, and where they begin. Any
  * part of a nest is one too: fewer along an axis, from another place on. Behind the extents is how many rows the whole
  * nest has along the last two of the kept axes; behind the operands in `data` the memory for a row, or the gl_parts of
- * a kernel that folds all elements. */
+ * a kernel that can fold in parts. */
 typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *const *data);
 
-/* For a kernel that folds all elements: what was folded before, or is to be folded for later. The blocks' values are
- * the leaves of a tree; a part is the value of a node of it, of a whole subtree with 2^level blocks. */
+/* For a kernel that folds all elements, or those of each of `rows`: what was folded before, or is to be folded for later.
+ * The blocks' values are the leaves of a tree; a part is the value of a node of it, of a whole subtree with 2^level
+ * blocks, for each row. */
 typedef struct gl_parts {
+  int64_t rows;     /* 0, where there is a row at all: they are folded in another way, and not in parts */
   int64_t count;    /* so many parts come before these elements; -1: these elements are a part */
   int64_t level;
   int64_t elements; /* how many are in the parts before */
-  char *memory;     /* part after part, GL_PART bytes for each fold */
+  char *memory;     /* part after part, GL_PART bytes for each fold of each row */
 } gl_parts;
 
 #define GL_PART 16

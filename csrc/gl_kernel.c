@@ -2,7 +2,7 @@
  * which the user may stop the run. Pieces are cut such that every number of threads gives the same bits:
  *
  * - along an axis that is kept, as each row, column or element is computed by itself;
- * - where all elements are folded, between whole subtrees of blocks (gl_parts): a piece makes the value of a node
+ * - where all elements are folded, or those of a few long rows, between whole subtrees of blocks (gl_parts): a piece makes the value of a node
  *   of the very tree that one thread would build, and the caller builds the rest of it.
  *
  * Work is elements times the kernel's cost for each, about 0.1 ns for a unit. */
@@ -18,6 +18,9 @@
 #define LARGEST_PIECE (64 << 20) /* 7 to 20 ms: so long the user waits at most */
 #define PIECES 4                 /* for each thread: they don't all run equally fast */
 #define FINER 8                  /* parts to fold are so much smaller: what is left over has one thread alone */
+#define MOST_ROWS 32             /* lower/tall.py has the same */
+#define LONG_ROW 1024            /* elements: worth it to take a few rows together, block by block */
+#define GATHERED_ROWS 8          /* also those that lie as columns; more of them fill vectors as they lie */
 #define GRAIN 64                 /* elements: whole vectors, whole cache lines, and columns that are folded together */
 
 typedef struct job {
@@ -28,10 +31,11 @@ typedef struct job {
   char *const *data;
   int32_t axis;
   int64_t step;         /* elements of a piece along the axis; fewer in the last */
-  char *memory;         /* rows or parts, `memory_bytes` for each thread or piece */
+  char *memory;         /* rows or parts, `memory_bytes` for each thread or piece; else a gl_parts without any */
   int64_t memory_bytes;
   int64_t level;        /* of the parts; -1: this job makes none */
   gl_statistics *seen;  /* of the results of each piece, one after the other, where they are watched */
+  int64_t rows;         /* that are folded in parts */
   int failed, stopped;
 } job;
 
@@ -91,7 +95,8 @@ static void run_piece(void *context, int64_t piece, int32_t thread)
     if (job->seen && !failed)
       see_piece(job, piece, first, count);
   } else {
-    gl_parts part = {.count = -1, .level = job->level, .memory = job->memory + piece * job->memory_bytes};
+    char *const memory = job->memory + piece * job->memory_bytes;
+    gl_parts part = {.rows = job->rows, .count = -1, .level = job->level, .memory = memory};
     failed = run_part_of(job, first, count, &part);
   }
   if (failed)
@@ -112,7 +117,38 @@ static int run_pieces(job *job, int64_t pieces, int32_t threads)
   return job->stopped ? job->stopped : job->failed;
 }
 
-/* ---- where all are folded ---------------------------------------------------------------------- */
+/* ---- where all are folded, or all of a few rows ------------------------------------------------ */
+
+/* The elements that must be put side by side for one of each row, by input: as many as its rows differ in. */
+static int64_t moved(const gl_nest *nest, gl_frame *frame, const int64_t *extent, const int64_t *stride, int32_t kept)
+{
+  int64_t all = 0;
+  for (int32_t k = nest->n_outputs; k < operands_of(nest); k++) {
+    const int64_t *own = stride + k * nest->ndim, along = own[nest->ndim - 1];
+    int64_t some = along && along != gl_call_of(frame)->slots[nest->slots[k]].itemsize;
+    for (int32_t d = 0; d < kept; d++)
+      some *= own[d] ? extent[d] : 1;
+    all += some;
+  }
+  return all;
+}
+
+/* The rows that a kernel folds block by block, and in parts; 0: it had better fold them in another way. That depends
+ * on the whole nest alone, so that the bits do. */
+static int64_t rows_in_parts(const gl_nest *nest, gl_frame *frame, const int64_t *extent, const int64_t *stride)
+{
+  const int32_t kept = kept_of(nest);
+  int64_t rows = 1;
+  if (!kept)
+    return nest->block > 0;
+  if (!nest->block || extent[nest->ndim - 1] < LONG_ROW)
+    return 0;
+  for (int32_t d = 0; d < kept; d++)
+    rows *= extent[d];
+  if (rows > MOST_ROWS)
+    return 0;
+  return rows <= GATHERED_ROWS || 2 * moved(nest, frame, extent, stride, kept) <= rows ? rows : 0;
+}
 
 /* Find the axis to be cut, elements of it that make a whole number of blocks, and the level of the node of these
  * blocks; 0: there are none. */
@@ -120,7 +156,7 @@ static int64_t whole_blocks(job *job)
 {
   const gl_nest *nest = job->nest;
   const int32_t last = nest->ndim - 1;
-  int64_t blocks = 1, d = 0;
+  int64_t blocks = 1, d = kept_of(nest);
   while (d < last && job->extent[d] == 1)
     d++;
   job->axis = (int32_t)d;
@@ -145,16 +181,15 @@ static int fold_in_parts(job *job, int64_t pieces, int32_t threads)
     each *= 2;
     job->level++;
   }
-  gl_parts parts = {.count = units / each, .level = job->level};
+  gl_parts parts = {.rows = job->rows, .count = units / each, .level = job->level};
   if (parts.count < 2) {
     parts.count = 0;
-    job->axis = 0;
-    return run_part_of(job, 0, job->extent[0], &parts);
+    return run_part_of(job, 0, extent, &parts);
   }
-  for (int32_t d = 0; d < nest->ndim; d++)
+  for (int32_t d = kept_of(nest); d < nest->ndim; d++)
     elements *= job->extent[d];
   job->step = each * unit;
-  job->memory_bytes = (int64_t)GL_PART * nest->folds;
+  job->memory_bytes = (int64_t)GL_PART * nest->folds * job->rows;
   int failed = gl_scratch(&job->call->frame, parts.count * job->memory_bytes, &job->memory);
   if (!failed)
     failed = run_pieces(job, parts.count, threads);
@@ -284,8 +319,8 @@ static int64_t pieces_of(job *job, double work, int32_t *threads)
 int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64_t *extent, const int64_t *stride,
                    char **data)
 {
-  static const gl_parts none;
   const int32_t ndim = nest->ndim;
+  gl_parts whole = {.rows = rows_in_parts(nest, frame, extent, stride)};
   if (nest->few) { /* only such kernels ask */
     const int32_t kept = kept_of(nest);
     extent[ndim] = extent[kept - 1] * (kept > 1 ? extent[kept - 2] : 1);
@@ -294,14 +329,14 @@ int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64
   for (int32_t d = 0; d < ndim; d++)
     work *= (double)extent[d];
   if (work < SHORT_WORK && !nest->scratch) {
-    data[operands_of(nest)] = (char *)&none;
+    data[operands_of(nest)] = (char *)&whole;
     return kernel(extent, stride, data);
   }
   job job = {.nest = nest, .kernel = kernel, .call = gl_call_of(frame), .extent = extent, .stride = stride,
-             .data = data, .level = -1};
+             .data = data, .memory = (char *)&whole, .level = -1, .rows = whole.rows};
   int32_t threads;
   int64_t pieces = pieces_of(&job, work, &threads);
-  return nest->block ? fold_in_parts(&job, pieces, threads) : run_rows(&job, pieces, threads);
+  return whole.rows ? fold_in_parts(&job, pieces, threads) : run_rows(&job, pieces, threads);
 }
 
 int gl_run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel)

@@ -1,4 +1,4 @@
-/* Strips: some elements that lie any number of bytes apart, side by side in a buffer, and back.
+/* Strips: some elements that lie any number of bytes apart, side by side in a buffer, and back; columns likewise.
  *
  * Kernels compute on strips where neighbours in the loop are no neighbours in memory; those that are need no
  * buffer, and do not come here. The form of this file is that of gl_math.h. */
@@ -25,6 +25,7 @@
         _Pragma("omp simd") \
         for (int64_t k = 0; k < count; ++k) buffer[k] = x; \
       } else { \
+        _Pragma("omp simd") \
         for (int64_t k = 0; k < count; ++k) buffer[k] = *(const T *)(from + k * stride); \
       } \
     } \
@@ -32,7 +33,30 @@
   }
 GL_ANY(GL_GATHER)
 
-/* the same elements, put from buffer to where they belong */
+/* count elements for each index along some axes; from where they lie, unless that is side by side: see Columns in
+ * loops/ir.py */
+#define GL_COLUMNS(T, D) \
+  GL_CALLED const char *gl_columns_##D(const char *from, int64_t axes, const int64_t *extent, int64_t *step, \
+                                       int64_t stride, int64_t count, T *buffer, int64_t length) { \
+    int64_t columns = 1, there[axes]; \
+    if (stride == (int64_t)sizeof(T)) return from; \
+    for (int64_t d = axes - 1; d >= 0; --d) { \
+      there[d] = step[d] ? columns * length * (int64_t)sizeof(T) : 0; \
+      columns *= step[d] ? extent[d] : 1; \
+    } \
+    for (int64_t i = 0; i < count; i += 64) /* neighbours in memory while they are in the cache */ \
+      for (int64_t c = 0; c < columns; ++c) { \
+        const char *column = from + i * stride; \
+        for (int64_t d = axes - 1, rest = c; d >= 0; --d) \
+          if (step[d]) column += rest % extent[d] * step[d], rest /= extent[d]; \
+        gl_gather_##D(column, 0, 1, stride, count - i < 64 ? count - i : 64, buffer + c * length + i); \
+      } \
+    for (int64_t d = 0; d < axes; ++d) step[d] = there[d]; \
+    return (const char *)buffer; \
+  }
+GL_ANY(GL_COLUMNS)
+
+/* a strip's elements, put from buffer to where they belong */
 #define GL_SCATTER(T, D) \
   GL_CALLED void gl_scatter_##D(const T *buffer, char *to, int64_t step, int64_t rows, int64_t stride, int64_t count) { \
     for (int64_t i = 0; i < rows; ++i, to += step, buffer += count) \

@@ -21,6 +21,7 @@ from graphlab.loops.ir import (
     Action,
     Branch,
     Cast,
+    Columns,
     Formula,
     Function,
     Gather,
@@ -35,6 +36,7 @@ from graphlab.loops.ir import (
     SameExtents,
     Scatter,
     Step,
+    Stmt,
     Turns,
 )
 from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, steady_calls, used_names, walk
@@ -111,7 +113,8 @@ def _declarations(kernel: Kernel) -> Iterator[Line]:
 def _part_lines(position: int, used: set[str]) -> Iterator[str]:
     """What is in the gl_parts at `position` of the data."""
     yield f"const gl_parts *const parts = (const gl_parts *)data[{position}];"
-    for field, c_type in (("count", "int64_t "), ("level", "int64_t "), ("elements", "int64_t "), ("memory", "char *")):
+    whole = [(field, "int64_t ") for field in ("rows", "count", "level", "elements")]
+    for field, c_type in (*whole, ("memory", "char *")):
         if f"part_{field}" in used:
             yield f"{c_type}const part_{field} = parts->{field};"
 
@@ -422,17 +425,25 @@ def _text_lines(text: str) -> Iterator[Line]:
 
 def _identifiers(kernels: Collection[Kernel], functions: Iterable[Function]) -> set[str]:
     """Every identifier that the formulas, conversions and strips of kernels and functions use."""
-    moves = (s for kernel in kernels for s in walk(kernel.body) if isinstance(s, Gather | Scatter))
-    strips = {
-        f"gl_scatter_{s.strip.dtype}" if isinstance(s, Scatter) else f"gl_gather_{s.dtype}"
-        for s in moves if isinstance(s, Scatter) or not s.writable
-    }  # fmt: skip
+    strips = {name for kernel in kernels for s in walk(kernel.body) if (name := _moved(s)) is not None}
     every = chain(*(formulas(kernel.body) for kernel in kernels), *map(_function_formulas, functions))
     texts = {
         e.template if isinstance(e, Formula) else c_expr(Cast(Name("x"), e.source, e.dtype))
         for e in every
     }  # fmt: skip
     return strips.union(word for text in texts for word in words(text) | words(near(text)))
+
+
+def _moved(s: Stmt) -> str | None:
+    """The function that brings elements side by side for a statement, or back."""
+    match s:
+        case Scatter(strip):
+            return f"gl_scatter_{strip.dtype}"
+        case Gather(dtype=dtype, writable=False):
+            return f"gl_gather_{dtype}"
+        case Columns(dtype=dtype):
+            return f"gl_columns_{dtype}"
+    return None
 
 
 def _function_formulas(function: Function) -> Iterator[Formula | Cast]:

@@ -12,6 +12,7 @@ from graphlab.codegen.near import FAR, STRIP, looks, near, watched
 from graphlab.loops.ir import (
     Accumulator,
     Assign,
+    Columns,
     Comment,
     Fail,
     For,
@@ -125,6 +126,16 @@ def _(s: Scatter) -> Iterator[Line]:
     strip = s.strip
     yield Line(f"if (!({_in_place(strip)}))")
     yield Line(f"  gl_scatter_{strip.dtype}({strip.name.text}, {_strided(strip)});")
+
+
+@c_lines.register
+def _(s: Columns) -> Iterator[Line]:
+    extents, strides = (", ".join(map(c_expr, some)) for some in (s.extents, s.strides))
+    address = c_expr(s.base) if is_zero(s.offset) else f"{c_expr(s.base)} + {c_expr(s.offset)}"
+    axes = f"{len(s.extents)}, (const int64_t[]){{{extents}}}, {s.steps.text}"
+    yield Line(f"int64_t {s.steps.text}[] = {{{strides}}};")
+    yield Line(f"const char *const {s.name.text} = gl_columns_{s.dtype}({address}, {axes},")
+    yield Line(f"    {c_expr(s.stride)}, {c_expr(s.count)}, {s.buffer.text}, {s.length});")
 
 
 def _in_place(s: Gather) -> str:

@@ -164,6 +164,28 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """`name` = `count` elements for each index along some axes, those of one index side by side.
+
+    In memory they begin `offset` bytes after `base` and lie `stride` bytes apart; along the axes, with `extents`, they
+    have `strides`. They are used in place if they are neighbours, else copied to the Accumulator `buffer`, `length`
+    elements for each index (the same along an axis without a stride). `steps` = the byte strides along the axes then.
+    """
+
+    name: Name
+    base: Name
+    offset: Expr
+    stride: Expr
+    count: Expr
+    extents: tuple[Expr, ...]
+    strides: tuple[Expr, ...]
+    dtype: str
+    buffer: Name
+    length: int
+    steps: Name
+
+
+@dataclass(frozen=True, slots=True)
 class For:
     """Run `body` for index = start, start + step, ... while index < stop; `simd`: iterations are independent.
 
@@ -209,7 +231,7 @@ class Comment:
     text: str
 
 
-Stmt = Let | Pointer | Accumulator | Assign | Store | Gather | Scatter | For | If | Fail | Return | Comment
+Stmt = Let | Pointer | Accumulator | Assign | Store | Gather | Scatter | Columns | For | If | Fail | Return | Comment
 
 # ---- the program ---------------------------------------------------------------------------------
 
@@ -269,8 +291,9 @@ class Kernel:
     applications that it uses them for. `scratch`: how many bytes of memory, for each element of a row, `scratch`
     points to. `rows`: along the last two of the kept axes, also those of parts of the nest that this run leaves out.
 
-    A kernel that folds all elements has so many `folds`, in blocks of `block` elements. In it `part_count`,
-    `part_level`, `part_elements` and `part_memory` are defined, the fields of a gl_parts (csrc/gl_abi.h).
+    A kernel that can fold in parts (lower/parts.py) has so many `folds`, in blocks of `block` elements. In it
+    `part_rows`, `part_count`, `part_level`, `part_elements` and `part_memory` are defined, the fields of a gl_parts
+    (csrc/gl_abi.h).
     """
 
     name: str

@@ -11,6 +11,7 @@ from graphlab.loops.ir import (
     Assign,
     Branch,
     Cast,
+    Columns,
     Comment,
     Element,
     Expr,
@@ -145,6 +146,13 @@ def _(s: Gather) -> Iterator[str]:
 @lines.register
 def _(s: Scatter) -> Iterator[str]:
     yield f"put {expression(s.strip.name)} in place"
+
+
+@lines.register
+def _(s: Columns) -> Iterator[str]:
+    where = f"{expression(s.base)} + {expression(s.offset)}, {', '.join(map(expression, (*s.strides, s.stride)))}"
+    extents = ", ".join(map(expression, (*s.extents, s.count)))
+    yield f"{expression(s.name)}, {expression(s.steps)}: {s.dtype}* = [{extents}] at {where}"
 
 
 @lines.register

@@ -10,6 +10,7 @@ from graphlab.loops.ir import (
     Assign,
     Branch,
     Cast,
+    Columns,
     Comment,
     Element,
     Expr,
@@ -69,6 +70,9 @@ def expressions(statement: Stmt) -> tuple[Expr, ...]:
             return (base, offset, stride, count, step, rows, buffer)
         case Scatter(strip):
             return (strip.name, *expressions(strip))
+        case Columns():
+            places = (statement.base, statement.offset, statement.stride, statement.count, statement.buffer)
+            return (*places, *statement.extents, *statement.strides)
         case For(_, start, stop):
             return (start, stop)
         case If(condition):
@@ -136,7 +140,7 @@ def _add_names(statement: Stmt, names: set[str]) -> None:
 
 
 def without_unused(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-    """`body` without the Lets, Pointers and Gathers that nothing later in it needs."""
+    """`body` without the Lets, Pointers, Gathers and Columns that nothing later in it needs."""
     return _without_unused(body, set())
 
 
@@ -144,7 +148,7 @@ def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...
     """The same, inside others that need what is `needed`; the names that the rest of `body` uses are added to it."""
     kept = list[Stmt]()
     for statement in reversed(body):
-        if isinstance(statement, Let | Pointer | Gather) and statement.name.text not in needed:
+        if isinstance(statement, Let | Pointer | Gather | Columns) and statement.name.text not in needed:
             continue
         if isinstance(statement, For):
             shorter = _without_unused(statement.body, needed)

@@ -3,7 +3,8 @@
 Applications are placed from the outputs back to the inputs, so that all users of a value have their
 place before it. One joins the kernel of its users where nothing is computed twice by that and no cycle of
 kernels arises. For the latter every group has a height, and whoever reads from another group is lower
-than it: a group may take in a value that lower groups read as well. What a group's loops look like, and
+than it: a group may take in a value that lower groups read as well. Such a value is stored, unless it is made of
+smaller arrays by a few cheap operations: then the lower groups compute it again. What a group's loops look like, and
 how each value lies in them, is in space.py.
 """
 
@@ -22,6 +23,7 @@ from graphlab.ops.lowering import Host, Lowering, Pointwise, Reduction, Runtime
 MOST_NODES = 200  # the C compiler's time must stay linear
 MOST_OPERANDS = 60
 MOST_STEPS = 20  # from a value back to the reduction that it is made from
+MOST_AGAIN = 4  # operations that are computed again rather than stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,19 +133,22 @@ class _Fusion:
         self.users = users(graph)
         self.wanted = set(graph.outputs)
         self.place_of: dict[Apply, _Group] = {}
+        self.copies: dict[Apply, list[_Group]] = {}  # the groups that compute it again
+        self.length: dict[Variable, int] = {}
         self.why_apart: dict[Variable, str] = {}
 
     def group(self, node: Apply) -> _Group:
-        """Where `node` was placed."""
-        found = self.place_of[node]
-        while found.merged_into is not None:
-            found = found.merged_into
-        self.place_of[node] = found
+        """Where `node` was placed, and stores what others read."""
+        found = self.place_of[node] = _final(self.place_of[node])
         return found
+
+    def groups(self, node: Apply) -> list[_Group]:
+        """All groups that compute `node`."""
+        return [self.group(node), *map(_final, self.copies.get(node, ()))]
 
     def readers(self, node: Apply) -> list[_Group]:
         """The groups that read an output of `node`, each once."""
-        reading = (self.group(user) for v in node.outputs for user, _ in self.users.get(v, ()))
+        reading = (group for v in node.outputs for user, _ in self.users.get(v, ()) for group in self.groups(user))
         return list(dict.fromkeys(reading))
 
     # ---- placing -----------------------------------------------------------------------------------
@@ -156,10 +161,13 @@ class _Fusion:
         if alias is not None or isinstance(lowering, Pointwise | Reduction):
             height = max((g.height for g in readers), default=0)
             top = [g for g in readers if g.height == height]
-            stored = len(top) < len(readers) or node.output in self.wanted
+            copies = self.again(node, lowering, [g for g in readers if g.height < height])
+            stored = node.output in self.wanted or len(top) + len(copies) < len(readers)
             place = self.place_in(node, lowering, alias, top, stored)
             if isinstance(place, _Place):
                 self.join(node, _merged(top), place, stored)
+                for group, other in copies.items():
+                    self.join(node, group, other, stored=False)
                 return
             self.why_apart[node.output] = place
         else:
@@ -184,7 +192,7 @@ class _Fusion:
         if len(operands) > MOST_OPERANDS:
             return f"the kernel is full ({MOST_OPERANDS} operands)"
         rows = set[Apply]().union(*(g.rows for g in top))
-        inside = [u for u, _ in self.users.get(node.output, ()) if self.group(u) in top]
+        inside = [u for u, _ in self.users.get(node.output, ()) if not set(top).isdisjoint(self.groups(u))]
         used_inside, used_by_rows = any(u not in rows for u in inside), any(u in rows for u in inside)
         match lowering:
             case Pointwise():
@@ -287,6 +295,37 @@ class _Fusion:
                 queue += [owner for owner in fresh if owner is not None]
         return space
 
+    def again(self, node: Apply, lowering: Lowering, lower: Sequence[_Group]) -> dict[_Group, _Place]:
+        """How each of the `lower` groups computes `node` for itself, if all of them can and had better."""
+        if not lower or node.output in self.wanted or not 0 < self.steps_from_smaller(node.output) <= MOST_AGAIN:
+            return {}
+        places = {group: self.place_in(node, lowering, None, [group], stored=False) for group in lower}
+        found = {group: place for group, place in places.items() if isinstance(place, _Place)}
+        return found if len(found) == len(lower) else {}
+
+    def steps_from_smaller(self, v: Variable) -> int:
+        """How many operations make `v` of arrays that lack axes of it, or are 1 long there; 0: it isn't made so.
+
+        Only of a few operators, and such arrays as are in memory or in a kernel of their own.
+        """
+        if v not in self.length:
+            self.length[v] = self._steps_from_smaller(v)
+        return self.length[v]
+
+    def _steps_from_smaller(self, v: Variable) -> int:
+        lowering = None if v.owner is None else self.lowerings.get(v.owner)
+        if v.owner is None or not isinstance(lowering, Pointwise) or is_costly(lowering) or not v.ndim:
+            return 0
+        steps = 1
+        for u in dict.fromkeys(v.owner.inputs):
+            long, whole = ([d for d, e in enumerate(self.shapes[w]) if e != 1] for w in (u, v))
+            if u.ndim == v.ndim and long == whole:
+                further = self.steps_from_smaller(u)
+                if not further:
+                    return 0
+                steps += further
+        return steps
+
     def cheap(self, node: Apply, lowering: Pointwise) -> bool:
         """Whether computing `node` again costs no more than reading it: an operator on arrays that exist."""
         exist = all(v.owner is None or not isinstance(self.lowerings.get(v.owner), Pointwise) for v in node.inputs)
@@ -294,7 +333,10 @@ class _Fusion:
 
     def join(self, node: Apply, group: _Group, place: _Place, stored: bool) -> None:
         """Put `node` into `group`, which also stores its output if someone else needs it."""
-        self.place_of[node] = group
+        if node in self.place_of:
+            self.copies.setdefault(node, []).append(group)
+        else:
+            self.place_of[node] = group
         if place.lift is not None:
             group.maps = place.lifted(group)
             group.rows.update(group.nodes)
@@ -341,9 +383,9 @@ class _Fusion:
     def units(self, nodes: Sequence[Apply]) -> tuple[Unit, ...]:
         """The groups in an order to run in: each after those that it reads from, depth first."""
         number = {node: k for k, node in enumerate(nodes)}
-        groups = dict.fromkeys(self.group(node) for node in nodes)
+        groups = dict.fromkeys(group for node in nodes for group in self.groups(node))
         for group in groups:
-            group.nodes.sort(key=number.__getitem__)
+            group.nodes = sorted(set(group.nodes), key=number.__getitem__)
         order: list[_Group] = []
         begun: set[_Group] = set()
         for start in groups:
@@ -362,9 +404,9 @@ class _Fusion:
 
     def sources(self, group: _Group) -> list[_Group]:
         """The groups that `group` reads from."""
-        owners = (v.owner for node in group.nodes for v in node.inputs)
-        found = dict.fromkeys(self.group(owner) for owner in owners if owner is not None and owner in self.place_of)
-        return [g for g in found if g is not group]
+        inside = set(group.nodes)
+        owners = (v.owner for node in group.nodes for v in node.inputs if v.owner not in inside)
+        return list(dict.fromkeys(self.group(owner) for owner in owners if owner in self.place_of))
 
     def unit(self, group: _Group) -> Unit:
         """`group`, finished."""
@@ -394,6 +436,13 @@ def _merged(groups: Sequence[_Group]) -> _Group:
             largest.outputs |= group.outputs
             group.merged_into = largest
     return largest
+
+
+def _final(group: _Group) -> _Group:
+    """The group that `group` has become part of."""
+    while group.merged_into is not None:
+        group = group.merged_into
+    return group
 
 
 def _agreed(maps: Iterable[Map | None]) -> Map | None:

@@ -1,4 +1,4 @@
-"""Kernels that fold all elements into one value, in parts that threads can make side by side.
+"""Kernels that fold all elements into one value, or those of a few rows, in parts that threads can make side by side.
 
 A part is the value of a node of the tree of blocks, of a whole subtree: whoever makes it folds the blocks of that
 subtree alone, as if there were no others. Then the kernel runs once more, on the elements behind the parts. It
@@ -8,35 +8,59 @@ there are, and where they lie, the runtime says (csrc/gl_kernel.c): the names be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
-from graphlab.loops.ir import Accumulator, Assign, For, Formula, If, Load, Name, Return, Stmt, Store
+from graphlab.loops.ir import Accumulator, Assign, Expr, For, Formula, If, Load, Name, Return, Stmt, Store
 from graphlab.lower.frame import ZERO, c_int
-from graphlab.lower.reductions import Fold, push
+from graphlab.lower.reductions import Each, Fold, push
 
 PART = 16  # bytes: GL_PART
-PART_COUNT, PART_LEVEL, PART_ELEMENTS, PART_MEMORY = map(
-    Name, ("part_count", "part_level", "part_elements", "part_memory")
+PART_ROWS, PART_COUNT, PART_LEVEL, PART_ELEMENTS, PART_MEMORY = map(
+    Name, ("part_rows", "part_count", "part_level", "part_elements", "part_memory")
 )
 P = Name("p")
 
 
-def earlier_parts(folds: Sequence[Fold], blocks: Name) -> For:
+def alone(statement: Callable[[Expr], Stmt]) -> Stmt:
+    """`statement` for the one row that there is."""
+    return statement(ZERO)
+
+
+def earlier_parts(folds: Sequence[Fold], blocks: Name, each: Each = alone, width: int = 1) -> For:
     """Put the parts before these elements into the trees, as if their blocks had been folded just now."""
-    where = [c_int(f"{{0}} * {PART * len(folds)} + {PART * k}", P) for k in range(len(folds))]
-    read: list[Stmt] = [
-        Accumulator(fold.part, fold.dtype, Load(PART_MEMORY, offset, fold.dtype), None, fold.nodes)
-        for fold, offset in zip(folds, where, strict=True)
-    ]
+    read: list[Stmt] = []
+    for k, fold in enumerate(folds):
+        at = functools.partial(_place, len(folds), k, P, width)
+        if width == 1:
+            read.append(Accumulator(fold.part, fold.dtype, Load(PART_MEMORY, at(ZERO), fold.dtype), None, fold.nodes))
+        else:
+            read += [Accumulator(fold.part, fold.dtype, None, width), each(functools.partial(_read, fold, at))]
     last = Assign(blocks, c_int("{0} + (1LL << {1}) - 1", blocks, PART_LEVEL))  # the number of the part's last block
-    body = (*read, last, *push(folds, blocks, lambda statement: statement(ZERO), 1, PART_LEVEL))
-    return For(P, ZERO, PART_COUNT, body)
+    return For(P, ZERO, PART_COUNT, (*read, last, *push(folds, blocks, each, width, PART_LEVEL)))
 
 
-def part_for_later(folds: Sequence[Fold]) -> If:
+def part_for_later(folds: Sequence[Fold], each: Each = alone, width: int = 1) -> If:
     """Where these elements are a part, that is all."""
-    body: list[Stmt] = [
-        Store(PART_MEMORY, c_int(str(PART * k)), fold.dtype, fold.at(fold.tree, PART_LEVEL), fold.nodes)
+    body = [
+        each(functools.partial(_write, fold, width, functools.partial(_place, len(folds), k, ZERO, width)))
         for k, fold in enumerate(folds)
     ]
     return If(Formula("{0} < 0", (PART_COUNT,), "bool"), (*body, Return(ZERO)))
+
+
+def _place(folds: int, k: int, part: Expr, width: int, row: Expr) -> Expr:
+    """Where fold `k` has the value of a row in a part."""
+    if width == 1:
+        return c_int(str(PART * k)) if part == ZERO else c_int(f"{{0}} * {PART * folds} + {PART * k}", part)
+    number = row if part == ZERO else c_int("({0} * {1} + {2})", part, PART_ROWS, row)
+    return c_int(f"{{0}} * {PART * folds} + {PART * k}", number)
+
+
+def _read(fold: Fold, at: Callable[[Expr], Expr], row: Expr) -> Stmt:
+    return fold.put(fold.part, Load(PART_MEMORY, at(row), fold.dtype), row)
+
+
+def _write(fold: Fold, width: int, at: Callable[[Expr], Expr], row: Expr) -> Stmt:
+    node = PART_LEVEL if width == 1 else c_int(f"{{0}} * {width} + {{1}}", PART_LEVEL, row)
+    return Store(PART_MEMORY, at(row), fold.dtype, fold.at(fold.tree, node), fold.nodes)

@@ -17,7 +17,6 @@ from graphlab.loops.ir import (
     Element,
     Expr,
     For,
-    Formula,
     If,
     Let,
     Load,
@@ -38,12 +37,11 @@ from graphlab.lower.frame import (
     joined,
     product,
     row_reads,
-    scalar_prelude,
 )
 from graphlab.lower.fuse import is_costly
-from graphlab.lower.kernels import Row, dense_axis, is_contiguous, nested, steps_along
-from graphlab.lower.parts import PART_ELEMENTS, earlier_parts, part_for_later
-from graphlab.lower.passes import Pass, Passes, passes_of
+from graphlab.lower.kernels import Row, nested, steps_along
+from graphlab.lower.parts import earlier_parts, part_for_later
+from graphlab.lower.passes import Pass, Passes
 from graphlab.lower.reductions import (
     BLOCK,
     COUNT,
@@ -53,68 +51,19 @@ from graphlab.lower.reductions import (
     Fold,
     I,
     K,
-    Rule,
-    Use,
     at_most,
     by_vectors,
     combine,
-    count_elements,
-    folds_of,
-    functions_of,
     indices,
     push,
     whole_lanes,
 )
-from graphlab.lower.strips import few_elements, rows_are_closer, strips
 
 SCRATCH = Name("scratch")
 
 
-@dataclass(frozen=True, slots=True)
-class RowKernel:
-    """The loops of a kernel and what they need: fields as those of loops/ir.py, Kernel."""
-
-    body: tuple[Stmt, ...]
-    functions: tuple[Use, ...] = ()
-    scratch: int = 0
-    folds: int = 0
-    block: int = 0
-
-
-def row_kernel(frame: Frame, rules: dict[Rule, int]) -> RowKernel:
-    """A kernel that runs row by row; `rules` numbers those that the program's kernels fold by."""
-    folds, plan, scope = folds_of(frame, rules), passes_of(frame), Scope(frame)
-    functions = functions_of(
-        folds.values(), {n for each in plan.passes if in_lanes(frame, each, folds) for n in each.folds}
-    )
-    folds_all = plan.only_folds and not frame.kept
-    earlier = PART_ELEMENTS if folds_all else ZERO
-    start = [*count_elements(frame, folds.values(), earlier), *scalar_prelude(scope)]
-    inner = frame.ndim - 1
-    decides = dense_axis(frame, frame.kept, frame.ndim)
-    along = [o for o in frame.operands.values() if not o.is_output or any(o.axes[frame.kept :])]
-    condition = is_contiguous(along, inner, decides)
-    kernel = _Rows(frame, plan, folds, scope, decides)
-    scratch = sum(itemsize(v.dtype) for v in plan.kept)
-    if folds_all:
-        loops = kernel.all_folded(condition)
-        return RowKernel((*start, *loops), functions, folds=len(folds), block=block_size(folds.values()))
-    body, dense = kernel.loops(True), Let(Name("rows_dense"), "bool", condition)
-    if condition != TRUE:
-        body = (If(dense.name, body, kernel.loops(False)),)
-    if frame.kept:
-        across, closer = few_elements(frame, frame.side_by_side), rows_are_closer(frame)
-        if condition != TRUE:
-            crooked = few_elements(frame, FEW)
-            if plan.only_folds and closer is not None:
-                crooked = Formula("({0} || {1})", (crooked, closer), "bool")
-            across = Formula("{0} || (!{1} && {2})", (across, dense.name, crooked), "bool")
-        body = (If(across, strips(frame, plan, folds, scope.fork()), body),)
-    return RowKernel((*start, *([dense] if condition != TRUE else []), *body), functions, scratch)
-
-
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """The loops over all rows of a kernel."""
 
     frame: Frame

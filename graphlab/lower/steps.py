@@ -28,13 +28,13 @@ from graphlab.loops.ir import (
 from graphlab.loops.walk import without_unused
 from graphlab.lower.assume import Equal, assume, declared, relied_on
 from graphlab.lower.expand import lowerings
+from graphlab.lower.forms import RowKernel, row_kernel
 from graphlab.lower.frame import frame_of
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.lower.inplace import finishing, taken
 from graphlab.lower.kernels import pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
 from graphlab.lower.reductions import Rule
-from graphlab.lower.rows import RowKernel, row_kernel
 from graphlab.lower.turns import REASON, TurnsKernel, unit_of_turns
 from graphlab.ops.lowering import Choose, Lowering, Recurrence, Repeat, Runtime
 

@@ -73,6 +73,35 @@ def test_the_broadcast_of_the_same_operands_has_the_same_shape_in_any_order() ->
     assert kernels([x, y], [w, u, v]) == [["add", "multiply", "subtract"]]
 
 
+def test_what_is_made_cheaply_of_smaller_arrays_is_computed_again_rather_than_stored() -> None:
+    x, y = var("float64", None, 1, None), var("float64", None, None)
+    z = e.multiply(e.subtract(x, y), y)
+    q = reduce.sum(e.multiply(z, z), 2)
+    g = e.multiply(z, shape.expand_dims(e.exp(q), 2))
+    program = built([x, y], [q, reduce.sum(g, 0)])
+    first, second = program.lowered.kernels
+    assert [n.op.name for n in first.nodes] == ["subtract", "multiply", "multiply", "sum", "exp"]
+    assert [n.op.name for n in second.nodes] == ["subtract", "multiply", "multiply", "sum"]
+    assert set(first.nodes) & set(second.nodes), "the same applications"
+    assert all(v.ndim == 2 for v in first.outputs), "nothing as large as their elements is stored"
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((50, 1, 3)), rng.standard_normal((4, 3))
+    c = (a - b) * b
+    want = (c * c).sum(2), (c * np.exp((c * c).sum(2))[..., None]).sum(0)
+    for got, wanted in zip(program(a, b), want, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+def test_what_is_dear_or_as_large_as_what_it_is_made_of_is_stored() -> None:
+    x, y = var("float64", None, 1, None), var("float64", None, None)
+    for z in (e.exp(e.subtract(x, y)), e.multiply(e.exp(e.subtract(x, y)), y)):
+        q = reduce.sum(e.multiply(z, z), 2)
+        g = e.multiply(z, shape.expand_dims(e.exp(q), 2))
+        first, second = built([x, y], [q, reduce.sum(g, 0)]).lowered.kernels
+        assert not set(first.nodes) & set(second.nodes)
+        assert any(v.ndim == 3 for v in first.outputs)
+
+
 def test_siblings_that_share_an_argument_are_computed_together() -> None:
     x = var("float64", None)
     y = e.exp(x)
