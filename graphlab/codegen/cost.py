@@ -47,7 +47,8 @@ def _loops(body: Iterable[Stmt], in_blocks: bool) -> int:
         if isinstance(s, If):
             total += max(_loops(block, in_blocks) for block in inner(s))
         elif isinstance(s, For) and (s.step > 1 or not in_blocks):
-            total += max(map(_each, _innermost(s)))
+            loops = map(_each, _innermost(s))
+            total += max(loops) if in_blocks else sum(loops)  # blocks: alternatives, for whole lanes and what is left
         elif isinstance(s, For):
             total += _loops(s.body, in_blocks)
     return total

@@ -11,14 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphlab.dtypes import itemsize
-from graphlab.graph.node import Variable
+from graphlab.graph.node import Apply, Variable
 from graphlab.loops.ir import (
+    Accumulator,
     Assign,
     Element,
     Expr,
     For,
     If,
+    Let,
     Load,
+    Name,
     Pointer,
     Stmt,
     Store,
@@ -37,6 +40,9 @@ from graphlab.lower.frame import (
     reads,
     scalar_prelude,
 )
+from graphlab.lower.segments import TILE, segments
+
+TILE_START, TILE_STOP = map(Name, ("tile_start", "tile_stop"))
 
 # ---- contiguity ----------------------------------------------------------------------------------
 
@@ -137,6 +143,9 @@ def pointwise_body(frame: Frame) -> tuple[Stmt, ...]:
     def loops(dense: bool) -> tuple[Stmt, ...]:
         row, inside = Row(frame, inner, {d: index(d) for d in outer}, dense, decides), scope.fork()
         start = [*row.pointers(frame.operands.values()), *row.once(inside)]
+        parts = segments(per_element(frame), frame.unit.outputs) if dense else []
+        if len(parts) > 1:
+            return nested(outer, [*start, *_in_tiles(row, inside, parts)])
         body = _elements(row, inside, index(inner))
         return nested(outer, [*start, For(index(inner), ZERO, extent(inner), tuple(body), simd=dense)])
 
@@ -150,6 +159,33 @@ def _elements(row: Row, scope: Scope, i: Expr) -> list[Stmt]:
     frame = row.frame
     body: list[Stmt] = [*row.each(scope, i), *scope.compute(per_element(frame))]
     return body + [row.store(o, i, scope.value(v), _maker(frame, v)) for v, o in _written(frame)]
+
+
+def _in_tiles(row: Row, scope: Scope, parts: Sequence[Sequence[Apply]]) -> list[Stmt]:
+    """All elements of a dense row, in a loop for each of the segments `parts` over a tile; see segments.py."""
+    frame, i = row.frame, index(row.inner)
+    made = {node.output: number for number, nodes in enumerate(parts) for node in nodes}
+    needed = [dict.fromkeys(v for node in nodes for v in node.inputs) for nodes in parts]
+    needed[-1].update(dict.fromkeys(frame.unit.outputs))
+    passed = {v: None for number, some in enumerate(needed) for v in some if made.get(v, number) < number}
+    tiles = {v: Name(f"tile{_maker(frame, v)[0]}") for v in passed}
+    at = c_int("{0} - {1}", i, TILE_START)
+    loops: list[Stmt] = []
+    for number, nodes in enumerate(parts):
+        inside = scope.fork()
+        body: list[Stmt] = row.each(inside, i)
+        for v in needed[number]:
+            if v in tiles and made[v] < number:
+                inside.values[v] = name = Name(f"v{_maker(frame, v)[0]}")
+                body.append(Let(name, v.dtype, Element(tiles[v], at, v.dtype), _maker(frame, v)))
+        body += inside.compute(nodes)
+        body += [Assign(tiles[v], inside.value(v), at, _maker(frame, v)) for v in tiles if made[v] == number]
+        if number == len(parts) - 1:
+            body += [row.store(o, i, inside.value(v), _maker(frame, v)) for v, o in _written(frame)]
+        loops.append(For(i, TILE_START, TILE_STOP, tuple(body), simd=True))
+    end = c_int(f"{{0}} - {{1}} < {TILE} ? {{0}} : {{1}} + {TILE}", extent(row.inner), TILE_START)
+    arrays = [Accumulator(name, v.dtype, None, TILE) for v, name in tiles.items()]
+    return [For(TILE_START, ZERO, extent(row.inner), (Let(TILE_STOP, "int64", end), *arrays, *loops), step=TILE)]
 
 
 def _single_element(scope: Scope) -> list[Stmt]:

@@ -47,13 +47,17 @@ def rewrite_side(trace: Trace, number: int, side: str) -> Diagram:
 
 
 def kernels(trace: Trace, after: Diagram) -> tuple[Group, ...]:
-    """The fused kernels among the cards of the graph `after`, wherever they lie."""
+    """The fused kernels among the cards of the graph `after`, wherever they lie.
+
+    What a kernel computes again is in the box of the first one that does.
+    """
     places = defaultdict[str, dict[str, list[str]]](lambda: defaultdict(list))
     for card in after.cards:
         for name in card.nodes:
             places[name][card.place].append(card.key)
     numbers = _numbers(after)
     found = list[Group]()
+    boxed = set[str]()
     for kernel in trace["kernels"]:
         here = [places[name] for name in kernel["nodes"]]
         for place in here[0] if len(here) > 1 else ():
@@ -61,7 +65,10 @@ def kernels(trace: Trace, after: Diagram) -> tuple[Group, ...]:
             if all(place in names for names in here) and len(cards) > 1:
                 key = place + kernel["name"]
                 with_numbers = dict.fromkeys(c for card in cards for c in (*numbers.get(card, ()), card))
-                found.append(Group(key, kernel["name"], tuple(with_numbers), KERNEL))
+                members = tuple(card for card in with_numbers if card not in boxed)
+                boxed.update(members)
+                if len(members) > 1:
+                    found.append(Group(key, kernel["name"], members, KERNEL))
     return tuple(found)
 
 

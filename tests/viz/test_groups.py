@@ -275,3 +275,14 @@ def test_folding_keeps_every_path_between_what_is_left(model: graphlab.Function)
     left = {card.key for card in small.cards} & {card.key for card in stage.both.cards}
     for key in left:
         assert reached(stage.both, key) & left <= reached(small, key)
+
+
+def test_what_two_kernels_compute_is_in_the_box_of_the_first() -> None:
+    x, y = T.dmatrix("x"), T.dmatrix("y")
+    z = (x[:, None, :] - y) * y
+    q = T.exp((z * z).sum(axis=2))
+    f = graphlab.function([x, y], [q, (z * q[:, :, None]).sum(axis=0)])
+    assert set(f.kernels[0].nodes) & set(f.kernels[1].nodes)
+    drawn, _ = Scene(record(f), "linear").view("after")
+    first, second = (group for group in drawn.groups if group.kind == KERNEL)
+    assert not set(first.members) & set(second.members)
