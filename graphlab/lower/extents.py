@@ -70,9 +70,7 @@ class SymbolicShapes:
                 ]
                 return self._typed(variable, kept)
             case Runtime("broadcast_to") | Runtime("draw", (_, 1, *_)):
-                like = self._shape_source(node.inputs[1])
-                if like is not None and like.ndim == variable.ndim:
-                    return self._typed(variable, self[like])
+                return self._typed(variable, self._described(node.inputs[1], self._fresh(variable)))
             case Runtime("sum_to"):
                 return self._typed(variable, self[node.inputs[1]])
             case Runtime("scatter" | "accumulate"):
@@ -154,6 +152,17 @@ class SymbolicShapes:
         if vector.owner is not None and isinstance(lowering, Runtime) and lowering.function == "shape_of":
             return vector.owner.inputs[0]
         return None
+
+    def _described(self, vector: Variable, otherwise: Extents) -> Extents:
+        """The extents that `vector` lists; those of `otherwise` where it does not tell."""
+        like = self._shape_source(vector)
+        if like is not None and like.ndim == len(otherwise):
+            return self[like]
+        match vector.owner and self._lowerings.get(vector.owner):
+            case Runtime("stack_scalars") if vector.owner is not None:
+                counted = map(self._counted, vector.owner.inputs)
+                return tuple(n if c is None else c for c, n in zip(counted, otherwise, strict=True))
+        return otherwise
 
     def _typed(self, variable: Variable, extents: Sequence[Extent]) -> Extents:
         return tuple(e if n is None else n for e, n in zip(extents, variable.type.shape, strict=True))

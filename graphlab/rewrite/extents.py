@@ -243,7 +243,14 @@ def never_fails(op: Op, node: Apply) -> bool:
 
 @never_fails.register
 def _(op: Elementwise, node: Apply) -> bool:
-    return accepts_all_values(node) and all(len(axis) <= 1 for axis in broadcast(_inputs(node)))
+    return accepts_all_values(node) and _meet(_inputs(node))
+
+
+def _meet(operands: Sequence[Extents]) -> bool:
+    """Whether operands broadcast in every run: all along an axis are parts of what one of them is the broadcast of."""
+    whole = broadcast(operands)
+    padded = [(ONE,) * (len(whole) - len(e)) + e for e in operands]
+    return all(axis in some for axis, some in zip(whole, zip(*padded, strict=True), strict=False))
 
 
 def accepts_all_values(node: Apply) -> bool:
@@ -307,8 +314,7 @@ def _(op: ARange, node: Apply) -> bool:
 @never_fails.register
 def _(op: MatMul, node: Apply) -> bool:
     a, b = _inputs(node)
-    batches = broadcast([a[:-2], b[:-2]])
-    return a[-1] == b[-2:][0] and all(len(axis) <= 1 for axis in batches)
+    return a[-1] == b[-2:][0] and _meet([a[:-2], b[:-2]])
 
 
 @never_fails.register

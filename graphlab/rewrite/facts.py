@@ -99,15 +99,18 @@ def count_of(scalar: Variable) -> Axis:
 
 def depends_on(v: Variable, other: Variable) -> bool:
     """Whether `v` is seen to be computed from `other`, looking at its nearest ancestors only."""
-    seen, queue = {v}, [v]
+    return other in _nearest(v)
+
+
+def _nearest(v: Variable) -> dict[Variable, None]:
+    """`v` and its nearest ancestors, at least MAX_SEARCH if it has so many."""
+    seen, queue = {v: None}, [v]
     for found in queue:
-        if found is other:
-            return True
         if found.owner is not None and len(queue) < MAX_SEARCH:
             fresh = [i for i in dict.fromkeys(found.owner.inputs[:MAX_SEARCH]) if i not in seen]
-            seen.update(fresh)
+            seen.update(dict.fromkeys(fresh))
             queue.extend(fresh)
-    return False
+    return seen
 
 
 def surely_computed(node: Apply) -> bool:
@@ -121,12 +124,27 @@ def fails_only_with(v: Variable, kept: Variable) -> bool:
     """Whether computing `v` from its inputs can fail only where its input `kept` does."""
     node = v.owner
     others = [] if node is None else [i for i in node.inputs if i is not kept]
-    return node is not None and surely_computed(node) and not any(facts(i).may_fail for i in others)
+    return node is not None and surely_computed(node) and all(may_drop(i, kept) for i in others)
 
 
 def may_drop(dropped: Variable, kept: Variable) -> bool:
-    """Whether no error vanishes when `kept` is computed and `dropped` no longer is."""
-    return not facts(dropped).may_fail or depends_on(kept, dropped)
+    """Whether no error vanishes when `kept` is computed and `dropped` no longer is.
+
+    So it is where `kept` is seen to be computed from all that may fail on the way to `dropped`.
+    """
+    if not facts(dropped).may_fail:
+        return True
+    computed, seen = _nearest(kept), {dropped}
+    queue = [dropped]
+    for v in queue:
+        if v in computed or not facts(v).may_fail:
+            continue
+        if v.owner is None or not surely_computed(v.owner) or len(queue) > MAX_SEARCH:
+            return False
+        fresh = [i for i in dict.fromkeys(v.owner.inputs) if i not in seen]
+        seen.update(fresh)
+        queue.extend(fresh)
+    return True
 
 
 def uniform_value(constant: Constant) -> Any:

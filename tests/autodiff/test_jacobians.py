@@ -137,3 +137,15 @@ def test_the_jacobian_of_a_jacobian() -> None:
     want = np.zeros((2, 2, 2))
     want[0, 0, 0], want[1, 1, 1] = 24, 48
     np.testing.assert_allclose(third, want, rtol=1e-12)
+
+
+def test_a_compiled_hessian_measures_its_argument_and_nothing_else() -> None:
+    x = T.dvector("x")
+    f = graphlab.function([x], hessian((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum(), x))
+    names = [step.name.rpartition("_")[0] for step in f.lowered.program.steps]
+    assert "sum_to" not in names
+    assert names.count("shape_of") == names.count("broadcast_to") == 1  # zeros of (n, n), into which parts are added
+    x0 = RNG.normal(size=4)
+    want = np.diag(np.append(1200 * x0[:-1] ** 2 - 400 * x0[1:] + 2, 0) + np.append(0, np.full(3, 200)))
+    want += np.diag(-400 * x0[:-1], 1) + np.diag(-400 * x0[:-1], -1)
+    np.testing.assert_allclose(f(x0), want, rtol=1e-12)

@@ -54,3 +54,14 @@ def test_an_array_that_is_written_into_or_summed_along_keeps_its_shape() -> None
     assert written == summed == shape
     assert found == shape[1:]
     assert kept == (shape[0], 1)
+
+
+def test_what_is_stretched_has_the_extents_that_the_shape_lists() -> None:
+    x, c, n = T.dmatrix("x"), T.dscalar("c"), T.lscalar("n")
+    (a, b), _, _, like, listed, other = extents(
+        [x, c, n], T.broadcast_to(c, x.shape), T.broadcast_to(c, (3, x.shape[1], 1)), T.broadcast_to(c, (n, x.shape[0]))
+    )
+    assert like == (a, b)
+    assert listed == (3, b, 1)
+    assert other[0] not in (a, b)
+    assert other[1] == a

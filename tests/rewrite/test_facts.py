@@ -113,6 +113,10 @@ def test_a_mismatch_may_hide_in_a_sum_of_two_unknown_shapes() -> None:
     assert not facts(x + x).may_fail
     assert not may_drop(x + y, x)
     assert may_drop(x + x, x)
+    total = x + y
+    way = T.exp(total).shape[0] * x.shape[0]
+    assert may_drop(way, T.sin(total)), "what may fail on the way to it is computed all the same"
+    assert not may_drop(way + (y + T.dmatrix("z")).shape[0], T.sin(total))
 
 
 def test_an_integer_power_may_fail() -> None:
@@ -163,3 +167,12 @@ def test_a_uniform_array_of_nan_has_no_value() -> None:
 def test_facts_are_forgotten_with_their_variables() -> None:
     v = Variable(TensorType("float64", (None,)))
     assert facts(v).extents == (frozenset([(id(v), 0)]),)
+
+
+def test_what_was_broadcast_once_fits_its_operands() -> None:
+    x, y, z = T.dvectors("x", "y", "z")
+    total = x + y
+    for v in (T.exp(total), total * x, total * 2.0, T.dot(total, total)):
+        assert may_drop(v, T.sin(total)), "it fails where x + y does, and nowhere else"
+    assert not may_drop(total * z, T.sin(total))
+    assert not may_drop((x * z) * total, T.sin(total))

@@ -75,3 +75,18 @@ def test_no_error_of_a_broadcast_vanishes_when_two_are_joined() -> None:
     assert rewritten(twice) is twice
     fitting = T.broadcast_to(T.broadcast_to(n, x.shape), (2, *x.shape))
     assert op_names(rewritten(fitting)).count("broadcast_to") == 1
+
+
+def test_a_stretch_is_not_computed_for_a_shape_that_may_fail_where_the_result_fails_too() -> None:
+    x, y, c = T.dmatrix("x"), T.dmatrix("y"), T.dscalar("c")
+    both = x * y
+    assert op_names(rewritten(T.broadcast_to(c, both.shape) * T.sin(both))) == ["multiply", "sin", "multiply"]
+    apart = T.broadcast_to(c, both.shape) * x
+    assert "broadcast_to" in op_names(rewritten(apart)), "x may be stretched to y"
+
+
+def test_an_extent_of_what_is_made_of_numbers_is_one_of_them() -> None:
+    x, n = T.dvector("x"), T.lscalar("n")
+    assert op_names(rewritten(T.arange(x.shape[0]).shape[0] + 0)) == op_names(rewritten(x.shape[0] + 0))
+    assert "broadcast_to" not in op_names(rewritten(T.broadcast_to(0.0, (2, x.shape[0])).shape[1]))
+    assert "arange" in op_names(rewritten(T.arange(n).shape[0])), "n may be negative"

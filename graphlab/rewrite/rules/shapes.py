@@ -13,13 +13,22 @@ from graphlab.ops.elementwise import exp, sin
 from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, broadcast_to, reshape, shape_of
 from graphlab.ops.index import Index, index, set_subtensor
 from graphlab.ops.key import Key
+from graphlab.ops.ranges import arange
 from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import Dimshuffle, dimshuffle, expand_dims, extent, squeeze, transpose
 from graphlab.ops.ufunc import Elementwise
 from graphlab.ops.unbroadcast import SumTo
-from graphlab.rewrite.axes import ONE, number
+from graphlab.rewrite.axes import ONE, Axis, has_value, number
 from graphlab.rewrite.extents import accepts_all_values, described_by
-from graphlab.rewrite.facts import broadcast, facts, fails_only_with, may_drop, same_extents, surely_computed
+from graphlab.rewrite.facts import (
+    broadcast,
+    count_of,
+    facts,
+    fails_only_with,
+    may_drop,
+    same_extents,
+    surely_computed,
+)
 from graphlab.rewrite.rule import EXACT, AnyRule, NodeRule, example
 
 
@@ -66,17 +75,34 @@ def plain_sum(node: Apply) -> Variable | None:
 
 def without_broadcast(node: Apply) -> Variable | None:
     """An elementwise op broadcasts by itself: operands need not be stretched where another has the shape."""
-    operands = list(node.inputs)
+    operands, dropped = list(node.inputs), list[Variable]()
     for i, v in enumerate(operands):
-        if v.owner is not None and isinstance(v.owner.op, BroadcastTo):
-            small = v.owner.inputs[0]
-            others = [facts(o).extents for o in (*operands[:i], small, *operands[i + 1 :])]
-            if broadcast(others) == facts(node.outputs[0]).extents and fails_only_with(v, small):
-                operands[i] = small
-    if all(a is b for a, b in zip(operands, node.inputs, strict=True)):
+        small, shapes = _stretched(v)
+        if not shapes:
+            continue
+        others = [facts(o).extents for o in (*operands[:i], small, *operands[i + 1 :])]
+        if broadcast(others) == facts(node.outputs[0]).extents:
+            operands[i] = small
+            dropped += shapes
+    if not dropped:
         return None
     made: Variable = node.op(*operands)
-    return made
+    return made if all(may_drop(shape, made) for shape in dropped) else None
+
+
+def _stretched(v: Variable) -> tuple[Variable, list[Variable]]:
+    """What `v` stretches, and the shape to which, if that can't fail; of one element also behind a dimshuffle."""
+    source, whole = v, v.owner
+    if whole is not None and isinstance(whole.op, Dimshuffle):
+        source = whole.inputs[0]
+    stretch = source.owner
+    if stretch is None or not isinstance(stretch.op, BroadcastTo) or not surely_computed(stretch):
+        return v, []
+    small, shape = stretch.inputs
+    if source is v:
+        return small, [shape]
+    alone = not any(facts(small).extents) and whole is not None and surely_computed(whole)
+    return (dimshuffle(small, ()), [shape]) if alone else (v, [])
 
 
 def shape_of_operand(node: Apply) -> Variable | None:
@@ -118,11 +144,24 @@ def element_of_shape(node: Apply) -> Variable | None:
     known = number(wanted)
     if known is not None and not facts(v).may_fail:
         return Constant(np.int64(known))
-    for x in v.owner.inputs if v.owner is not None else ():
-        if wanted in facts(x).extents and fails_only_with(v, x):
-            found = extent(x, facts(x).extents.index(wanted))
-            return found if may_drop(x, found) else None
+    source = v.owner
+    for x in source.inputs if source is not None and surely_computed(source) else ():
+        found = _as_extent(x, wanted)
+        if found is not None and all(may_drop(other, found) for other in source.inputs):  # type: ignore[union-attr]
+            return found
     return None
+
+
+def _as_extent(x: Variable, wanted: Axis) -> Variable | None:
+    """`wanted` as an extent of `x`, as `x` itself, which is a number, or as an element of `x`, which is a shape."""
+    if wanted in facts(x).extents and number(wanted) is None:
+        return extent(x, facts(x).extents.index(wanted))
+    if has_value(wanted) or x.dtype != "int64" or x.ndim > 1:
+        return None
+    if x.ndim == 0:
+        return x if count_of(x) == wanted else None
+    described = described_by(x) or ()
+    return index(x, described.index(wanted)) if wanted in described else None
 
 
 # ---- axes of extent 1, and stretched ones ---------------------------------------------------------
@@ -264,10 +303,14 @@ SHAPES: tuple[AnyRule, ...] = (
              examples=(
         example(lambda x: SumTo()(x, expand_dims(index(x, (0, slice(None))), 0)), x="float64[2,3]"),
         example(lambda x, y: SumTo()(x, y), x="float64[2,3]", y="float64[1,1]"))),
-    NodeRule("f(broadcast_to(x), y) -> f(x, y)", EXACT, without_broadcast, (Elementwise,), of=(BroadcastTo,),
+    NodeRule("f(broadcast_to(x), y) -> f(x, y)", EXACT, without_broadcast, (Elementwise,), of=(BroadcastTo, Dimshuffle),
              because="where y has the shape already", examples=(
         example(lambda x, c: broadcast_to(c, shape_of(x)) * sin(x), x="float64[2,3]", c="float64[]"),
-        example(lambda x, c: sin(x) - broadcast_to(c, (2, 3)), x="float64[2,3]", c="float64[3]"))),
+        example(lambda x, c: sin(x) - broadcast_to(c, (2, 3)), x="float64[2,3]", c="float64[3]"),
+        example(lambda x, y, c: broadcast_to(c, shape_of(x * y)) * sin(x * y), x="float64[2,3]", y="float64[2,3]",
+                c="float64[]"),
+        example(lambda x, c: expand_dims(broadcast_to(c, (extent(x, 0),)), 1) * sin(x), x="float64[2,3]",
+                c="float64[]"))),
     NodeRule("f(dimshuffle(x), y) -> f(x, y)", EXACT, without_new_axes, (Elementwise,), of=(Dimshuffle,),
              because="where it only puts axes in front, and y has them", examples=(
         example(lambda x, b: x + expand_dims(b, 0), x="float64[2,3]", b="float64[3]"),
@@ -284,5 +327,7 @@ SHAPES: tuple[AnyRule, ...] = (
     NodeRule("f(x).shape[i] -> x.shape[j]", EXACT, element_of_shape, (Index,),
              because="where f keeps that extent, or makes it one that is known", examples=(
         example(lambda x: Index(Key((0,)))(ShapeOf()(transpose(x))), x="float64[2,3]"),
-        example(lambda x: Index(Key((-1,)))(ShapeOf()(expand_dims(Sum((0,))(x), 1))), x="float64[2,3]"))),
+        example(lambda x: Index(Key((-1,)))(ShapeOf()(expand_dims(Sum((0,))(x), 1))), x="float64[2,3]"),
+        example(lambda x: extent(broadcast_to(0.0, (2, extent(x, 1))), 1), x="float64[2,?]"),
+        example(lambda x: extent(arange(extent(x, 0)), 0), x="float64[?]"))),
 )  # fmt: skip
