@@ -73,6 +73,8 @@ def _(e: Cast) -> str:
         return f"({value} != 0)"
     if e.dtype in INTEGER and e.source in FLOAT:
         return f"gl_truncate_{e.dtype}({value})"
+    if e.source == "bool" and e.dtype in ("float32", "float64"):  # compilers make vectors of this, and not of a cast
+        return f"({value} ? {c_float(1.0, e.dtype)} : {c_float(0.0, e.dtype)})"
     return f"({C_TYPES[e.dtype]}){value}"
 
 

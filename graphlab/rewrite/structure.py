@@ -30,7 +30,7 @@ from graphlab.ops.key import FULL
 from graphlab.ops.linalg import MatMul
 from graphlab.ops.ranges import ARange
 from graphlab.ops.reduce import Reduce
-from graphlab.ops.shape import Dimshuffle, Pattern
+from graphlab.ops.shape import Dimshuffle, Pattern, dimshuffle
 from graphlab.ops.systems import Inv
 from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.axes import ONE, Axis
@@ -260,6 +260,39 @@ def diagonal_of(v: Variable) -> Variable | None:
         return None
     d = found[0]
     return d if facts(d).extents[0] == facts(v).extents[0] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A matrix of zeros beside its diagonal, as the vector or number `d` on it; None: ones.
+
+    `spoils`: the zeros are 0 * d, each with the `d` of its column (`down` is False) or of its row.
+    """
+
+    d: Variable | None
+    extent: Axis
+    spoils: bool = False
+    down: bool = False
+
+
+def scaling(v: Variable) -> Scaling | None:
+    """What the matrix `v` scales by: the identity, diag(d), or the identity times a number, a row or a column."""
+    unit = identity_extent(v)
+    if unit is not None:
+        return Scaling(None, unit)
+    d = diagonal_of(v)
+    if d is not None:
+        return Scaling(d, facts(d).extents[0])
+    if v.owner is None or v.owner.op is not multiply:
+        return None
+    for eye, factor in (v.owner.inputs, v.owner.inputs[::-1]):
+        unit, extents = identity_extent(eye), facts(factor).extents
+        varying = [axis for axis, extent in enumerate(extents) if extent]
+        if unit is None or eye.dtype != v.dtype or factor.dtype != v.dtype or len(extents) > 2 or len(varying) > 1:
+            continue
+        if not varying or extents[varying[0]] == unit:
+            return Scaling(dimshuffle(factor, varying), unit, True, bool(varying) and len(extents) - varying[0] == 2)
+    return None
 
 
 Side = Literal["lower", "upper"]

@@ -149,3 +149,13 @@ def test_a_compiled_hessian_measures_its_argument_and_nothing_else() -> None:
     want = np.diag(np.append(1200 * x0[:-1] ** 2 - 400 * x0[1:] + 2, 0) + np.append(0, np.full(3, 200)))
     want += np.diag(-400 * x0[:-1], 1) + np.diag(-400 * x0[:-1], -1)
     np.testing.assert_allclose(f(x0), want, rtol=1e-12)
+
+
+def test_a_compiled_jacobian_of_a_layer_needs_no_product_of_matrices() -> None:
+    m, x = T.dmatrix("m"), T.dvector("x")
+    f = graphlab.function([m, x], jacobian(T.tanh(T.dot(m, x)), x))
+    calls = [step.name.rpartition("_")[0] for step in f.lowered.program.steps]
+    assert calls.count("matmul") == 1  # m @ x
+    assert "arange" not in calls
+    m0, x0 = RNG.normal(size=(5, 4)), RNG.normal(size=4)
+    np.testing.assert_allclose(f(m0, x0), (1 - np.tanh(m0 @ x0) ** 2)[:, None] * m0, rtol=1e-12)

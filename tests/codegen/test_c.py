@@ -275,6 +275,7 @@ def test_operands_are_parenthesised_where_c_needs_it() -> None:
     assert c_expr(Formula("-{0}", (Literal(-1.0, "float64"),), "float64")) == "-(-1.0)"
     assert c_expr(Cast(a, "float64", "int8")) == "gl_truncate_int8(a)"
     assert c_expr(Cast(a, "float64", "bool")) == "(a != 0)"
+    assert c_expr(Cast(a, "bool", "float32")) == "(a ? 1.0f : 0.0f)"
 
 
 def test_what_has_no_c_says_so() -> None:

@@ -66,6 +66,47 @@ def test_rules_fire_in_the_pipeline(
     np.testing.assert_allclose(f(*values), want(*values), rtol=1e-12)
 
 
+SCALED = "diag(d) @ x -> where(nan elsewhere, nan, d * x)"
+SCALINGS = [
+    (lambda x, d, eye: T.dot(T.diag(d), x), lambda x, d, eye: np.diag(d) @ x),
+    (lambda x, d, eye: T.dot(x.T, T.diag(d)), lambda x, d, eye: x.T @ np.diag(d)),
+    (lambda x, d, eye: T.dot(eye, x), lambda x, d, eye: eye @ x),
+    (lambda x, d, eye: T.dot(x.T, eye), lambda x, d, eye: x.T @ eye),
+    (lambda x, d, eye: T.dot(eye * d, x), lambda x, d, eye: (eye * d) @ x),
+    (lambda x, d, eye: T.dot(x.T, d[:, None] * eye), lambda x, d, eye: x.T @ (d[:, None] * eye)),
+    (lambda x, d, eye: T.dot(eye * d, x[:, 0]), lambda x, d, eye: (eye * d) @ x[:, 0]),
+]
+
+
+@pytest.mark.parametrize(("build", "want"), SCALINGS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_diagonal_scales_and_zero_times_inf_is_nan(build: Any, want: Callable[..., Any], dtype: str) -> None:
+    x_, d_ = T.tensor(dtype, (40, None)), T.tensor(dtype, (40,))
+    f = graphlab.function([x_, d_], build(x_, d_, T.eye(x_.shape[0], dtype=dtype)), on_unused_input="ignore")
+    assert SCALED in fired(f)
+    assert all(node.op.name != "matmul" for node in toposort(f.optimized.outputs))
+    x, d = B.T.astype(dtype), V.astype(dtype)
+    awkward, one, both = x.copy(), x.copy(), x.copy()
+    awkward[RNG.random(x.shape) < 0.03] = np.inf
+    awkward[RNG.random(x.shape) < 0.1] = -0.0
+    one[7, 3], both[2, 2:] = np.nan, -np.inf
+    spoilt = d.copy()
+    spoilt[7] = np.inf
+    for values in [(x, d), (awkward, d), (one, d), (both, d), (x, spoilt), (one, spoilt), (x[:, :1], -d), (x * 0, d)]:
+        with np.errstate(invalid="ignore"):
+            expected = want(*values, np.eye(40, dtype=dtype))
+        got = f(*values)
+        np.testing.assert_array_equal(got, expected)
+        known = ~np.isnan(expected)
+        np.testing.assert_array_equal(np.signbit(got)[known], np.signbit(expected)[known])
+
+
+def test_a_diagonal_whose_zeros_are_spoilt_along_the_result_stays_a_matrix() -> None:
+    f = compiled(lambda x, d: T.dot(T.eye(40) * d[:, None], x), "float64[40,?]", "float64[40]")
+    assert SCALED not in fired(f)
+    np.testing.assert_allclose(f(B.T, V), V[:, None] * B.T, rtol=1e-12)
+
+
 FAST = [
     ("(c * x) @ y -> c * (x @ y)", lambda x, v: T.dot(0.1 * x, v), (B, V), lambda x, v: 0.1 * x @ v),
     ("(x @ y) @ z -> x @ (y @ z)", lambda x, v: T.dot(T.dot(x.T, x), v), (B, V), lambda x, v: x.T @ x @ v),

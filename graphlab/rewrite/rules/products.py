@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphlab.dtypes import INTEGER
+from graphlab.dtypes import FLOAT, INTEGER
 from graphlab.graph.node import Apply, Constant, Variable
-from graphlab.ops.elementwise import add, multiply, negative, subtract, where
+from graphlab.ops.elementwise import (
+    add,
+    greater,
+    isfinite,
+    isnan,
+    logical_and,
+    multiply,
+    negative,
+    subtract,
+    where,
+)
 from graphlab.ops.extents import BroadcastTo, broadcast_to, shape_vector
 from graphlab.ops.grids import diag
 from graphlab.ops.join import eye
@@ -16,7 +26,7 @@ from graphlab.ops.reduce import Sum
 from graphlab.ops.shape import expand_dims, squeeze, transpose
 from graphlab.rewrite.facts import facts, may_drop, uniform_value
 from graphlab.rewrite.rule import DOMAIN, EXACT, ROUNDING, AnyRule, NodeRule, example
-from graphlab.rewrite.structure import diagonal_of, diagonal_part, identity_extent
+from graphlab.rewrite.structure import Scaling, diagonal_of, diagonal_part, identity_extent, scaling
 
 
 def made_by(v: Variable, op: object) -> tuple[Variable, ...]:
@@ -79,6 +89,38 @@ def by_diagonal(node: Apply) -> Variable | None:
         scaled = multiply(a, d)
         return scaled if may_drop(b, scaled) else None
     return None
+
+
+def by_scaling(node: Apply) -> Variable | None:
+    """The same with the nan that 0 * inf is: in what another row (or column) than its own is not finite in."""
+    a, b = node.inputs
+    for matrix, x, axis in ((a, b, -2 if b.ndim > 1 else -1), (b, a, -1)):
+        found = scaling(matrix) if matrix.ndim == 2 and matrix.dtype == x.dtype in (*FLOAT, *INTEGER) else None
+        if found is None or found.extent != facts(x).extents[axis]:
+            continue
+        if found.spoils and found.down is (matrix is a) and found.d is not None and found.d.ndim:
+            continue
+        product = _scaled(x, found, axis)
+        return product if may_drop(matrix, product) else None
+    return None
+
+
+def _scaled(x: Variable, by: Scaling, axis: int) -> Variable:
+    """`x` with `by` along `axis`; nan where another element along it makes 0 * inf or 0 * nan in the product."""
+    d = by.d
+    upright = (lambda v: expand_dims(v, 1)) if axis == -2 and d is not None and d.ndim else (lambda v: v)
+    # A sum of products starts with 0.0, and 0.0 + -0.0 is 0.0.
+    product: Variable = add(x if d is None else multiply(upright(d), x), Constant(np.zeros((), x.dtype)))
+    if x.dtype in INTEGER:
+        return product
+    # Whether an element is finite is asked in two ways: as one answer it would be an array that two loops share.
+    zero, fine = subtract(x, x), isfinite(x)
+    if d is not None and by.spoils:
+        zero, fine = multiply(zero, upright(d)), logical_and(fine, upright(isfinite(d)))
+    none, one, nan = (Constant(np.asarray(value, x.dtype)) for value in (0, 1, np.nan))
+    bad = Sum((x.ndim + axis,), True)(where(isnan(zero), one, none))
+    chosen: Variable = where(greater(bad, where(fine, none, one)), nan, product)
+    return chosen
 
 
 # ---- the order of products and sums --------------------------------------------------------------
@@ -197,4 +239,11 @@ PRODUCTS: tuple[AnyRule, ...] = (
     NodeRule("diag(d) @ x -> d * x", DOMAIN, by_diagonal, (MatMul,), because="0 * inf is nan; and x @ diag(d)",
              examples=(example(lambda d, x: matmul(diag(d), x), d="float64[3]", x="float64[3,4]"),
                        example(lambda d, x: matmul(x, diag(d)), d="float64[4]", x="float64[3,4]"))),
+    NodeRule("diag(d) @ x -> where(nan elsewhere, nan, d * x)", EXACT, by_scaling, (MatMul,),
+             because="nan where 0 * inf was added; also x @ diag(d), and with d * eye or eye, as in Jacobians",
+             examples=(example(lambda d, x: matmul(diag(d), x), d="float64[9]", x="float64[9,4]"),
+                       example(lambda d, x: matmul(x, d * eye(9, dtype="float32")), d="float32[9,1]", x="float32[3,9]"),
+                       example(lambda d, x: matmul(eye(9) * d, x), d="float64[9]", x="float64[9]"),
+                       example(lambda d, x: matmul(x, eye(9) * d), d="float64[]", x="float64[2,2,9]"),
+                       example(lambda x: matmul(eye(9, dtype="int64"), x), x="int64[9,4]"))),
 )  # fmt: skip
