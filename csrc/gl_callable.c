@@ -1,5 +1,5 @@
-/* The type Callable: what `f(x)` meets first. Plain arrays of just the right kind go straight to the
- * program; everything else, and every call that fails, goes to the Python function `slow`. */
+/* The type Callable: what `f(x)` meets first. Plain arrays of just the right kind and numbers, by position or by
+ * name, go straight to the program; everything else, and every call that fails, goes to the Python function `slow`. */
 #include "gl_python.h"
 
 typedef struct callable {
@@ -9,6 +9,7 @@ typedef struct callable {
   int ways;       /* GL_NARROWS, or 0 */
   int single;     /* the result is the one output, not a list */
   PyObject *form; /* NULL: the list itself; the type tuple, or a tuple of keys: a tuple or dict of its items */
+  PyObject *names; /* a tuple: the keyword of each input, or None */
 } callable;
 
 /* The list of results as a tuple, or as a dict with the keys in `form`; takes the reference to `list`. */
@@ -22,21 +23,70 @@ static PyObject *formed(PyObject *form, PyObject *list)
   return result;
 }
 
+/* Which input a keyword names: the first; -1 if there is none. */
+static Py_ssize_t named(PyObject *names, PyObject *key)
+{
+  Py_ssize_t n = PyTuple_Size(names);
+  for (Py_ssize_t k = 0; k < n; k++) {
+    PyObject *name = PyTuple_GetItem(names, k);
+    if (name == key || (PyUnicode_Check(name) && PyUnicode_Compare(name, key) == 0))
+      return k;
+  }
+  return -1;
+}
+
+/* All arguments in the order of the inputs; NULL, perhaps without an exception, where they are not one for each. */
+static PyObject *in_order(PyObject *names, PyObject *args, PyObject *kwargs)
+{
+  Py_ssize_t n = PyTuple_Size(names), given = PyTuple_Size(args), at = 0;
+  PyObject *all = given + PyDict_Size(kwargs) == n ? PyTuple_New(n) : NULL, *key, *value;
+  for (Py_ssize_t k = 0; all && k < given; k++) {
+    value = PyTuple_GetItem(args, k);
+    Py_INCREF(value);
+    PyTuple_SetItem(all, k, value);
+  }
+  while (all && PyDict_Next(kwargs, &at, &key, &value)) {
+    Py_ssize_t k = PyUnicode_Check(key) ? named(names, key) : -1;
+    if (k < given) {
+      Py_CLEAR(all); /* it is no input, or given twice */
+    } else {
+      Py_INCREF(value);
+      PyTuple_SetItem(all, k, value);
+    }
+  }
+  return all;
+}
+
+/* The call by the program: GL_DONE and the result, or why not. */
+static gl_outcome run_program(callable *me, PyObject *arguments, PyObject **result)
+{
+  gl_error error;
+  PyObject *form = me->form;
+  Py_XINCREF(form); /* it may be bound anew meanwhile */
+  gl_outcome outcome = gl_code_call(me->code, arguments, me->ways, me->single, NULL, result, &error);
+  if (outcome == GL_DONE && form)
+    *result = formed(form, *result);
+  Py_XDECREF(form);
+  return outcome;
+}
+
 static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
 {
   callable *me = (callable *)self;
   PyObject *result = NULL;
-  gl_error error;
-  if (me->code && (!kwargs || PyDict_Size(kwargs) == 0)) {
-    PyObject *form = me->form;
-    Py_XINCREF(form); /* it may be bound anew meanwhile */
-    gl_outcome outcome = gl_code_call(me->code, args, me->ways, me->single, NULL, &result, &error);
-    if (outcome == GL_DONE && form)
-      result = formed(form, result);
-    Py_XDECREF(form);
+  if (me->code) {
+    gl_outcome outcome = GL_UNFIT;
+    if (!kwargs || PyDict_Size(kwargs) == 0) {
+      outcome = run_program(me, args, &result);
+    } else {
+      PyObject *arguments = in_order(me->names, args, kwargs);
+      if (arguments)
+        outcome = run_program(me, arguments, &result);
+      Py_XDECREF(arguments);
+    }
     if (outcome == GL_DONE)
       return result;
-    if (outcome == GL_RAISED) {
+    if (PyErr_Occurred()) {
       if (!PyErr_ExceptionMatches(PyExc_Exception))
         return NULL; /* KeyboardInterrupt is not to be tried again */
       PyErr_Clear();
@@ -56,10 +106,15 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *callable_bind(PyObject *self, PyObject *args)
 {
   callable *me = (callable *)self;
-  PyObject *code, *slow, *form = NULL;
+  PyObject *code, *slow, *names, *form = NULL;
   int single, narrows = 0;
-  if (!PyArg_ParseTuple(args, "O!Op|Op", gl_code_type, &code, &slow, &single, &form, &narrows))
+  if (!PyArg_ParseTuple(args, "O!OpO!|Op", gl_code_type, &code, &slow, &single, &PyTuple_Type, &names, &form,
+                        &narrows))
     return NULL;
+  if (PyTuple_Size(names) != ((gl_code *)code)->n_inputs) {
+    PyErr_SetString(PyExc_ValueError, "each input needs a name, or None");
+    return NULL;
+  }
   if (single && ((gl_code *)code)->n_visible != 1) {
     PyErr_SetString(PyExc_ValueError, "only a program with one visible output has a single result");
     return NULL;
@@ -72,18 +127,21 @@ static PyObject *callable_bind(PyObject *self, PyObject *args)
     PyErr_SetString(PyExc_ValueError, "form is None, tuple, or a tuple with a key for each visible output");
     return NULL;
   }
-  PyObject *old_code = (PyObject *)me->code, *old_slow = me->slow, *old_form = me->form;
+  PyObject *old_code = (PyObject *)me->code, *old_slow = me->slow, *old_form = me->form, *old_names = me->names;
   Py_INCREF(code);
   Py_INCREF(slow);
+  Py_INCREF(names);
   Py_XINCREF(form);
   me->code = (gl_code *)code;
   me->slow = slow;
   me->single = single;
   me->ways = narrows ? GL_NARROWS : 0;
   me->form = form;
+  me->names = names;
   Py_XDECREF(old_code);
   Py_XDECREF(old_slow);
   Py_XDECREF(old_form);
+  Py_XDECREF(old_names);
   Py_RETURN_NONE;
 }
 
@@ -105,6 +163,7 @@ static int callable_traverse(PyObject *self, visitproc visit, void *arg)
   Py_VISIT((PyObject *)((callable *)self)->code);
   Py_VISIT(((callable *)self)->slow);
   Py_VISIT(((callable *)self)->form);
+  Py_VISIT(((callable *)self)->names);
   return 0;
 }
 
@@ -126,7 +185,7 @@ static void callable_dealloc(PyObject *self)
 }
 
 static PyMethodDef methods[] = {
-    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single, form=None, narrows=False)."},
+    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single, names, form=None, narrows=False)."},
     {"_bind_slow", callable_bind_slow, METH_O, "Let `slow` answer every call."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {{Py_tp_call, callable_call},

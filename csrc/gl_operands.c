@@ -28,6 +28,7 @@ static int put_integer(int kind, gl_scalar *to, int64_t n)
     return fits;                   \
   }
   switch (kind) {
+    PUT(NPY_BOOL, npy_bool, x == n && n < 2)
     PUT(NPY_INT8, int8_t, x == n)
     PUT(NPY_INT16, int16_t, x == n)
     PUT(NPY_INT32, int32_t, x == n)
@@ -69,6 +70,8 @@ static int describe_number(gl_activation *run, int32_t position, PyObject *value
   } else if (PyLong_CheckExact(value)) {
     int64_t n = PyLong_AsLongLongAndOverflow(value, &overflow);
     good = !overflow && put_integer(descr->type_num, number, n);
+  } else if (PyBool_Check(value)) {
+    good = put_integer(descr->type_num, number, value == Py_True);
   } else if (Py_TYPE(value) == descr->typeobj) {
     PyArray_ScalarAsCtype(value, number);
     good = 1;

@@ -158,7 +158,8 @@ class Function(CallableBase):  # type: ignore[misc]
         machine = self._now.machine
         narrows = self.downcast is not False and all(s.allow_downcast is not False for s in self.specs)
         if machine is not None and not checked and self.recorded is None:
-            machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form, narrows)
+            names = [s.label for s in self.specs]
+            machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form, narrows, names)
         else:
             self._bind_slow(self._slow)
 

@@ -160,16 +160,17 @@ class Machine:
 
     def bind(
         self, callable: Any, slow: Function[..., Any], single: bool,
-        form: type[tuple[Any, ...]] | Keys | None = None, narrows: bool = False,
+        form: type[tuple[Any, ...]] | Keys | None = None, narrows: bool = False, names: Sequence[str | None] = (),
     ) -> None:  # fmt: skip
         """Let `callable`, a Callable, run this program.
 
         `single`: its result is the one visible output, else the list of them; with `form` the type tuple
-        they come as a tuple, with a tuple of keys as a dict. `narrows`: Python's floats may become float32.
-        `slow(*args, **kwargs)` answers every call whose arguments are not arrays of just the right kind, or numbers,
-        or that fails.
+        they come as a tuple, with a tuple of keys as a dict. `narrows`: Python's floats may become float32. `names`:
+        the keyword of each input, if inputs have any. `slow(*args, **kwargs)` answers every call whose arguments are
+        not arrays of just the right kind, or numbers, one for each input, or that fails.
         """
-        callable._bind(self._code, slow, single, form, narrows)
+        keywords = tuple(names) or (None,) * len(self.program.inputs)
+        callable._bind(self._code, slow, single, keywords, form, narrows)
 
 
 def _position(cells: list[Cell], cell: Cell | int) -> int:

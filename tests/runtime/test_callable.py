@@ -59,12 +59,57 @@ def test_python_integers_go_to_integer_inputs_if_they_fit() -> None:
     assert f(2**63 - 2) == 2**63 - 1
     assert f(-(2**63)) == -(2**63) + 1
     assert f(np.int64(3)) == 4
-    for other in (2**63, -(2**63) - 1, True, 1.0, np.int32(3)):
+    assert f(True) == 2
+    for other in (2**63, -(2**63) - 1, 1.0, np.int32(3)):
         assert is_slow(f(other))
 
 
+def test_arguments_given_by_name_go_straight_to_the_program() -> None:
+    body = "*(double *)q[0] = 10 * *(double *)q[1] + *(double *)q[2];"
+    made = machine([("float64", 0)] * 3, [0, 1], [2], [nested(0, [2], [0, 1], body)])
+    f = Function()
+    made.bind(f, slow, True, names=["a", "b"])
+    one, two = np.array(1.0), np.array(2.0)
+    for result in (f(one, two), f(one, b=two), f(a=one, b=two), f(b=two, a=one), f(**{"".join("b"): 2.0}, a=1.0)):
+        np.testing.assert_array_equal(result, np.array(12.0), strict=True)
+    for args, kwargs in [
+        ((one, two), {"b": two}), ((one,), {"a": two}), ((), {"a": one, "c": two}), ((), {"a": one}), ((one,), {}),
+        ((), {"a": one, "b": "two"}), ((), {"a": one, "b": two, "c": two}),
+    ]:  # fmt: skip
+        assert is_slow(f(*args, **kwargs))
+    counts = [sys.getrefcount(v) for v in (one, two)]
+    for _ in range(100):
+        f(b=two, a=one)
+        f(one, b=two)
+        f(one, a=two)
+    assert [sys.getrefcount(v) for v in (one, two)] == counts
+
+
+def test_a_functions_keywords_are_those_of_its_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphlab.Function, "_slow", slow)
+    x, y = T.dscalars("x", "y")
+    f = graphlab.function([x, In(y, name="rate")], 10 * x + y)
+    assert f(rate=2.0, x=1.0) == f(1, rate=True) + 1 == 12.0
+    assert is_slow(f(x=1.0, y=2.0))
+
+
+def test_only_inputs_with_a_name_are_found_by_it_and_of_two_the_first() -> None:
+    body = "*(double *)q[0] = 10 * *(double *)q[1] + *(double *)q[2];"
+    made = machine([("float64", 0)] * 3, [0, 1], [2], [nested(0, [2], [0, 1], body)])
+    f = Function()
+    made.bind(f, slow, True, names=[None, "b"])
+    assert f(1.0, b=2.0) == 12.0
+    assert is_slow(f(b=2.0))
+    made.bind(f, slow, True, names=["b", "b"])
+    assert is_slow(f(1.0, b=2.0))
+    made.bind(f, slow, True)
+    assert is_slow(f(1.0, b=2.0))
+    with pytest.raises(ValueError, match="name"):
+        made.bind(f, slow, True, names=["a"])
+
+
 NUMBERS = (0, -1, 2, 127, 128, -128, 255, -129, 2**24, 2**24 + 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63),
-           0.5, -0.0, 1e300, 1e39, float("inf"), float("nan"), 1e-50)  # fmt: skip
+           0.5, -0.0, 1e300, 1e39, float("inf"), float("nan"), 1e-50, True, False)  # fmt: skip
 
 
 @pytest.mark.parametrize(
