@@ -58,7 +58,7 @@ static PyObject *in_order(PyObject *names, PyObject *args, PyObject *kwargs)
 }
 
 /* The call by the program: GL_DONE and the result, or why not. */
-static gl_outcome run_program(callable *me, PyObject *arguments, PyObject **result)
+static inline gl_outcome run_program(callable *me, PyObject *arguments, PyObject **result)
 {
   gl_error error;
   PyObject *form = me->form;

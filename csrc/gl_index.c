@@ -260,6 +260,9 @@ static scattered moving(int32_t itemsize, int takes)
 /* ---- over the whole part ----------------------------------------------------------------------- */
 
 #define CHUNK 128 /* offsets that are found at a time */
+#define AHEAD 8 /* rows lie anywhere in memory: they are asked for so many rows before they are wanted, */
+#define MOST_AHEAD 512 /* their first bytes, which the processor goes on from */
+#define CACHE_LINE 64
 
 typedef enum action { TAKE, SET, ADD } action;
 
@@ -405,10 +408,15 @@ static void places(const transfer *t, int64_t n, char *array, const int64_t *off
 {
   int32_t last = t->kept - 1;
   int64_t at[GL_MAX_NDIM] = {0};
-  if (t->kept > 0 && (n == 1 || (t->inside[last] == t->itemsize && t->extent[last] >= 4)))
-    for (int64_t i = 0; i < n; i++)
+  if (t->kept > 0 && (n == 1 || (t->inside[last] == t->itemsize && t->extent[last] >= 4))) {
+    int64_t bytes = t->extent[last] * t->itemsize;
+    for (int64_t i = 0; i < n; i++) {
+      if (i + AHEAD < n)
+        for (int64_t line = 0; line < bytes && line < MOST_AHEAD; line += CACHE_LINE)
+          __builtin_prefetch(array + offset[i + AHEAD] + line);
       whole_place(t, array + offset[i], other + i * step);
-  else
+    }
+  } else
     do
       t->at(n, array, offset, other, step);
     while (advance(t->kept, t->extent, at, t->inside, &array, t->outside, &other));

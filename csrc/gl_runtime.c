@@ -621,16 +621,18 @@ static void nest_side_by_side(const gl_nest *nest, int32_t kept, int64_t *extent
 
 int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t *stride, char **data)
 {
+  const gl_call *call = gl_call_of(frame);
   int32_t ndim = nest->ndim, operands = nest->n_outputs + nest->n_inputs, kept = 0;
-  int64_t space[GL_MAX_NDIM], raw[operands * ndim + 1];
+  int64_t space[GL_MAX_NDIM], apart[operands * ndim + 1];
+  int64_t *raw = ndim > 1 ? apart : stride; /* of one axis there is nothing to merge */
   const int8_t *axes = nest->axes;
   for (int32_t k = 0; k < nest->n_outputs; k++)
-    axes += gl_call_of(frame)->slots[nest->slots[k]].ndim;
+    axes += call->slots[nest->slots[k]].ndim;
   int failed = nest_space(frame, nest, axes, space);
   axes = nest->axes;
   for (int32_t k = 0; k < operands && !failed; k++) {
-    int32_t slot = nest->slots[k], own = gl_call_of(frame)->slots[slot].ndim;
-    if (k < nest->n_outputs && gl_call_of(frame)->phase != GL_FINISHING)
+    int32_t slot = nest->slots[k], own = call->slots[slot].ndim;
+    if (k < nest->n_outputs && call->phase != GL_FINISHING)
       failed = nest_output(frame, nest, k, axes, space);
     nest_strides(&frame->arrays[slot], own, axes, ndim, space, raw + k * ndim);
     data[k] = frame->arrays[slot].data;
@@ -638,8 +640,12 @@ int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t 
   }
   if (failed)
     return failed;
-  if (gl_call_of(frame)->phase == GL_PLANNING)
+  if (call->phase == GL_PLANNING)
     return GL_PLANNED;
+  if (ndim <= 1) {
+    extent[0] = ndim ? space[0] : 1;
+    return 0;
+  }
   for (int32_t d = 0; d < ndim; d++)
     kept += !nest->reduce[d];
   if (nest->sorts)
