@@ -131,14 +131,19 @@ typedef struct gl_turns {
   const int32_t *sequences, *constants;
 } gl_turns;
 
-/* A kernel and the nest that it runs over. */
-typedef struct gl_nested {
-  const gl_nest *nest;
-  gl_kernel kernel;
-} gl_nested;
-
 /* Every function of the runtime that a step may call has this form; 0 is success. */
 typedef int (*gl_function)(gl_frame *frame, const int32_t *slots, const int64_t *params);
+
+/* A step of a loop whose turns are planned once: see loops/steady.py. */
+enum gl_steady_kind { GL_STEADY_KERNEL = 0, GL_STEADY_PRODUCT, GL_STEADY_VIEW, GL_STEADY_FIXED };
+typedef struct gl_steady_step {
+  int32_t kind;
+  const gl_nest *nest; /* of a kernel, and NULL for a call */
+  gl_kernel kernel;
+  gl_function function;
+  const int32_t *slots;
+  const int64_t *params;
+} gl_steady_step;
 
 /* The runtime's table; the order is part of the ABI. Beside each function: its slots; its params. */
 typedef struct gl_api {
@@ -194,8 +199,8 @@ typedef struct gl_api {
   int (*loop_turn)(gl_frame *frame, const gl_loop *loop, int64_t t);
   /* Collect the values of turn t and carry the new ones on. */
   int (*loop_keep)(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
-  /* The turns from *t on of a loop whose body is kernels that make all values; *t is then how many there were. */
-  int (*loop_steady)(gl_frame *frame, const gl_loop *loop, const gl_nested *kernels, int32_t n_kernels, int64_t turns,
+  /* The turns from *t on of a loop whose body is such steps; *t is then the first that is still to be run. */
+  int (*loop_steady)(gl_frame *frame, const gl_loop *loop, const gl_steady_step *steps, int32_t n_steps, int64_t turns,
                      int64_t *t);
   /* What remains after `made` turns. */
   int (*loop_end)(gl_frame *frame, const gl_loop *loop, int64_t made);

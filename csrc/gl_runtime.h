@@ -144,7 +144,7 @@ int gl_share(gl_frame *frame, int32_t out, int32_t in);
 int gl_loop_begin(gl_frame *frame, const gl_loop *loop, int64_t *turns);
 int gl_loop_turn(gl_frame *frame, const gl_loop *loop, int64_t t);
 int gl_loop_keep(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t);
-int gl_loop_steady(gl_frame *frame, const gl_loop *loop, const gl_nested *kernels, int32_t n_kernels, int64_t turns,
+int gl_loop_steady(gl_frame *frame, const gl_loop *loop, const gl_steady_step *steps, int32_t n_steps, int64_t turns,
                    int64_t *t);
 int gl_loop_end(gl_frame *frame, const gl_loop *loop, int64_t made);
 int gl_run_turns(gl_frame *frame, const gl_turns *loop, gl_kernel kernel);

@@ -39,7 +39,8 @@ from graphlab.loops.ir import (
     Stmt,
     Turns,
 )
-from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, steady_calls, used_names, walk
+from graphlab.loops.steady import SteadyStep, steady_steps
+from graphlab.loops.walk import every_step, formulas, formulas_in, kernel_of, used_names, walk
 
 Span = tuple[int, int]  # the first and the last line
 
@@ -252,38 +253,52 @@ def _(action: Loop, number: str) -> Iterator[Line]:
     if action.dry:
         yield Line("/* Without any turn the body runs once, on zeros, to tell the extents of what it would make. */")
         yield Line(f"if (!failed && turns == 0) failed = {run};")
-    steady = steady_calls(action)
-    first = max((len(c.past) for c in action.carried), default=1)
-    yield Line(f"for (; !failed && t < turns{f' && t < {first}' if steady else ''}; ++t) {{")
+    steady = steady_steps(action)
+    yield Line("for (; !failed && t < turns; ++t) {")
+    if steady:
+        first = max((len(c.past) for c in action.carried), default=1)
+        yield Line(f"  if (t == {first}) {{")
+        yield from indented(indented(_steady_lines(steady)))
+        yield Line("    if (failed || t == turns) break;")
+        yield Line("  }")
     yield Line("  failed = f->api->loop_turn(f, &loop, t);")
     yield Line(f"  if (!failed) failed = {run};")
     yield Line("  if (!failed) failed = f->api->loop_keep(f, &loop, turns, t);")
     if action.until is not None:
         yield Line(f"  if (!failed && *(const uint8_t *)f->arrays[{action.until}].data) turns = t + 1;")
     yield Line("}")
-    if steady:
-        yield Line("if (!failed && t < turns) {")
-        yield from indented(_steady_lines(steady))
-        yield Line("}")
     yield Line("if (!failed) failed = f->api->loop_end(f, &loop, t);")
 
 
-def _steady_lines(calls: Sequence[LoopCall]) -> Iterator[Line]:
-    """The other turns of a loop whose body is `calls`: all are planned alike."""
+def _steady_lines(steps: Sequence[SteadyStep]) -> Iterator[Line]:
+    """The other turns of a loop, whose body is `steps`."""
     yield Line("/* From here on each turn does the same, with other pointers. */")
-    for k, call in enumerate(calls):
-        nest = call.kernel.nest
-        yield _table("int32_t", f"slots{k}", (*call.outputs, *call.inputs))
-        yield _table("uint8_t", f"reduce{k}", [d in nest.reduce for d in range(nest.ndim)])
-        yield _table("int8_t", f"axes{k}", [axis for axes in nest.axes for axis in axes])
-        yield Line(f"const gl_nest nest{k} = {{")
-        yield Line(f"  .ndim = {nest.ndim}, .n_outputs = {nest.outputs}, .n_inputs = {nest.inputs},")
-        yield Line(f"  .slots = slots{k}, .reduce = reduce{k}, .axes = axes{k},")
-        yield Line(f"  .sorts = {int(nest.sorts)}, .few = {nest.few}, .cost = {cost(call.kernel)},")
-        yield Line(f"  .folds = {call.kernel.folds}, .block = {call.kernel.block}, .asks = {int(asks(call.kernel))}}};")
-    kernels = ", ".join(f"{{&nest{k}, {call.kernel.name}}}" for k, call in enumerate(calls))
-    yield Line(f"const gl_nested kernels[] = {{{kernels}}};")
-    yield Line(f"failed = f->api->loop_steady(f, &loop, kernels, {len(calls)}, turns, &t);")
+    rows = []
+    for k, step in enumerate(steps):
+        match step.action:
+            case LoopCall(kernel, outputs, inputs):
+                yield _table("int32_t", f"slots{k}", (*outputs, *inputs))
+                yield from _steady_nest(k, kernel)
+                rows.append(f"{{GL_STEADY_{step.kind}, &nest{k}, {kernel.name}, 0, 0, 0}}")
+            case RuntimeCall(function, slots, params):
+                lists = f"{_list('int32_t', slots)}, {_list('int64_t', params)}"
+                rows.append(f"{{GL_STEADY_{step.kind}, 0, 0, f->api->{function}, {lists}}}")
+    yield Line("const gl_steady_step steps[] = {")
+    yield from (Line(f"  {row},") for row in rows)
+    yield Line("};")
+    yield Line(f"failed = f->api->loop_steady(f, &loop, steps, {len(steps)}, turns, &t);")
+
+
+def _steady_nest(k: int, kernel: Kernel) -> Iterator[Line]:
+    """The nest of step k, which is a kernel."""
+    nest = kernel.nest
+    yield _table("uint8_t", f"reduce{k}", [d in nest.reduce for d in range(nest.ndim)])
+    yield _table("int8_t", f"axes{k}", [axis for axes in nest.axes for axis in axes])
+    yield Line(f"const gl_nest nest{k} = {{")
+    yield Line(f"  .ndim = {nest.ndim}, .n_outputs = {nest.outputs}, .n_inputs = {nest.inputs},")
+    yield Line(f"  .slots = slots{k}, .reduce = reduce{k}, .axes = axes{k},")
+    yield Line(f"  .sorts = {int(nest.sorts)}, .few = {nest.few}, .cost = {cost(kernel)}, .scratch = {kernel.scratch},")
+    yield Line(f"  .folds = {kernel.folds}, .block = {kernel.block}, .asks = {int(asks(kernel))}}};")
 
 
 @call_lines.register

@@ -29,7 +29,6 @@ from graphlab.loops.ir import (
     Nodes,
     Pointer,
     Return,
-    SameExtents,
     Scatter,
     Step,
     Stmt,
@@ -172,19 +171,6 @@ def kernel_of(step: Step) -> tuple[Kernel, Nodes] | None:
             return kernel, nodes
         case _:
             return None
-
-
-def steady_calls(loop: Loop) -> tuple[LoopCall, ...]:
-    """The kernel calls that are all of `loop`'s body, checks apart, and make all of its values, each for one stack.
-
-    None of them where there is anything else: then a turn cannot be planned before the others.
-    """
-    steps = [step.action for step in loop.body if not isinstance(step.action, SameExtents)]
-    calls = tuple(action for action in steps if isinstance(action, LoopCall) and not action.kernel.scratch)
-    made = {slot for call in calls for slot in call.outputs}
-    collected = [value for _, value, _ in loop.stacks]
-    whole = len(calls) == len(steps) and {*collected, *(c.new for c in loop.carried)} <= made
-    return calls if loop.until is None and whole and len(set(collected)) == len(collected) else ()
 
 
 def blocks(step: Step) -> tuple[tuple[Step, ...], ...]:

@@ -1,6 +1,9 @@
-"""Loops whose turn is one kernel: planned once, they mean what they mean turn by turn."""
+"""Loops whose turns are planned once: they mean what they mean turn by turn."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import graphlab
 import graphlab.tensor as T
 from graphlab.codegen import c as codegen
 from graphlab.errors import GraphShapeError
+from graphlab.graph.node import Graph
 from tests.control.bodies import random_loop
 
 FIRES = "f->api->loop_steady("
@@ -106,6 +110,82 @@ def test_a_session_agrees_with_the_plain_call() -> None:
     assert session.findings == ()
 
 
+def by_steps(
+    monkeypatch: pytest.MonkeyPatch, inputs: list[graphlab.Variable], outputs: list[graphlab.Variable]
+) -> graphlab.Function:
+    """The function whose loops take every turn step by step."""
+    with monkeypatch.context() as patch:
+        patch.setattr(codegen, "steady_steps", lambda _: ())
+        f = graphlab.function(inputs, outputs, on_unused_input="ignore")
+    assert FIRES not in f.c_source
+    return f
+
+
+Cell = Callable[..., Any]
+CELLS: dict[str, tuple[Cell, int]] = {  # how a turn makes the state h from x, with weights; how wide its states are
+    "rnn": (lambda x, h, w, v: T.tanh(x[:, :3] + T.dot(h, w[:3, :3])), 2),
+    "gru": (lambda x, h, w, v: T.tanh(x[:, :3] + T.sigmoid(T.dot(h, w[:3, :3])) * T.dot(h, v[:3, :3])), 2),
+    "transposed": (lambda x, h, w, v: T.tanh(T.dot(w[:2, :2], h).T.T + T.dot(h, v.T[1:7:2, 6:0:-2])), 2),
+    "one row": (lambda x, h, w, v: T.tanh(x[0, :3] + T.dot(h, w[:3, :3])), 1),
+    "one column": (lambda x, h, w, v: T.tanh(x[0, :3] + T.dot(w[:3, :3], h)), 1),
+    "numbers": (lambda x, h, w, v: h * T.tanh(T.dot(h, x[1, :3])), 1),
+    "packed": (lambda x, h, w, v: T.tanh(T.dot(h[:, ::2], x[:, ::-3][:2]) @ w[:3, :3]), 2),
+}  # fmt: skip
+
+
+def cell_loop(name: str) -> tuple[list[graphlab.Variable], list[graphlab.Variable]]:
+    x, w, v = T.dtensor3("x"), T.dmatrix("w"), T.dmatrix("v")
+    cell, ndim = CELLS[name]
+    h0 = T.dmatrix("h0") if ndim == 2 else T.dvector("h0")
+    h, _ = graphlab.scan(cell, [x], [h0], [w, v])
+    inputs = [x, w, v, h0]
+    return inputs, [h, *T.grad((h**2).sum(), [w, v, h0], disconnected_inputs="ignore")]
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_products_and_views_have_the_bits_of_the_loop_of_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, outputs = cell_loop(name)
+    f, plain = graphlab.function(inputs, outputs, on_unused_input="ignore"), by_steps(monkeypatch, inputs, outputs)
+    assert "GL_STEADY_PRODUCT, 0" in f.c_source
+    rng = np.random.default_rng(0)
+    w, v, h0 = rng.normal(size=(7, 7)), rng.normal(size=(7, 7)), rng.normal(size=(2, 3)[2 - inputs[3].ndim :])
+    for turns in (0, 1, 2, 3, 20):
+        x = rng.normal(size=(turns, 2, 7))
+        results = f(x, w, v, h0)
+        for got, want in zip(results, plain(x, w, v, h0), strict=True):
+            assert got.tobytes() == want.tobytes()
+        for got, want in zip(results, graphlab.interpret(Graph(tuple(inputs), tuple(outputs)), [x, w, v, h0]),
+                             strict=True):  # fmt: skip
+            np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+
+
+def test_gates_that_are_parts_of_one_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w, u, h0 = T.dtensor3("x"), T.dmatrix("w"), T.dmatrix("u"), T.dmatrix("h0")
+
+    def lstm(x_t: Any, h: Any, c: Any) -> Any:
+        z, n = T.dot(x_t, w) + T.dot(h, u), h.shape[1]
+        i, f, o, g = (z[:, k * n : (k + 1) * n] for k in range(4))
+        c = T.sigmoid(f) * c + T.sigmoid(i) * T.tanh(g)
+        return T.sigmoid(o) * T.tanh(c), c
+
+    (h, c), _ = graphlab.scan(lstm, [x], [h0, h0])
+    f, plain = graphlab.function([x, w, u, h0], [h, c[-2:]]), by_steps(monkeypatch, [x, w, u, h0], [h, c[-2:]])
+    assert all(f"GL_STEADY_{kind}, 0" in f.c_source for kind in ("PRODUCT", "VIEW", "FIXED"))
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape) for shape in ((9, 2, 5), (5, 12), (3, 12), (2, 3))]
+    for got, want in zip(f(*values), plain(*values), strict=True):
+        assert got.tobytes() == want.tobytes()
+    assert f.debug(*values).finish().findings == ()
+
+
+def test_what_is_collected_twice_is_written_once_and_copied() -> None:
+    inputs, s = recurrence()
+    f = graphlab.function(inputs, [s, 2 * s[-3:], T.grad((s**3).sum(), inputs[2])])
+    x, s0, w = np.random.default_rng(0).normal(size=(9, 3)), np.ones(3), np.full(3, 0.5)
+    assert FIRES in f.c_source
+    np.testing.assert_array_equal(f(x, s0, w)[0], by_hand(x, s0, w))
+
+
 @pytest.mark.parametrize("part", range(3))
 def test_random_bodies_have_the_bits_of_the_loop_of_steps(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     fired = 0
@@ -117,10 +197,7 @@ def test_random_bodies_have_the_bits_of_the_loop_of_steps(part: int, monkeypatch
         made = [*outputs, *(T.grad(sum((v**2).sum() for v in outputs), xs, disconnected_inputs="ignore") if xs else [])]
         f = graphlab.function(xs, made, on_unused_input="ignore")
         fired += FIRES in f.c_source
-        with monkeypatch.context() as patch:
-            patch.setattr(codegen, "steady_calls", lambda _: ())
-            by_steps = graphlab.function(xs, made, on_unused_input="ignore")
-        assert FIRES not in by_steps.c_source
-        for a, b in zip(f(*values), by_steps(*values), strict=True):
+        plain = by_steps(monkeypatch, xs, made)
+        for a, b in zip(f(*values), plain(*values), strict=True):
             np.testing.assert_array_equal(a, b)
     assert fired > 0

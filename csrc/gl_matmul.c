@@ -1,0 +1,295 @@
+/* Products of matrices by BLAS pointers. Operands are float32 or float64 (told apart by their itemsize); other
+ * dtypes are computed by host calls. */
+#include "gl_matmul.h"
+
+#include <limits.h>
+#include <string.h>
+
+gl_blas gl_blas_table;
+
+/* Whether BLAS can walk `distance` bytes from line to line of `length` elements each. */
+static int leads(int64_t distance, int64_t lines, int64_t length, int32_t itemsize)
+{
+  return lines <= 1 || (distance % itemsize == 0 && distance / itemsize >= length &&
+                        distance / itemsize <= INT_MAX);
+}
+
+static int unit(int64_t distance, int64_t extent, int32_t itemsize)
+{
+  return extent <= 1 || distance == itemsize;
+}
+
+static int matrix_of(gl_frame *frame, gl_matrix *m, char *data, int64_t rows, int64_t columns,
+                     int64_t row_stride, int64_t column_stride, int32_t itemsize)
+{
+  *m = (gl_matrix){.data = data, .rows = rows, .columns = columns};
+  if (unit(column_stride, columns, itemsize) && leads(row_stride, rows, columns, itemsize)) {
+    m->row_stride = rows > 1 ? row_stride / itemsize : columns;
+    m->column_stride = 1;
+    return 0;
+  }
+  if (unit(row_stride, rows, itemsize) && leads(column_stride, columns, rows, itemsize)) {
+    m->row_stride = 1;
+    m->column_stride = columns > 1 ? column_stride / itemsize : rows;
+    return 0;
+  }
+  int64_t shape[2] = {rows, columns}, from[2] = {row_stride, column_stride}, to[2], bytes;
+  int failed = gl_size(frame, 2, shape, itemsize, &bytes); /* a broadcast operand may be huge */
+  if (failed)
+    return failed;
+  m->data = m->packed = gl_memory_new((size_t)bytes);
+  if (!m->packed)
+    return gl_fail(frame, GL_ERROR_MEMORY, bytes);
+  gl_c_strides(2, shape, itemsize, to);
+  gl_copy_elements(2, shape, itemsize, m->packed, to, data, from);
+  m->row_stride = columns;
+  m->column_stride = 1;
+  return 0;
+}
+
+/* The transposition letter and leading dimension of what Fortran sees as `m` transposed. */
+static char letter(const gl_matrix *m, int *leading)
+{
+  int by_rows = m->column_stride == 1 && m->row_stride >= m->columns;
+  int64_t step = by_rows ? m->row_stride : m->column_stride;
+  *leading = (int)(step > 0 ? step : 1);
+  return by_rows ? 'N' : 'T';
+}
+
+/* The four products. Fortran's order is the other way round, so what it computes is out' = b' a'. */
+
+static void dot(const gl_matrix *a, const gl_matrix *b, char *out, int single)
+{
+  int k = (int)a->columns, step_a = (int)a->column_stride, step_b = (int)b->row_stride;
+  if (single)
+    *(float *)out = gl_blas_table.sdot(&k, (float *)a->data, &step_a, (float *)b->data, &step_b);
+  else
+    *(double *)out = gl_blas_table.ddot(&k, (double *)a->data, &step_a, (double *)b->data, &step_b);
+}
+
+/* out = m v, or m' v where `turned`; the elements of v are `step` apart. */
+static void gemv(const gl_matrix *m, int turned, char *v, int64_t step, char *out, int single)
+{
+  int leading, step_v = (int)step, step_out = 1;
+  int by_rows = letter(m, &leading) == 'N'; /* then Fortran sees m' */
+  char turn = by_rows == turned ? 'N' : 'T';
+  int rows = (int)(by_rows ? m->columns : m->rows), columns = (int)(by_rows ? m->rows : m->columns);
+  if (single) {
+    float one = 1, zero = 0;
+    gl_blas_table.sgemv(&turn, &rows, &columns, &one, (float *)m->data, &leading, (float *)v, &step_v, &zero,
+                        (float *)out, &step_out);
+  } else {
+    double one = 1, zero = 0;
+    gl_blas_table.dgemv(&turn, &rows, &columns, &one, (double *)m->data, &leading, (double *)v, &step_v,
+                        &zero, (double *)out, &step_out);
+  }
+}
+
+static void gemm(const gl_matrix *a, const gl_matrix *b, char *out, int single)
+{
+  int m = (int)b->columns, n = (int)a->rows, k = (int)a->columns, lda, ldb;
+  char turn_b = letter(b, &ldb), turn_a = letter(a, &lda);
+  if (single) {
+    float one = 1, zero = 0;
+    gl_blas_table.sgemm(&turn_b, &turn_a, &m, &n, &k, &one, (float *)b->data, &ldb, (float *)a->data, &lda,
+                        &zero, (float *)out, &m);
+  } else {
+    double one = 1, zero = 0;
+    gl_blas_table.dgemm(&turn_b, &turn_a, &m, &n, &k, &one, (double *)b->data, &ldb, (double *)a->data, &lda,
+                        &zero, (double *)out, &m);
+  }
+}
+
+#define TILE 32
+
+/* The upper triangle of the n x n matrix `out` from its lower one, tile by tile. */
+static inline __attribute__((always_inline)) void mirror(char *out, int64_t n, int itemsize)
+{
+  for (int64_t top = 0; top < n; top += TILE)
+    for (int64_t left = 0; left <= top; left += TILE)
+      for (int64_t i = top; i < n && i < top + TILE; i++)
+        for (int64_t j = left; j < i && j < left + TILE; j++)
+          memcpy(out + (j * n + i) * itemsize, out + (i * n + j) * itemsize, (size_t)itemsize);
+}
+
+/* out = a a', half of which is computed. */
+static void syrk(const gl_matrix *a, char *out, int single)
+{
+  int n = (int)a->rows, k = (int)a->columns, leading;
+  char lower = 'U', turn = letter(a, &leading) == 'N' ? 'T' : 'N'; /* our lower triangle is Fortran's upper one */
+  if (single) {
+    float one = 1, zero = 0;
+    gl_blas_table.ssyrk(&lower, &turn, &n, &k, &one, (float *)a->data, &leading, &zero, (float *)out, &n);
+    mirror(out, n, 4);
+  } else {
+    double one = 1, zero = 0;
+    gl_blas_table.dsyrk(&lower, &turn, &n, &k, &one, (double *)a->data, &leading, &zero, (double *)out, &n);
+    mirror(out, n, 8);
+  }
+}
+
+#define MIN_SYRK 64 /* smaller products are faster as a whole, as measured with OpenBLAS */
+
+/* Whether `b` is `a` transposed, the same memory, and large enough that half a product takes less time. */
+static int is_turned(const gl_matrix *a, const gl_matrix *b)
+{
+  return a->data == b->data && a->rows == b->columns && a->row_stride == b->column_stride &&
+         a->column_stride == b->row_stride && a->rows >= MIN_SYRK;
+}
+
+static void one_product(const gl_matrix *a, const gl_matrix *b, char *out, int single)
+{
+  if (a->rows == 1 && b->columns == 1)
+    dot(a, b, out, single);
+  else if (b->columns == 1)
+    gemv(a, 0, b->data, b->row_stride, out, single);
+  else if (a->rows == 1)
+    gemv(b, 1, a->data, a->column_stride, out, single);
+  else if (is_turned(a, b))
+    syrk(a, out, single);
+  else
+    gemm(a, b, out, single);
+}
+
+/* `array` of `ndim` axes; a vector is a row (on the left) or a column. */
+static gl_matrices matrices_of(const gl_array *array, int64_t ndim, int on_the_left)
+{
+  gl_matrices s = {.data = array->data, .rows = 1, .columns = 1};
+  if (ndim > 1 || on_the_left) {
+    s.columns = array->shape[ndim - 1];
+    s.column_stride = array->stride[ndim - 1];
+  }
+  if (ndim > 1 || !on_the_left) {
+    const int64_t axis = ndim > 1 ? ndim - 2 : 0;
+    s.rows = array->shape[axis];
+    s.row_stride = array->stride[axis];
+  }
+  return s;
+}
+
+/* Broadcast the axes before the last two: their extents into the product's shape, the steps into its operands. */
+static int broadcast_batch(gl_frame *frame, gl_product *p, const int32_t *slots, const int64_t *own)
+{
+  gl_matrices *operands[2] = {&p->a, &p->b};
+  for (int64_t d = 0; d < p->batch; d++) {
+    p->shape[d] = 1;
+    for (int k = 0; k < 2; k++) {
+      const gl_array *array = &frame->arrays[slots[1 + k]];
+      const int64_t axis = d - (p->batch - own[k]);
+      if (axis < 0 || array->shape[axis] == 1)
+        continue;
+      if (p->shape[d] != 1 && p->shape[d] != array->shape[axis])
+        return gl_fail(frame, GL_ERROR_BROADCAST, 0, 1, d, p->shape[d], array->shape[axis]);
+      p->shape[d] = array->shape[axis];
+      operands[k]->step[d] = array->stride[axis];
+    }
+  }
+  return 0;
+}
+
+/* Axes of the batch along which all is multiplied by one matrix are rows of one product, if they lie like rows. */
+static void batch_to_rows(gl_product *p)
+{
+  gl_matrices *a = &p->a;
+  for (; p->batch > 0; p->batch--) {
+    const int64_t d = p->batch - 1, extent = p->shape[d];
+    if (extent == 1)
+      continue;
+    if (p->b.step[d] || a->rows * extent > INT_MAX || (a->rows > 1 && a->step[d] != a->rows * a->row_stride))
+      return;
+    if (a->rows == 1)
+      a->row_stride = a->step[d];
+    a->rows *= extent;
+  }
+}
+
+/* The matrix at which the operand stands; that of the step before, if it still stands there. */
+static int take(gl_frame *frame, gl_matrices *s, int32_t itemsize)
+{
+  if (s->taken == s->data)
+    return 0;
+  gl_memory_drop(s->matrix.packed);
+  s->taken = s->data;
+  return matrix_of(frame, &s->matrix, s->data, s->rows, s->columns, s->row_stride, s->column_stride, itemsize);
+}
+
+int gl_product_plan(gl_frame *frame, const int32_t *slots, const int64_t *params, gl_product *product)
+{
+  const int64_t own[2] = {params[0] > 2 ? params[0] - 2 : 0, params[1] > 2 ? params[1] - 2 : 0};
+  int64_t shape[GL_MAX_NDIM];
+  *product = (gl_product){
+      .a = matrices_of(&frame->arrays[slots[1]], params[0], 1), .b = matrices_of(&frame->arrays[slots[2]], params[1], 0),
+      .batch = own[0] > own[1] ? own[0] : own[1], .itemsize = gl_call_of(frame)->slots[slots[0]].itemsize};
+  const gl_matrices *a = &product->a, *b = &product->b;
+  if (a->columns != b->rows)
+    return gl_fail(frame, GL_ERROR_MATMUL, a->columns, b->rows);
+  if (a->rows > INT_MAX || b->columns > INT_MAX || a->columns > INT_MAX)
+    return gl_fail(frame, GL_ERROR_SIZE, 0);
+  int failed = broadcast_batch(frame, product, slots, own);
+  if (failed)
+    return failed;
+  int32_t ndim = (int32_t)product->batch;
+  memcpy(shape, product->shape, sizeof shape);
+  if (params[0] > 1)
+    shape[ndim++] = a->rows;
+  if (params[1] > 1)
+    shape[ndim++] = b->columns;
+  failed = gl_allocate(frame, slots[0], shape);
+  if (failed)
+    return failed;
+  product->elements = gl_elements(ndim, shape);
+  batch_to_rows(product);
+  return 0;
+}
+
+int gl_product_run(gl_frame *frame, gl_product *product, char *first_a, char *first_b, char *out)
+{
+  gl_matrices *a = &product->a, *b = &product->b;
+  const int32_t itemsize = product->itemsize;
+  int64_t at[GL_MAX_NDIM] = {0}, d;
+  if (product->elements == 0 || a->columns == 0) {
+    memset(out, 0, (size_t)(product->elements * itemsize));
+    return 0;
+  }
+  a->data = first_a;
+  b->data = first_b;
+  a->taken = a->moves ? NULL : a->taken;
+  b->taken = b->moves ? NULL : b->taken;
+  do {
+    int failed = take(frame, a, itemsize);
+    if (!failed)
+      failed = take(frame, b, itemsize);
+    if (failed)
+      return failed;
+    one_product(&a->matrix, &b->matrix, out, itemsize == 4);
+    out += a->rows * b->columns * itemsize;
+    for (d = product->batch - 1; d >= 0; d--) { /* step the axes of the batch like a counter */
+      a->data += a->step[d];
+      b->data += b->step[d];
+      if (++at[d] < product->shape[d])
+        break;
+      a->data -= product->shape[d] * a->step[d];
+      b->data -= product->shape[d] * b->step[d];
+      at[d] = 0;
+    }
+  } while (d >= 0);
+  return 0;
+}
+
+void gl_product_end(gl_product *product)
+{
+  gl_memory_drop(product->a.matrix.packed);
+  gl_memory_drop(product->b.matrix.packed);
+  product->a.matrix.packed = product->b.matrix.packed = NULL;
+}
+
+int gl_matmul(gl_frame *frame, const int32_t *slots, const int64_t *params)
+{
+  gl_product product;
+  int failed = gl_product_plan(frame, slots, params, &product);
+  if (failed)
+    return failed;
+  failed = gl_product_run(frame, &product, product.a.data, product.b.data, frame->arrays[slots[0]].data);
+  gl_product_end(&product);
+  return failed;
+}
