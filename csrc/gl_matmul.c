@@ -1,6 +1,7 @@
 /* Products of matrices by BLAS pointers. Operands are float32 or float64 (told apart by their itemsize); other
  * dtypes are computed by host calls. */
 #include "gl_matmul.h"
+#include "gl_pool.h"
 
 #include <limits.h>
 #include <string.h>
@@ -85,19 +86,83 @@ static void gemv(const gl_matrix *m, int turned, char *v, int64_t step, char *ou
   }
 }
 
+/* A product as BLAS is told of it; parts of it are computed by themselves. */
+typedef struct gemm_job {
+  const gl_matrix *a, *b;
+  char *out;
+  int single, lda, ldb;
+  char turn_a, turn_b;
+  int by_columns;       /* what a piece is: `step` columns of the result, or rows */
+  int64_t step, k_step; /* and so much of the sums is added at a time */
+} gemm_job;
+
+/* `rows` x `columns` of the result, from `row` and `column` on: the part of its sums from `k` on, added if k is not 0. */
+static void part_of_gemm(const gemm_job *job, int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t k,
+                         int64_t length)
+{
+  const gl_matrix *a = job->a, *b = job->b;
+  const int itemsize = job->single ? 4 : 8;
+  char *from_a = a->data + (row * a->row_stride + k * a->column_stride) * itemsize;
+  char *from_b = b->data + (k * b->row_stride + column * b->column_stride) * itemsize;
+  char *to = job->out + (row * b->columns + column) * itemsize, turn_a = job->turn_a, turn_b = job->turn_b;
+  int m = (int)columns, n = (int)rows, l = (int)length, lda = job->lda, ldb = job->ldb, ldc = (int)b->columns;
+  if (job->single) {
+    float one = 1, rest = k > 0;
+    gl_blas_table.sgemm(&turn_b, &turn_a, &m, &n, &l, &one, (float *)from_b, &ldb, (float *)from_a, &lda, &rest,
+                        (float *)to, &ldc);
+  } else {
+    double one = 1, rest = k > 0;
+    gl_blas_table.dgemm(&turn_b, &turn_a, &m, &n, &l, &one, (double *)from_b, &ldb, (double *)from_a, &lda, &rest,
+                        (double *)to, &ldc);
+  }
+}
+
+static void piece_of_gemm(void *context, int64_t piece, int32_t thread)
+{
+  const gemm_job *job = context;
+  const int64_t all = job->by_columns ? job->b->columns : job->a->rows, first = piece * job->step;
+  const int64_t count = all - first < job->step ? all - first : job->step, sum = job->a->columns;
+  (void)thread;
+  for (int64_t k = 0; k < sum; k += job->k_step) {
+    const int64_t length = sum - k < job->k_step ? sum - k : job->k_step;
+    if (job->by_columns)
+      part_of_gemm(job, 0, job->a->rows, first, count, k, length);
+    else
+      part_of_gemm(job, first, count, 0, job->b->columns, k, length);
+  }
+}
+
+#define SMALL 500000 /* multiplications: OpenBLAS copies no operand of up to 1e6 of them, and uses one thread */
+#define THIN 16384   /* of the product of the two shorter extents */
+#define STRIP 32
+
+/* Products of which only one extent is long - tall matrices of data with small ones of weights, and gradients of these -
+ * are cut into small ones: packing operands takes BLAS as long there as a third of the arithmetic. How they are cut
+ * depends on the extents alone, so any number of threads gives the same bits. */
+static int is_thin(gemm_job *job)
+{
+  const int64_t rows = job->a->rows, columns = job->b->columns, sum = job->a->columns;
+  const int64_t wide = rows > columns ? rows : columns, longest = wide > sum ? wide : sum;
+  const double all = (double)rows * (double)columns * (double)sum;
+  if (all <= 2.0 * SMALL || all / (double)longest > THIN || job->turn_b == 'T') /* which small ones are slow with */
+    return 0;
+  job->by_columns = columns > rows;
+  job->step = sum == longest ? STRIP : SMALL / (rows * columns * sum / longest) / 16 * 16;
+  job->k_step = sum == longest ? SMALL / (STRIP * (rows < columns ? rows : columns)) / 8 * 8 : sum;
+  return 1;
+}
+
 static void gemm(const gl_matrix *a, const gl_matrix *b, char *out, int single)
 {
-  int m = (int)b->columns, n = (int)a->rows, k = (int)a->columns, lda, ldb;
-  char turn_b = letter(b, &ldb), turn_a = letter(a, &lda);
-  if (single) {
-    float one = 1, zero = 0;
-    gl_blas_table.sgemm(&turn_b, &turn_a, &m, &n, &k, &one, (float *)b->data, &ldb, (float *)a->data, &lda,
-                        &zero, (float *)out, &m);
-  } else {
-    double one = 1, zero = 0;
-    gl_blas_table.dgemm(&turn_b, &turn_a, &m, &n, &k, &one, (double *)b->data, &ldb, (double *)a->data, &lda,
-                        &zero, (double *)out, &m);
+  gemm_job job = {.a = a, .b = b, .out = out, .single = single};
+  job.turn_b = letter(b, &job.ldb);
+  job.turn_a = letter(a, &job.lda);
+  if (!is_thin(&job)) {
+    part_of_gemm(&job, 0, a->rows, 0, b->columns, 0, a->columns);
+    return;
   }
+  const int64_t all = job.by_columns ? b->columns : a->rows;
+  gl_pool_run(piece_of_gemm, NULL, &job, (all + job.step - 1) / job.step, gl_pool_threads());
 }
 
 #define TILE 32

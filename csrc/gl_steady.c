@@ -180,15 +180,25 @@ static int settle(steady *s, int64_t t)
   return 0;
 }
 
-/* Empty the slots of what was made to plan by it. What planned steps read stays as long as turns run. */
+/* Empty the slots of what was made to plan by it. */
 static void clear(const steady *s)
 {
   for (int32_t k = 0; k < s->n_steps; k++)
     for (int32_t i = 0; i < outputs_of(&s->steps[k]); i++)
-      gl_clear(s->frame, slots_of(&s->steps[k])[i]);
+      gl_release(s->frame, slots_of(&s->steps[k])[i]);
   for (int32_t k = 0; k < s->n_plans; k++)
     if (s->plans[k].product)
       gl_product_end(s->plans[k].product);
+}
+
+/* A debugger's frame shows what the last turn, before turn t, has read and made. */
+static int show(const steady *s, int64_t t)
+{
+  if (!gl_call_of(s->frame)->keep)
+    return 0;
+  for (const value *v = s->values; v < s->values + s->n_values; v++)
+    memcpy(s->frame->arrays[v->slot].data, at(&v->place, t - 1), (size_t)bytes_of(s->frame, v->slot));
+  return gl_loop_turn(s->frame, s->loop, t - 1);
 }
 
 /* What is carried on goes back into its slots. */
@@ -320,6 +330,8 @@ static int run(steady *s, int64_t turns, int64_t *t, cursor *cursors)
     return failed;
   keep(s, turns, (*t)++);
   failed = go_on(s, turns, t, cursors);
+  if (!failed)
+    failed = show(s, *t);
   return failed ? failed : end_past(s, *t);
 }
 

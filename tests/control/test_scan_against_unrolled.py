@@ -16,7 +16,7 @@ from tests.control.bodies import Loop, random_loop
 
 PARTS, EACH = 20, 25  # 500 bodies
 APART = mode("fast_run").excluding("loops of the same turns are one")
-# Of what the bodies are, how they are compiled, and how many of 10 loops, at least, are to be planned once or one kernel.
+# What the bodies compute, how they are compiled, and how many of 10 loops, at least, are planned once or one kernel.
 KINDS = [(None, mode("fast_run"), 0), (None, APART, 3), ((3,), APART, 6), ((), APART, 10)]
 
 

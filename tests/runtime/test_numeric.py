@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphlab
 from graphlab.runtime.program import StepFailed
 from tests.runtime.programs import run_one
 
@@ -68,6 +69,26 @@ def test_matmul_takes_every_layout(left: tuple[int, ...], right: tuple[int, ...]
 )
 def test_products_of_nothing_are_zeros(left: tuple[int, ...], right: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(product(np.ones(left), np.ones(right)), np.ones(left) @ np.ones(right), strict=True)
+
+
+@FLOATS
+@pytest.mark.parametrize(
+    "shape", [(48, 2100, 40), (2100, 40, 48), (40, 48, 2100), (3, 30000, 130), (120000, 2, 9)], ids=str
+)
+def test_products_with_one_long_extent_are_cut_alike_for_all_threads(shape: tuple[int, int, int], dtype: str) -> None:
+    rng, (rows, length, columns) = np.random.default_rng(1), shape
+    a, b = rng.normal(size=(rows, length)).astype(dtype), rng.normal(size=(length, columns)).astype(dtype)
+    bound, expected = np.finfo(dtype).eps * length**0.5 * 16, a.astype("f8") @ b.astype("f8")
+    threads = graphlab.num_threads()
+    for x in (a, np.asfortranarray(a), np.tile(a, 2)[:, :length]):
+        for y in (b, np.asfortranarray(b), np.tile(b, 2)[:, :columns]):
+            results = []
+            for count in (1, 2, 5):
+                graphlab.set_num_threads(count)
+                results.append(product(x, y))
+            graphlab.set_num_threads(threads)
+            np.testing.assert_allclose(results[0], expected, rtol=bound, atol=bound)
+            assert all(got.tobytes() == results[0].tobytes() for got in results)
 
 
 def test_a_broadcast_operand_is_packed() -> None:
