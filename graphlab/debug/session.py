@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from graphlab.debug.breakpoints import ODD, Breakpoint, Breakpoints, Test, place_of
+from graphlab.debug.compare import Parted, compare
 from graphlab.debug.expressions import Expression, Unknown
 from graphlab.debug.handles import Handle, Kin, Written, names_of, variable_of
 from graphlab.debug.levels import Level, node_level, program_level
+from graphlab.debug.origin import Arose, origin
 from graphlab.debug.running import run_on
 from graphlab.debug.schedule import StepView
-from graphlab.debug.compare import Parted, compare
-from graphlab.debug.origin import Arose, origin
 from graphlab.debug.statistics import Statistics, statistics
 from graphlab.debug.watches import Watch, short
 from graphlab.errors import GraphIndexError, GraphValueError, caller_origin, user_boundaries, user_boundary

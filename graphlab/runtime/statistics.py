@@ -11,7 +11,7 @@ from graphlab.runtime import native
 
 Array = np.ndarray[Any, Any]
 
-# A gl_statistics. Of all elements, then of the finite ones: `squares` is the sum of their squared distances to the mean.
+# A gl_statistics. Of all elements, then of the finite ones: `squares`: squared distances to the mean, summed.
 NUMBERS = np.dtype([*((name, "i8") for name in ("count", "nan", "inf", "zero")),
                     *((name, "f8") for name in ("min", "max", "mean", "squares"))])  # fmt: skip
 
@@ -25,7 +25,8 @@ def measured(array: Array) -> np.void:
     """
     if not native.MISSING:
         plain = np.require(array, array.dtype.newbyteorder("="), "A")
-        return np.frombuffer(native.NAMES["statistics"](ALL.index(array.dtype.name), np.asarray(plain)), NUMBERS)[0]
+        found: np.void = np.frombuffer(native.NAMES["statistics"](ALL.index(array.dtype.name), plain), NUMBERS)[0]
+        return found
     return _by_numpy(array)
 
 
@@ -37,4 +38,5 @@ def _by_numpy(array: Array) -> np.void:
         mean = finite.mean() if finite.size else 0.0
         moments = (finite.min(initial=np.inf), finite.max(initial=-np.inf)) if finite.size else (0.0, 0.0)
         counts = (wide.size, np.isnan(wide).sum(), np.isinf(wide).sum(), (wide == 0).sum())
-        return np.array([(*counts, *moments, mean, ((finite - mean) ** 2).sum())], NUMBERS)[0]
+        found: np.void = np.array([(*counts, *moments, mean, ((finite - mean) ** 2).sum())], NUMBERS)[0]
+        return found
