@@ -104,8 +104,9 @@ def test_the_fraction_of_the_machine_is_that_of_the_nearer_limit() -> None:
     (row,) = graphlab.function([x], x + 1).profile(np.ones(1 << 20)).rows
     here = graphlab.machine()
     moved = row.read + row.written
-    assert row.bound == "memory"
-    assert row.fraction == pytest.approx(row.bandwidth / here.bandwidth(moved))
+    limits = {"memory": row.bandwidth / here.bandwidth(moved), "compute": row.flops * 1e-9 / row.seconds / here.dgemm}
+    assert row.bound == max(limits, key=lambda limit: limits[limit])  # on a busy machine either may be measured low
+    assert row.fraction == pytest.approx(limits[row.bound])
     assert row.bandwidth == pytest.approx(1e-9 * moved / row.seconds)
 
 
