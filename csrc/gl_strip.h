@@ -33,6 +33,20 @@
   }
 GL_ANY(GL_GATHER)
 
+/* several strips, along bytes apart, each from width elements on in buffer; unless they are there, as held tells: see
+ * Stretch in loops/ir.py */
+#define GL_STRETCH(T, D) \
+  GL_CALLED const char *gl_stretch_##D(const char *from, int64_t step, int64_t rows, int64_t stride, int64_t count, \
+                                       int64_t along, int64_t several, int64_t holds, T *buffer, int64_t width, \
+                                       int64_t *held) { \
+    if (*held != (int64_t)from) \
+      for (int64_t i = 0; i < several; ++i) \
+        gl_gather_##D(from + i * along, step, rows, stride, count, buffer + i * width); \
+    *held = holds ? (int64_t)from : 0; \
+    return (const char *)buffer; \
+  }
+GL_ANY(GL_STRETCH)
+
 /* count elements for each index along some axes; from where they lie, unless that is side by side: see Columns in
  * loops/ir.py */
 #define GL_COLUMNS(T, D) \

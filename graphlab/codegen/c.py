@@ -37,6 +37,7 @@ from graphlab.loops.ir import (
     Scatter,
     Step,
     Stmt,
+    Stretch,
     Turns,
 )
 from graphlab.loops.steady import SteadyStep, steady_steps
@@ -456,6 +457,8 @@ def _moved(s: Stmt) -> str | None:
             return f"gl_scatter_{strip.dtype}"
         case Gather(dtype=dtype, writable=False):
             return f"gl_gather_{dtype}"
+        case Stretch(strip=strip):
+            return f"gl_stretch_{strip.dtype}"
         case Columns(dtype=dtype):
             return f"gl_columns_{dtype}"
     return None

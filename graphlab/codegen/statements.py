@@ -27,6 +27,7 @@ from graphlab.loops.ir import (
     Scatter,
     Stmt,
     Store,
+    Stretch,
 )
 
 WIDTH = 110
@@ -126,6 +127,17 @@ def _(s: Scatter) -> Iterator[Line]:
     strip = s.strip
     yield Line(f"if (!({_in_place(strip)}))")
     yield Line(f"  gl_scatter_{strip.dtype}({strip.name.text}, {_strided(strip)});")
+
+
+@c_lines.register
+def _(s: Stretch) -> Iterator[Line]:
+    strip, several = s.strip, ", ".join(map(c_expr, (s.along, s.several, s.holds)))
+    buffer = f"{strip.buffer.text}, {s.width}, &{s.held.text}"
+    yield Line(f"const int64_t {s.step.text} = {_in_place(strip)}")
+    yield Line(f"    ? {c_expr(s.along)} : {s.width} * (int64_t)sizeof({C_TYPES[strip.dtype]});")
+    yield Line(f"const char *const {s.name.text} = {_in_place(strip)}")
+    yield Line(f"    ? {_address(strip)}")
+    yield Line(f"    : gl_stretch_{strip.dtype}({_strided(strip)}, {several}, {buffer});")
 
 
 @c_lines.register

@@ -164,6 +164,24 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """`name` = where the first of `several` Gathers like `strip`, `along` bytes apart, has its elements to be read.
+
+    `step` = bytes to those of the next. Those copied have `width` elements each in the buffer of `strip`.
+    `held` is the address of those that are there already, and are used again; they stay for later if `holds`.
+    """
+
+    name: Name
+    step: Name
+    strip: Gather
+    along: Expr
+    several: Expr
+    width: int
+    held: Name
+    holds: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """`name` = `count` elements for each index along some axes, those of one index side by side.
 
@@ -231,7 +249,8 @@ class Comment:
     text: str
 
 
-Stmt = Let | Pointer | Accumulator | Assign | Store | Gather | Scatter | Columns | For | If | Fail | Return | Comment
+Moves = Gather | Scatter | Stretch | Columns
+Stmt = Let | Pointer | Accumulator | Assign | Store | Moves | For | If | Fail | Return | Comment
 
 # ---- the program ---------------------------------------------------------------------------------
 

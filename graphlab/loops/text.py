@@ -38,6 +38,7 @@ from graphlab.loops.ir import (
     Step,
     Stmt,
     Store,
+    Stretch,
     Turns,
 )
 
@@ -146,6 +147,15 @@ def _(s: Gather) -> Iterator[str]:
 @lines.register
 def _(s: Scatter) -> Iterator[str]:
     yield f"put {expression(s.strip.name)} in place"
+
+
+@lines.register
+def _(s: Stretch) -> Iterator[str]:
+    strip = s.strip
+    where = f"{expression(strip.base)} + {expression(strip.offset)}"
+    strides = ", ".join(map(expression, (s.along, strip.step, strip.stride)))
+    extents = ", ".join(map(expression, (s.several, strip.rows, strip.count)))
+    yield f"{expression(s.name)}, {expression(s.step)}: {strip.dtype}* = [{extents}] at {where}, {strides}"
 
 
 @lines.register

@@ -33,6 +33,7 @@ from graphlab.loops.ir import (
     Step,
     Stmt,
     Store,
+    Stretch,
     Turns,
 )
 
@@ -69,6 +70,8 @@ def expressions(statement: Stmt) -> tuple[Expr, ...]:
             return (base, offset, stride, count, step, rows, buffer)
         case Scatter(strip):
             return (strip.name, *expressions(strip))
+        case Stretch(_, _, strip, along, several, _, held, holds):
+            return (along, several, held, holds, *expressions(strip))
         case Columns():
             places = (statement.base, statement.offset, statement.stride, statement.count, statement.buffer)
             return (*places, *statement.extents, *statement.strides)
@@ -139,7 +142,7 @@ def _add_names(statement: Stmt, names: set[str]) -> None:
 
 
 def without_unused(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-    """`body` without the Lets, Pointers, Gathers and Columns that nothing later in it needs."""
+    """`body` without the Lets, Pointers, Gathers, Stretches and Columns that nothing later in it needs."""
     return _without_unused(body, set())
 
 
@@ -147,7 +150,7 @@ def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...
     """The same, inside others that need what is `needed`; the names that the rest of `body` uses are added to it."""
     kept = list[Stmt]()
     for statement in reversed(body):
-        if isinstance(statement, Let | Pointer | Gather | Columns) and statement.name.text not in needed:
+        if isinstance(statement, Let | Pointer | Gather | Stretch | Columns) and statement.name.text not in needed:
             continue
         if isinstance(statement, For):
             shorter = _without_unused(statement.body, needed)

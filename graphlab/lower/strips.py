@@ -24,8 +24,10 @@ from graphlab.loops.ir import (
     Literal,
     Load,
     Name,
+    Pointer,
     Scatter,
     Stmt,
+    Stretch,
 )
 from graphlab.lower.frame import (
     FEW,
@@ -91,7 +93,7 @@ class _Strips:
         """All rows, in strips along the last of the kept axes."""
         frame = self.frame
         moving = [o for o in frame.operands.values() if o.is_output or self.moves(o)]
-        strip: list[Stmt] = [Accumulator(_buffer(o), o.dtype, None, WIDTH) for o in moving]
+        strip: list[Stmt] = [Accumulator(_buffer(o), o.dtype, None, WIDTH) for o in moving if not self.stretches(o)]
         strip += [Accumulator(self.kept(v), v.dtype, None, FEW * WIDTH) for v in self.plan.kept]
         for v, operand in row_reads(frame):
             if self.moves(operand):
@@ -107,9 +109,12 @@ class _Strips:
     def boxes(self, strip: Sequence[Stmt]) -> tuple[Stmt, ...]:
         """`strip` in loops over all strips: along the last kept axis, and several of its rows where that is short."""
         inner, outer = self.frame.kept - 1, self.frame.kept - 2
+        stretched = [o for o in self.frame.inputs if self.stretches(o)]
+        held: list[Stmt] = [Accumulator(_buffer(o), o.dtype, None, STRETCH * WIDTH) for o in stretched]
+        held += [Accumulator(_held(o), "int64", ZERO) for o in stretched]
         wide = Let(WIDE, "int64", at_most(WIDTH, extent(inner), BLOCK))
         if outer < 0:
-            return (For(BLOCK, ZERO, extent(inner), (wide, Let(COUNT, "int64", WIDE), *strip), step=WIDTH),)
+            return (For(BLOCK, ZERO, extent(inner), (wide, Let(COUNT, "int64", WIDE), *held, *strip), step=WIDTH),)
         body: list[Stmt] = [
             Let(TOP, "int64", c_int("{0} * {1}", FLOOR, MOST_HIGH)),
             Let(HIGH, "int64", c_int("{0} - {1} < {2} ? {0} - {1} : {2}", extent(outer), TOP, MOST_HIGH)),
@@ -119,13 +124,30 @@ class _Strips:
         floors = c_int("({0} + {1} - 1) / {1}", extent(outer), MOST_HIGH)
         around = nested(range(outer), [For(FLOOR, ZERO, floors, tuple(body))])
         high = Let(MOST_HIGH, "int64", c_int(f"{WIDTH} / {{0}}", WIDE))
-        return (For(BLOCK, ZERO, extent(inner), (wide, high, *around), step=WIDTH),)
+        return (For(BLOCK, ZERO, extent(inner), (wide, high, *held, *around), step=WIDTH),)
 
     # ---- operands --------------------------------------------------------------------------------
 
     def moves(self, operand: Operand) -> bool:
         """Whether an operand may differ from row to row."""
         return any(operand.axes[: self.frame.kept])
+
+    def stretches(self, operand: Operand) -> bool:
+        """Whether it is an input whose strips for some elements of the rows are brought together."""
+        return not operand.is_output and self.moves(operand) and operand.steps[self.frame.ndim - 1]
+
+    def stretch(self, operand: Operand) -> Stretch:
+        """An operand's strips for elements START to STOP of the rows.
+
+        Those of whole rows are not gathered again for the next strip, or the next pass, where they are the same.
+        """
+        last = self.frame.ndim - 1
+        at = {**{d: index(d) for d in range(self.frame.kept, last)}, last: START}
+        high = (HIGH, MOST_HIGH) if self.frame.kept > 1 else (ONE, ONE)
+        whole = Formula(f"{{0}} == {{1}} && {{2}} <= {STRETCH}", (*high, extent(last)), "bool")
+        strip = self.gathered(operand, at)
+        along, several = operand.stride(last), c_int("{0} - {1}", STOP, START)
+        return Stretch(_block(operand), _step(operand), strip, along, several, WIDTH, _held(operand), whole)
 
     def gathered(self, operand: Operand, along: Mapping[int, Expr], writable: bool = False) -> Gather:
         """An operand's strip at indices `along` the reduced axes."""
@@ -155,6 +177,7 @@ class _Strips:
         stretch: list[Stmt] = [
             Let(STOP, "int64", c_int("{0} + {1}", START, at_most(STRETCH, extent(last), START))),
             *(Accumulator(f.part, f.dtype, Literal(0, f.dtype), WIDTH, f.nodes) for f in folds),
+            *(self.stretch(frame.operands[v]) for v in self.read_along(each)),
             For(index(last), START, STOP, tuple(self.element(each, folds))),
             *(push(folds, blocks, _each, WIDTH) if folds else []),
         ]
@@ -165,6 +188,15 @@ class _Strips:
             statements += combine(fold, blocks, _each, WIDTH)
         return statements
 
+    def read_along(self, each: Pass) -> list[Variable]:
+        """The inputs that a pass reads in stretches."""
+        needed = _needed(each.nodes, [self.folds[n].node for n in each.folds], [*each.saved, *each.stored])
+        by_rows = {v for v, _ in row_reads(self.frame)}
+        return [
+            v for v, o in reads(self.frame)
+            if v in needed and v not in by_rows and v not in self.scope.values and self.stretches(o)
+        ]  # fmt: skip
+
     def element(self, each: Pass, folds: Sequence[Fold]) -> list[Stmt]:
         """One element of each row of a strip: computed, kept, written, and folded."""
         frame, scope = self.frame, self.scope.fork()
@@ -172,10 +204,15 @@ class _Strips:
         by_rows = {v for v, _ in row_reads(frame)}
         needed = _needed(each.nodes, [fold.node for fold in folds], [*each.saved, *each.stored])
         start: list[Stmt] = []
+        stretched = self.read_along(each)
+        further = c_int("{0} - {1}", index(frame.ndim - 1), START)
         for v, operand in reads(frame):
             if v not in needed or v in by_rows or v in scope.values:
                 continue
-            if self.moves(operand):
+            if v in stretched:
+                offset = c_int("{0} * {1}", further, _step(operand))
+                start.append(Pointer(operand.row, _block(operand), offset, operand.dtype))
+            elif self.moves(operand):
                 start.append(self.gathered(operand, at))
             else:
                 start.append(scope.load(v, Load(operand.pointer, self.offset(operand, at), operand.dtype)))
@@ -259,6 +296,18 @@ def _needed(nodes: Iterable[Apply], folded: Iterable[Apply], others: Iterable[Va
 
 def _buffer(operand: Operand) -> Name:
     return Name(f"strip{operand.k}")
+
+
+def _block(operand: Operand) -> Name:
+    return Name(f"block{operand.k}")
+
+
+def _step(operand: Operand) -> Name:
+    return Name(f"step{operand.k}")
+
+
+def _held(operand: Operand) -> Name:
+    return Name(f"held{operand.k}")
 
 
 def _lanes(body: Sequence[Stmt]) -> Stmt:

@@ -132,3 +132,24 @@ def test_reduced_axes_are_walked_in_the_order_of_memory(rng: np.random.Generator
     (got,) = built([x], [reduce.sum(x)])(a)
     (straight,) = built([x], [reduce.sum(x)])(np.ascontiguousarray(a.T))
     assert got == straight, "the same elements in the same places in memory"
+
+
+def test_windows_that_overlap_and_short_rows_of_them_are_gathered_anew(rng: np.random.Generator) -> None:
+    """Strips begin at one address in several places, and have different elements there."""
+    x, y = var("float64", None, None, None), var("float64", None, None)
+    f = built([x, y], [reduce.sum(e.multiply(x, y), 2)])
+    flat = rng.standard_normal(4000)
+    for steps, extents in (((1024, 16, 8), (2, 72, 3)), ((0, 16, 16), (9, 70, 4)), ((32, 0, 64), (40, 10, 5))):
+        a = np.lib.stride_tricks.as_strided(flat, extents, steps)
+        b = rng.standard_normal((extents[1], extents[2]))
+        for other in (b, np.broadcast_to(b[:, :1], b.shape), np.broadcast_to(b[:1], b.shape)):
+            np.testing.assert_allclose(f(a, other)[0], (a * other).sum(2), rtol=1e-12, atol=1e-13)
+
+
+def test_what_all_strips_share_is_gathered_once(rng: np.random.Generator) -> None:
+    x, y = var("float64", None, 1, None), var("float64", None, None)
+    program = built([x, y], [reduce.sum(e.exp(e.multiply(x, y)), 2)])
+    assert "gl_stretch_float64(" in program.source.text
+    for n, m, k in ((200, 5, 3), (3, 130, 16), (65, 64, 1), (64, 2, 7)):
+        a, b = rng.standard_normal((n, 1, k)), rng.standard_normal((m, k))
+        np.testing.assert_allclose(program(a, b)[0], np.exp(a * b).sum(2), rtol=1e-13)
