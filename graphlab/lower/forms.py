@@ -46,11 +46,13 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> RowKernel:
         loops = kernel.all_folded(condition)
         return RowKernel((*start, *loops), functions, 0, len(folds), block_size(folds.values()))
     body, dense = kernel.loops(True), Let(Name("rows_dense"), "bool", condition)
-    if condition != TRUE:
+    if condition != TRUE and not long:
         body = (If(dense.name, body, kernel.loops(False)),)
     if frame.kept:
         across, closer = few_elements(frame, frame.side_by_side), rows_are_closer(frame)
-        if condition != TRUE:
+        if condition != TRUE and long:  # three forms are enough for the C compiler
+            across = Formula("{0} || !{1}", (across, dense.name), "bool")
+        elif condition != TRUE:
             crooked = few_elements(frame, FEW)
             if plan.only_folds and closer is not None:
                 crooked = Formula("({0} || {1})", (crooked, closer), "bool")

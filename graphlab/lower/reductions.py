@@ -283,7 +283,7 @@ def whole_lanes(fold: Fold) -> Let:
 
 def by_vectors(folds: Sequence[Fold], body: Sequence[Stmt]) -> For:
     """`body` for elements i + k of all lanes, vector by vector, so that these accumulators stay in registers."""
-    (lanes,), (vector,) = {fold.lanes for fold in folds}, {fold.vector for fold in folds}
+    (lanes,), vector = {fold.lanes for fold in folds}, min(fold.vector for fold in folds)
     one = For(K, FIRST, c_int(f"{{0}} + {vector}", FIRST), tuple(body), simd=True)
     every = For(FIRST, ZERO, Literal(lanes, "int64"), (one,), step=vector, unroll=lanes // vector)
     return For(I, ZERO, WHOLE, (every,), step=lanes)

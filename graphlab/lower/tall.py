@@ -34,8 +34,12 @@ ROW = Name("row")
 
 
 def can_be_tall(frame: Frame, plan: Passes) -> bool:
-    """Whether a kernel has this form: all that it does with elements is to fold them."""
-    return plan.only_folds and frame.kept > 0 and len(_moving(frame)) <= MOST_COLUMNS
+    """Whether a kernel has this form: all that it does is to fold columns of what it computes, from arrays in C order.
+
+    Columns that are in memory are as fast in strips, and the C compiler takes its time over every form.
+    """
+    columns = plan.only_folds and frame.kept > 0 and not frame.space.in_rows
+    return columns and bool(plan.passes[0].nodes) and len(_moving(frame)) <= MOST_COLUMNS
 
 
 def tall(rows: Rows) -> tuple[Stmt, ...]:

@@ -202,3 +202,14 @@ def test_elements_folded_as_they_are_computed_give_the_bits_of_those_in_memory(
         got = squares(a, b)
         np.testing.assert_array_equal(got[0], total(a * b)[0])
         np.testing.assert_array_equal(got[1], total(a + b)[1])
+
+
+def test_folds_of_wide_and_narrow_elements_share_their_lanes(rng: np.random.Generator) -> None:
+    x = var("float32", None)
+    program = built([x], [reduce.sum(e.multiply(x, x)), reduce.any(e.multiply(x, x))])
+    assert len(program.lowered.kernels) == 1
+    a = rng.standard_normal(1000).astype("f")
+    total, some = program(a)
+    np.testing.assert_allclose(total, (a * a).sum(), rtol=1e-6)
+    assert some
+    assert not program(np.zeros(1000, "f"))[1]

@@ -23,22 +23,13 @@ GL_CALLED const float *gl_gather_float32(const char *from, int64_t step, int64_t
   return buffer - rows * count;
 }
 
-GL_CALLED const char *gl_columns_float32(const char *from, int64_t axes, const int64_t *extent, int64_t *step,
-                                     int64_t stride, int64_t count, float *buffer, int64_t length) {
-  int64_t columns = 1, there[axes];
-  if (stride == (int64_t)sizeof(float)) return from;
-  for (int64_t d = axes - 1; d >= 0; --d) {
-    there[d] = step[d] ? columns * length * (int64_t)sizeof(float) : 0;
-    columns *= step[d] ? extent[d] : 1;
-  }
-  for (int64_t i = 0; i < count; i += 64) /* neighbours in memory while they are in the cache */
-    for (int64_t c = 0; c < columns; ++c) {
-      const char *column = from + i * stride;
-      for (int64_t d = axes - 1, rest = c; d >= 0; --d)
-        if (step[d]) column += rest % extent[d] * step[d], rest /= extent[d];
-      gl_gather_float32(column, 0, 1, stride, count - i < 64 ? count - i : 64, buffer + c * length + i);
-    }
-  for (int64_t d = 0; d < axes; ++d) step[d] = there[d];
+GL_CALLED const char *gl_stretch_float32(const char *from, int64_t step, int64_t rows, int64_t stride, int64_t count,
+                                     int64_t along, int64_t several, int64_t holds, float *buffer, int64_t width,
+                                     int64_t *held) {
+  if (*held != (int64_t)from)
+    for (int64_t i = 0; i < several; ++i)
+      gl_gather_float32(from + i * along, step, rows, stride, count, buffer + i * width);
+  *held = holds ? (int64_t)from : 0;
   return (const char *)buffer;
 }
 
@@ -131,263 +122,163 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
   char *const p0 = data[0];
   char *const p1 = data[1];
   char *const p2 = data[2];
-  const gl_parts *const parts = (const gl_parts *)data[3];
-  int64_t const part_rows = parts->rows;
-  int64_t const part_count = parts->count;
-  int64_t const part_level = parts->level;
-  int64_t const part_elements = parts->elements;
-  char *const part_memory = parts->memory;
-  const int64_t elements = n1 + part_elements;
-  if (part_rows > 0) {
-    float columns1[32768];
-    float columns2[32768];
-    float tree[1280];
-    int64_t blocks = 0;
-    for (int64_t p = 0; p < part_count; ++p) {
-      float part[32];
-      #pragma omp simd
-      for (int64_t k = 0; k < part_rows; ++k) {
-        part[k] = *(const float *)(part_memory + (p * part_rows + k) * 16 + 0);
-      }
-      blocks = blocks + (1LL << part_level) - 1;
-      const int64_t carry = __builtin_ctzll(~blocks);
-      for (int64_t level = part_level; level < carry; ++level) {
-        #pragma omp simd
-        for (int64_t k = 0; k < part_rows; ++k) {
-          part[k] = tree[level * 32 + k] + part[k];
-        }
-      }
-      #pragma omp simd
-      for (int64_t k = 0; k < part_rows; ++k) {
-        tree[carry * 32 + k] = part[k];
-      }
-      blocks = blocks + 1;
-    }
-    for (int64_t block = 0; block < n1; block += 1024) {
-      const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-      int64_t step1[] = {s1_0};
-      const char *const block1 = gl_columns_float32(p1 + block * s1_1, 1, (const int64_t[]){n0}, step1,
-          s1_1, count, columns1, 1024);
-      int64_t step2[] = {s2_0};
-      const char *const block2 = gl_columns_float32(p2 + block * s2_1, 1, (const int64_t[]){n0}, step2,
-          s2_1, count, columns2, 1024);
-      float part[32];
-      for (int64_t i0 = 0; i0 < n0; ++i0) {
-        const int64_t row = i0;
-        const float *const in1 = (const float *)(block1 + i0 * step1[0]);
-        const float *const in2 = (const float *)(block2 + i0 * step2[0]);
-        float lane_row[64] = {0};
-        const int64_t whole = count / 64 * 64;
-        for (int64_t i = 0; i < whole; i += 64) {
-          #pragma GCC unroll 4
-          for (int64_t first = 0; first < 64; first += 16) {
-            #pragma omp simd
-            for (int64_t k = first; k < first + 16; ++k) {
-              const float x1 = in1[i + k];
-              const float x2 = in2[i + k];
-              const float v0 = x1 - x2;
-              const float v1 = v0 * v0;
-              lane_row[k] = lane_row[k] + v1;
-            }
+  const int64_t elements = n1;
+  const uint8_t rows_dense = s1_1 == 4 && s2_1 == 4;
+  if ((n1 > 0 && n1 <= 8 && elements == n1) || (!rows_dense && ((n1 > 0 &&
+      n1 <= 16 && elements == n1) || (rows >= 8 && (__builtin_llabs(s1_0) + __builtin_llabs(s2_0)) < (__builtin_llabs(s1_1) + __builtin_llabs(s2_1)))))) {
+    for (int64_t block = 0; block < n0; block += 64) {
+      const int64_t wide = n0 - block < 64 ? n0 - block : 64;
+      const int64_t count = wide;
+      float strip1[1024];
+      float strip2[1024];
+      int64_t held1 = 0;
+      int64_t held2 = 0;
+      float strip0[64];
+      float tree[2560];
+      int64_t blocks = 0;
+      for (int64_t start = 0; start < n1; start += 16) {
+        const int64_t stop = start + (n1 - start < 16 ? n1 - start : 16);
+        float part[64] = {0};
+        const int64_t step1 = s1_0 == (int64_t)sizeof(float)
+            ? s1_1 : 64 * (int64_t)sizeof(float);
+        const char *const block1 = s1_0 == (int64_t)sizeof(float)
+            ? p1 + block * s1_0 + start * s1_1
+            : gl_stretch_float32(p1 + block * s1_0 + start * s1_1, 0, 1, s1_0, wide, s1_1, stop - start, 1 == 1 && n1 <= 16, strip1, 64, &held1);
+        const int64_t step2 = s2_0 == (int64_t)sizeof(float)
+            ? s2_1 : 64 * (int64_t)sizeof(float);
+        const char *const block2 = s2_0 == (int64_t)sizeof(float)
+            ? p2 + block * s2_0 + start * s2_1
+            : gl_stretch_float32(p2 + block * s2_0 + start * s2_1, 0, 1, s2_0, wide, s2_1, stop - start, 1 == 1 && n1 <= 16, strip2, 64, &held2);
+        for (int64_t i1 = start; i1 < stop; ++i1) {
+          const float *const in1 = (const float *)(block1 + (i1 - start) * step1);
+          const float *const in2 = (const float *)(block2 + (i1 - start) * step2);
+          #pragma omp simd
+          for (int64_t k = 0; k < count; ++k) {
+            const float x1 = in1[k];
+            const float x2 = in2[k];
+            const float v0 = x1 - x2;
+            const float v1 = v0 * v0;
+            part[k] = (i1 == start) ? v1 : (part[k] + v1);
           }
         }
-        float tile_row[64];
-        #pragma omp simd
-        for (int64_t i = whole; i < count; ++i) {
-          const float x1 = in1[i];
-          const float x2 = in2[i];
-          const float v0 = x1 - x2;
-          const float v1 = v0 * v0;
-          tile_row[i - whole] = v1;
-        }
-        float part_row = count <= 16 ? fold_0_block(tile_row, count) : fold_0_lanes(lane_row, tile_row, count - whole);
-        part[row] = part_row;
-      }
-      const int64_t carry = __builtin_ctzll(~blocks);
-      for (int64_t level = 0; level < carry; ++level) {
-        #pragma omp simd
-        for (int64_t k = 0; k < part_rows; ++k) {
-          part[k] = tree[level * 32 + k] + part[k];
-        }
-      }
-      #pragma omp simd
-      for (int64_t k = 0; k < part_rows; ++k) {
-        tree[carry * 32 + k] = part[k];
-      }
-      blocks = blocks + 1;
-    }
-    if (part_count < 0) {
-      #pragma omp simd
-      for (int64_t k = 0; k < part_rows; ++k) {
-        *(float *)(part_memory + k * 16 + 0) = tree[part_level * 32 + k];
-      }
-      return 0;
-    }
-    float total[32] = {0};
-    for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-      if (blocks >> level & 1) {
-        #pragma omp simd
-        for (int64_t k = 0; k < part_rows; ++k) {
-          total[k] = tree[level * 32 + k] + total[k];
-        }
-      }
-    }
-    for (int64_t i0 = 0; i0 < n0; ++i0) {
-      const int64_t row = i0;
-      const float v2 = total[row];
-      const float v3 = sqrtf(v2);
-      *(float *)(p0 + i0 * s0_0) = v3;
-    }
-  } else {
-    const uint8_t rows_dense = s1_1 == 4 && s2_1 == 4;
-    if ((n1 > 0 && n1 <= 8 && elements == n1) || (!rows_dense && ((n1 > 0 &&
-        n1 <= 16 && elements == n1) || (rows >= 8 && (__builtin_llabs(s1_0) + __builtin_llabs(s2_0)) < (__builtin_llabs(s1_1) + __builtin_llabs(s2_1)))))) {
-      for (int64_t block = 0; block < n0; block += 64) {
-        const int64_t wide = n0 - block < 64 ? n0 - block : 64;
-        const int64_t count = wide;
-        float strip0[64];
-        float strip1[64];
-        float strip2[64];
-        float tree[2560];
-        int64_t blocks = 0;
-        for (int64_t start = 0; start < n1; start += 16) {
-          const int64_t stop = start + (n1 - start < 16 ? n1 - start : 16);
-          float part[64] = {0};
-          for (int64_t i1 = start; i1 < stop; ++i1) {
-            const float *const in1 = s1_0 == (int64_t)sizeof(float)
-                ? (const float *)(p1 + block * s1_0 + i1 * s1_1)
-                : gl_gather_float32(p1 + block * s1_0 + i1 * s1_1, 0, 1, s1_0, wide, strip1);
-            const float *const in2 = s2_0 == (int64_t)sizeof(float)
-                ? (const float *)(p2 + block * s2_0 + i1 * s2_1)
-                : gl_gather_float32(p2 + block * s2_0 + i1 * s2_1, 0, 1, s2_0, wide, strip2);
-            #pragma omp simd
-            for (int64_t k = 0; k < count; ++k) {
-              const float x1 = in1[k];
-              const float x2 = in2[k];
-              const float v0 = x1 - x2;
-              const float v1 = v0 * v0;
-              part[k] = (i1 == start) ? v1 : (part[k] + v1);
-            }
-          }
-          const int64_t carry = __builtin_ctzll(~blocks);
-          for (int64_t level = 0; level < carry; ++level) {
-            #pragma omp simd
-            for (int64_t k = 0; k < 64; ++k) {
-              part[k] = tree[level * 64 + k] + part[k];
-            }
-          }
+        const int64_t carry = __builtin_ctzll(~blocks);
+        for (int64_t level = 0; level < carry; ++level) {
           #pragma omp simd
           for (int64_t k = 0; k < 64; ++k) {
-            tree[carry * 64 + k] = part[k];
-          }
-          blocks = blocks + 1;
-        }
-        float total[64] = {0};
-        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-          if (blocks >> level & 1) {
-            #pragma omp simd
-            for (int64_t k = 0; k < 64; ++k) {
-              total[k] = tree[level * 64 + k] + total[k];
-            }
+            part[k] = tree[level * 64 + k] + part[k];
           }
         }
-        float *const out0 = s0_0 == (int64_t)sizeof(float)
-            ? (float *)(p0 + block * s0_0)
-            : strip0;
         #pragma omp simd
-        for (int64_t k = 0; k < count; ++k) {
-          const float v2 = total[k];
-          const float v3 = sqrtf(v2);
-          out0[k] = v3;
+        for (int64_t k = 0; k < 64; ++k) {
+          tree[carry * 64 + k] = part[k];
         }
-        if (!(s0_0 == (int64_t)sizeof(float)))
-          gl_scatter_float32(out0, p0 + block * s0_0, 0, 1, s0_0, wide);
+        blocks = blocks + 1;
       }
-    } else {
-      if (rows_dense) {
-        for (int64_t i0 = 0; i0 < n0; ++i0) {
-          float tree[40];
-          int64_t blocks = 0;
-          for (int64_t block = 0; block < n1; block += 1024) {
-            const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-            const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
-            const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
-            float lane[64] = {0};
-            const int64_t whole = count / 64 * 64;
-            for (int64_t i = 0; i < whole; i += 64) {
-              #pragma GCC unroll 4
-              for (int64_t first = 0; first < 64; first += 16) {
-                #pragma omp simd
-                for (int64_t k = first; k < first + 16; ++k) {
-                  const float x1 = in1[i + k];
-                  const float x2 = in2[i + k];
-                  const float v0 = x1 - x2;
-                  const float v1 = v0 * v0;
-                  lane[k] = lane[k] + v1;
-                }
+      float total[64] = {0};
+      for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+        if (blocks >> level & 1) {
+          #pragma omp simd
+          for (int64_t k = 0; k < 64; ++k) {
+            total[k] = tree[level * 64 + k] + total[k];
+          }
+        }
+      }
+      float *const out0 = s0_0 == (int64_t)sizeof(float)
+          ? (float *)(p0 + block * s0_0)
+          : strip0;
+      #pragma omp simd
+      for (int64_t k = 0; k < count; ++k) {
+        const float v2 = total[k];
+        const float v3 = sqrtf(v2);
+        out0[k] = v3;
+      }
+      if (!(s0_0 == (int64_t)sizeof(float)))
+        gl_scatter_float32(out0, p0 + block * s0_0, 0, 1, s0_0, wide);
+    }
+  } else {
+    if (rows_dense) {
+      for (int64_t i0 = 0; i0 < n0; ++i0) {
+        float tree[40];
+        int64_t blocks = 0;
+        for (int64_t block = 0; block < n1; block += 1024) {
+          const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
+          const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
+          const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
+          float lane[64] = {0};
+          const int64_t whole = count / 64 * 64;
+          for (int64_t i = 0; i < whole; i += 64) {
+            #pragma GCC unroll 4
+            for (int64_t first = 0; first < 64; first += 16) {
+              #pragma omp simd
+              for (int64_t k = first; k < first + 16; ++k) {
+                const float x1 = in1[i + k];
+                const float x2 = in2[i + k];
+                const float v0 = x1 - x2;
+                const float v1 = v0 * v0;
+                lane[k] = lane[k] + v1;
               }
             }
-            float tile[64];
-            #pragma omp simd
-            for (int64_t i = whole; i < count; ++i) {
-              const float x1 = in1[i];
-              const float x2 = in2[i];
-              const float v0 = x1 - x2;
-              const float v1 = v0 * v0;
-              tile[i - whole] = v1;
-            }
-            float part = count <= 16 ? fold_0_block(tile, count) : fold_0_lanes(lane, tile, count - whole);
-            const int64_t carry = __builtin_ctzll(~blocks);
-            for (int64_t level = 0; level < carry; ++level) {
-              part = tree[level] + part;
-            }
-            tree[carry] = part;
-            blocks = blocks + 1;
           }
-          float total = 0.0f;
-          for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-            if (blocks >> level & 1) {
-              total = tree[level] + total;
-            }
+          float tile[64];
+          #pragma omp simd
+          for (int64_t i = whole; i < count; ++i) {
+            const float x1 = in1[i];
+            const float x2 = in2[i];
+            const float v0 = x1 - x2;
+            const float v1 = v0 * v0;
+            tile[i - whole] = v1;
           }
-          const float v2 = total;
-          const float v3 = sqrtf(v2);
-          *(float *)(p0 + i0 * s0_0) = v3;
+          float part = count <= 16 ? fold_0_block(tile, count) : fold_0_lanes(lane, tile, count - whole);
+          const int64_t carry = __builtin_ctzll(~blocks);
+          for (int64_t level = 0; level < carry; ++level) {
+            part = tree[level] + part;
+          }
+          tree[carry] = part;
+          blocks = blocks + 1;
         }
-      } else {
-        for (int64_t i0 = 0; i0 < n0; ++i0) {
-          float tree[40];
-          int64_t blocks = 0;
-          for (int64_t block = 0; block < n1; block += 1024) {
-            const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-            float tile[1024];
-            const char *const in1 = p1 + i0 * s1_0 + block * s1_1;
-            const char *const in2 = p2 + i0 * s2_0 + block * s2_1;
-            for (int64_t i = 0; i < count; ++i) {
-              const float x1 = *(const float *)(in1 + i * s1_1);
-              const float x2 = *(const float *)(in2 + i * s2_1);
-              const float v0 = x1 - x2;
-              const float v1 = v0 * v0;
-              tile[i] = v1;
-            }
-            float part = fold_0_block(tile, count);
-            const int64_t carry = __builtin_ctzll(~blocks);
-            for (int64_t level = 0; level < carry; ++level) {
-              part = tree[level] + part;
-            }
-            tree[carry] = part;
-            blocks = blocks + 1;
+        float total = 0.0f;
+        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+          if (blocks >> level & 1) {
+            total = tree[level] + total;
           }
-          float total = 0.0f;
-          for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-            if (blocks >> level & 1) {
-              total = tree[level] + total;
-            }
-          }
-          const float v2 = total;
-          const float v3 = sqrtf(v2);
-          *(float *)(p0 + i0 * s0_0) = v3;
         }
+        const float v2 = total;
+        const float v3 = sqrtf(v2);
+        *(float *)(p0 + i0 * s0_0) = v3;
+      }
+    } else {
+      for (int64_t i0 = 0; i0 < n0; ++i0) {
+        float tree[40];
+        int64_t blocks = 0;
+        for (int64_t block = 0; block < n1; block += 1024) {
+          const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
+          float tile[1024];
+          const char *const in1 = p1 + i0 * s1_0 + block * s1_1;
+          const char *const in2 = p2 + i0 * s2_0 + block * s2_1;
+          for (int64_t i = 0; i < count; ++i) {
+            const float x1 = *(const float *)(in1 + i * s1_1);
+            const float x2 = *(const float *)(in2 + i * s2_1);
+            const float v0 = x1 - x2;
+            const float v1 = v0 * v0;
+            tile[i] = v1;
+          }
+          float part = fold_0_block(tile, count);
+          const int64_t carry = __builtin_ctzll(~blocks);
+          for (int64_t level = 0; level < carry; ++level) {
+            part = tree[level] + part;
+          }
+          tree[carry] = part;
+          blocks = blocks + 1;
+        }
+        float total = 0.0f;
+        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+          if (blocks >> level & 1) {
+            total = tree[level] + total;
+          }
+        }
+        const float v2 = total;
+        const float v3 = sqrtf(v2);
+        *(float *)(p0 + i0 * s0_0) = v3;
       }
     }
   }
@@ -397,7 +288,7 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params) {
   static const uint8_t reduce[] = {0, 1};
   static const int8_t axes[] = {0, 0, 1, 0, 1};
-  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 8, params, 7, 0, 1, 1024, 0};
+  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 8, params, 7, 0, 0, 0, 0};
   return f->api->run(f, &nest, kernel_0);
 }
 
