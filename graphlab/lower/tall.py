@@ -1,8 +1,8 @@
 """Kernels that fold a few long columns: block after block along all of them, so that memory is read once and in order.
 
-A column is a row of the kernel's nest, like any other. A block of what does not lie along it, in an array in C order,
-is put side by side first: then it is folded as rows.py does, with the same bits. The trees of all rows lie side by side,
-and threads can make parts of them.
+A column is a row of the kernel's nest, like any other. In arrays in C order its elements lie apart, so a block of
+them is put side by side first: then it is folded as rows.py does, with the same bits. The trees of all rows lie side
+by side, and threads can make parts of them.
 """
 
 from __future__ import annotations
