@@ -110,6 +110,11 @@ typedef struct gl_parts {
 
 #define GL_PART 16
 
+/* Values that a loop collects: see loops/ir.py, Stack. */
+typedef struct gl_collected {
+  int32_t stack, value, keep, backwards; /* value -1: it is in no slot; keep -1: all */
+} gl_collected;
+
 /* A loop of steps: see loops/ir.py, Loop. All numbers but the counts are slots; -1: there is none. */
 typedef struct gl_loop {
   int32_t n_elements, n_carried, n_stacks;
@@ -118,7 +123,7 @@ typedef struct gl_loop {
   const int32_t *carried;  /* n_carried times: start, new, next, final */
   const int32_t *depths;   /* n_carried: how many past values each keeps */
   const int32_t *past;     /* those, one carried value after the other, the youngest first */
-  const int32_t *stacks;   /* n_stacks times: collected values, the value of this turn, how many are kept */
+  const gl_collected *stacks;
 } gl_loop;
 
 /* A loop over single elements that is one kernel: see loops/ir.py, Turns. Slots; -1: there is none. */
@@ -126,7 +131,7 @@ typedef struct gl_turns {
   int32_t n_stacks, n_carried, n_sequences, n_constants;
   int32_t until; /* whether a turn may end the loop */
   int32_t turns, made;
-  const int32_t *stacks;  /* n_stacks pairs: collected values, how many are kept */
+  const gl_collected *stacks;
   const int32_t *carried; /* n_carried times: start, how many past values, final */
   const int32_t *sequences, *constants;
 } gl_turns;

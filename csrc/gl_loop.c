@@ -119,13 +119,22 @@ static int32_t differs(const gl_frame *frame, int32_t ndim, int32_t value, const
 /* How many of the values of `turns` turns stack k holds: all, or the last ones. */
 static int64_t kept(const gl_loop *loop, int32_t k, int64_t turns)
 {
-  const int32_t most = loop->stacks[3 * k + 2];
+  const int32_t most = loop->stacks[k].keep;
   return most >= 0 && most < turns ? most : turns;
+}
+
+int32_t gl_loop_double(gl_frame *frame, const gl_loop *loop, int32_t k)
+{
+  const gl_collected *all = loop->stacks, *own = &all[k];
+  for (int32_t j = 0; j < k && !gl_call_of(frame)->slots[own->stack].is_output; j++)
+    if (all[j].value == own->value && all[j].keep == own->keep && all[j].backwards == own->backwards)
+      return j;
+  return -1;
 }
 
 static int collect(gl_frame *frame, const gl_loop *loop, int32_t k, int64_t turns, int64_t t)
 {
-  const int32_t stack = loop->stacks[3 * k], value = loop->stacks[3 * k + 1];
+  const int32_t stack = loop->stacks[k].stack, value = loop->stacks[k].value;
   const int64_t rows = kept(loop, k, turns), at = t - (turns - rows);
   const int32_t ndim = gl_call_of(frame)->slots[value].ndim;
   if (t == 0) {
@@ -138,7 +147,7 @@ static int collect(gl_frame *frame, const gl_loop *loop, int32_t k, int64_t turn
   if (d >= 0)
     return gl_fail(frame, GL_ERROR_STACKED, k, d, frame->arrays[value].shape[d], shape[d]);
   if (at >= 0)
-    put(frame, stack, value, at);
+    put(frame, stack, value, loop->stacks[k].backwards ? rows - 1 - at : at);
   return 0;
 }
 
@@ -146,7 +155,8 @@ int gl_loop_keep(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t)
 {
   int failed = 0;
   for (int32_t k = 0; !failed && k < loop->n_stacks; k++)
-    failed = collect(frame, loop, k, turns, t);
+    if (gl_loop_double(frame, loop, k) < 0)
+      failed = collect(frame, loop, k, turns, t);
   /* All new values wait in their `next` slots first: one may be the past value of another. */
   const int32_t *past = loop->past;
   for (int32_t k = 0; !failed && k < loop->n_carried; past += loop->depths[k++]) {
@@ -184,22 +194,26 @@ static int end_carried(gl_frame *frame, const gl_loop *loop, int32_t k, const in
 /* A stack of which no turn knew the extents: those of the body's value, or of the value it starts from. */
 static int empty_stack(gl_frame *frame, const gl_loop *loop, int32_t k)
 {
-  int32_t value = loop->stacks[3 * k + 1];
+  int32_t value = loop->stacks[k].value;
   const int32_t *past = loop->past;
   for (int32_t c = 0; c < loop->n_carried; past += loop->depths[c++])
     if (loop->carried[4 * c + 1] == value && !frame->arrays[value].data)
       value = past[0];
-  return new_stack(frame, loop->stacks[3 * k], value, 0);
+  return new_stack(frame, loop->stacks[k].stack, value, 0);
 }
 
 int gl_loop_end(gl_frame *frame, const gl_loop *loop, int64_t made)
 {
   int failed = 0;
-  for (int32_t k = 0; !failed && k < loop->n_stacks; k++)
+  for (int32_t k = 0; !failed && k < loop->n_stacks; k++) {
+    const int32_t other = gl_loop_double(frame, loop, k);
     if (made == 0)
       failed = empty_stack(frame, loop, k);
+    else if (other >= 0)
+      failed = gl_share(frame, loop->stacks[k].stack, loop->stacks[other].stack);
     else
-      frame->arrays[loop->stacks[3 * k]].shape[0] = kept(loop, k, made);
+      frame->arrays[loop->stacks[k].stack].shape[0] = kept(loop, k, made);
+  }
   const int32_t *past = loop->past;
   for (int32_t k = 0; !failed && k < loop->n_carried; past += loop->depths[k++])
     failed = end_carried(frame, loop, k, past);

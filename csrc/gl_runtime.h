@@ -147,6 +147,8 @@ int gl_loop_keep(gl_frame *frame, const gl_loop *loop, int64_t turns, int64_t t)
 int gl_loop_steady(gl_frame *frame, const gl_loop *loop, const gl_steady_step *steps, int32_t n_steps, int64_t turns,
                    int64_t *t);
 int gl_loop_end(gl_frame *frame, const gl_loop *loop, int64_t made);
+/* The stack before stack k that collects the same, and which it may share; -1 if there is none. */
+int32_t gl_loop_double(gl_frame *frame, const gl_loop *loop, int32_t k);
 int gl_run_turns(gl_frame *frame, const gl_turns *loop, gl_kernel kernel);
 int gl_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_fold_windows(gl_frame *frame, const int32_t *slots, const int64_t *params);

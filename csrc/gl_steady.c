@@ -24,7 +24,8 @@ typedef struct cursor {
 
 /* A value that each turn makes. */
 typedef struct value {
-  int32_t slot, stack; /* the stack in which it is written; -1: in cells */
+  int32_t slot;
+  const gl_collected *stack; /* in which it is written; NULL: in cells */
   place place;
 } value;
 
@@ -108,13 +109,21 @@ static int64_t depth_of(const gl_loop *loop, int32_t slot)
   return depth;
 }
 
-/* The stack that collects all values of `slot`; -1 if there is none. */
-static int32_t stack_of(const gl_loop *loop, int32_t slot)
+/* What collects all values of `slot`; NULL if nothing does. */
+static const gl_collected *stack_of(const gl_loop *loop, int32_t slot)
 {
   for (int32_t k = 0; k < loop->n_stacks; k++)
-    if (loop->stacks[3 * k + 1] == slot && loop->stacks[3 * k + 2] < 0)
-      return loop->stacks[3 * k];
-  return -1;
+    if (loop->stacks[k].value == slot && loop->stacks[k].keep < 0)
+      return &loop->stacks[k];
+  return NULL;
+}
+
+/* Where the row of a stack is in which it keeps the value of turn t, which is not before those that it keeps. */
+static char *row(const steady *s, const gl_collected *c, int64_t turns, int64_t t)
+{
+  const gl_array *rows = &s->frame->arrays[c->stack];
+  const int64_t at = t - (turns - rows->shape[0]);
+  return rows->data + (c->backwards ? rows->shape[0] - 1 - at : at) * rows->stride[0];
 }
 
 /* ---- planning ---------------------------------------------------------------------------------- */
@@ -151,15 +160,19 @@ static int plan_step(steady *s, const gl_steady_step *step)
 }
 
 /* Decide where what turns make lies in each of them, and put there what turn t has made and read from before. */
-static int settle(steady *s, int64_t t)
+static int settle(steady *s, int64_t turns, int64_t t)
 {
   gl_frame *frame = s->frame;
   int64_t needed = 1;
   for (value *v = s->values; v < s->values + s->n_values; v++) {
-    const gl_array *rows = v->stack < 0 ? NULL : &frame->arrays[v->stack];
     const int64_t cell = (bytes_of(frame, v->slot) / GL_ALIGNMENT + 1) * GL_ALIGNMENT;
-    v->place = rows ? (place){rows->data, rows->stride[0], 0} : (place){NULL, cell, depth_of(s->loop, v->slot) + 1};
-    needed += rows ? 0 : v->place.cells * cell;
+    if (v->stack) {
+      const int64_t step = frame->arrays[v->stack->stack].stride[0];
+      v->place = (place){row(s, v->stack, turns, 0), v->stack->backwards ? -step : step, 0};
+    } else {
+      v->place = (place){NULL, cell, depth_of(s->loop, v->slot) + 1};
+      needed += v->place.cells * cell;
+    }
   }
   char *next = s->cells = gl_memory_new((size_t)needed);
   if (!next)
@@ -261,18 +274,17 @@ static int stand(const steady *s, int32_t slot, int64_t t, char **data, cursor *
 static void keep(const steady *s, int64_t turns, int64_t t)
 {
   for (int32_t k = 0; k < s->loop->n_stacks; k++) {
-    const value *v = value_of(s, s->loop->stacks[3 * k + 1]);
-    const gl_array *stack = &s->frame->arrays[s->loop->stacks[3 * k]];
-    const int64_t row = t - (turns - stack->shape[0]);
-    if (v->stack != s->loop->stacks[3 * k] && row >= 0)
-      memcpy(stack->data + row * stack->stride[0], at(&v->place, t), (size_t)bytes_of(s->frame, v->slot));
+    const gl_collected *c = &s->loop->stacks[k];
+    const value *v = value_of(s, c->value);
+    if (v->stack != c && gl_loop_double(s->frame, s->loop, k) < 0 && t >= turns - s->frame->arrays[c->stack].shape[0])
+      memcpy(row(s, c, turns, t), at(&v->place, t), (size_t)bytes_of(s->frame, v->slot));
   }
 }
 
 static int keeps(const steady *s)
 {
   for (int32_t k = 0; k < s->loop->n_stacks; k++)
-    if (value_of(s, s->loop->stacks[3 * k + 1])->stack != s->loop->stacks[3 * k])
+    if (value_of(s, s->loop->stacks[k].value)->stack != &s->loop->stacks[k] && gl_loop_double(s->frame, s->loop, k) < 0)
       return 1;
   return 0;
 }
@@ -325,7 +337,7 @@ static int run(steady *s, int64_t turns, int64_t *t, cursor *cursors)
   for (int32_t k = 0; !failed && k < s->n_steps; k++)
     failed = plan_step(s, &s->steps[k]);
   if (!failed)
-    failed = settle(s, *t);
+    failed = settle(s, turns, *t);
   if (failed)
     return failed;
   keep(s, turns, (*t)++);

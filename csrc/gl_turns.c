@@ -37,7 +37,7 @@ static int check(gl_frame *frame, const gl_turns *loop, int64_t turns)
 /* How many rows stack k has if the loop makes `turns` turns. */
 static int64_t kept(const gl_turns *loop, int32_t k, int64_t turns)
 {
-  const int32_t most = loop->stacks[2 * k + 1];
+  const int32_t most = loop->stacks[k].keep;
   return most >= 0 && most < turns ? most : turns;
 }
 
@@ -46,7 +46,7 @@ static int allocate(gl_frame *frame, const gl_turns *loop, int64_t turns)
   int failed = 0;
   for (int32_t k = 0; !failed && k < loop->n_stacks; k++) {
     const int64_t rows = kept(loop, k, turns);
-    failed = gl_allocate(frame, loop->stacks[2 * k], &rows);
+    failed = gl_allocate(frame, loop->stacks[k].stack, &rows);
   }
   for (int32_t k = 0; !failed && k < loop->n_carried; k++) {
     const int64_t depth = loop->carried[3 * k + 1];
@@ -86,10 +86,12 @@ static void stand(gl_frame *frame, const gl_turns *loop, int64_t turns, int64_t 
                   int64_t *stride, char **sequences)
 {
   for (int32_t k = 0; k < loop->n_stacks; k++) {
-    const gl_array *stack = &frame->arrays[loop->stacks[2 * k]];
-    const int64_t before = turns - kept(loop, k, turns) - t; /* turns whose values are not kept */
-    data[k] = stack->data + (before < 0 ? -before * stack->stride[0] : 0);
-    stride[k] = before > 0 ? 0 : stack->stride[0];
+    const gl_array *stack = &frame->arrays[loop->stacks[k].stack];
+    const int64_t rows = kept(loop, k, turns), backwards = loop->stacks[k].backwards;
+    const int64_t step = backwards ? -stack->stride[0] : stack->stride[0];
+    const int64_t before = turns - rows - t; /* turns whose values are not kept */
+    data[k] = stack->data + (backwards ? (rows - 1) * stack->stride[0] : 0) + (before < 0 ? -before * step : 0);
+    stride[k] = before > 0 ? 0 : step;
     if (before > 0 && before < *count)
       *count = before;
   }
@@ -138,7 +140,7 @@ int gl_run_turns(gl_frame *frame, const gl_turns *loop, gl_kernel kernel)
   }
   end_past(frame, loop, past);
   for (int32_t k = 0; k < loop->n_stacks; k++)
-    frame->arrays[loop->stacks[2 * k]].shape[0] = kept(loop, k, t);
+    frame->arrays[loop->stacks[k].stack].shape[0] = kept(loop, k, t);
   if (loop->made >= 0)
     *(int64_t *)frame->arrays[loop->made].data = t;
   return failed;

@@ -35,6 +35,7 @@ from graphlab.loops.ir import (
     RuntimeCall,
     SameExtents,
     Scatter,
+    Stack,
     Step,
     Stmt,
     Stretch,
@@ -244,7 +245,7 @@ def _(action: Loop, number: str) -> Iterator[Line]:
     yield _table("int32_t", "carried", [s for c in action.carried for s in (c.start, c.new, c.next, _or_none(c.final))])
     yield _table("int32_t", "depths", [len(c.past) for c in action.carried])
     yield _table("int32_t", "past", [slot for c in action.carried for slot in c.past])
-    yield _table("int32_t", "stacks", [n for s, value, rows in action.stacks for n in (s, value, _or_none(rows))])
+    yield _stacks(action.stacks)
     counts = f"{len(action.elements)}, {len(action.carried)}, {len(action.stacks)}"
     slots = f"{action.turns}, {_or_none(action.made)}"
     yield Line(f"static const gl_loop loop = {{{counts}, {slots}, elements, carried, depths, past, stacks}};")
@@ -305,7 +306,7 @@ def _steady_nest(k: int, kernel: Kernel) -> Iterator[Line]:
 @call_lines.register
 def _(action: Turns, number: str) -> Iterator[Line]:
     carried = [n for start, depth, final in action.carried for n in (start, depth, _or_none(final))]
-    yield _table("int32_t", "stacks", [n for slot, rows in action.stacks for n in (slot, _or_none(rows))])
+    yield _stacks(action.stacks)
     yield _table("int32_t", "carried", carried)
     yield _table("int32_t", "sequences", action.sequences)
     yield _table("int32_t", "constants", action.constants)
@@ -330,6 +331,11 @@ def _(action: Branch, number: str) -> Iterator[Line]:
         for result in action.results:
             yield Line(f"  if (!failed) failed = f->api->share(f, {result[0]}, {result[which]});")
         yield Line("}")
+
+
+def _stacks(stacks: Sequence[Stack]) -> Line:
+    rows = ", ".join(f"{{{s.stack}, {s.value}, {_or_none(s.keep)}, {int(s.backwards)}}}" for s in stacks) or "{0}"
+    return Line(f"static const gl_collected stacks[] = {{{rows}}};")
 
 
 def _table(c_type: str, name: str, values: Sequence[int]) -> Line:

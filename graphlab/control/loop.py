@@ -31,8 +31,8 @@ class Scan(AlikeByGraphs):
 
     `truncate`: how many turns, counted from the last, a gradient goes back (None: all). `keep`: for each
     stack (of a recurrence, then of a map) how many of its last values it keeps (None: all); empty: all of
-    all. `streams`: the recurrences that are states of random streams, `number` the loop's place among all
-    that draw.
+    all. `backwards`: which stacks have the last value first (lower/backwards.py); empty: none. `streams`: the
+    recurrences that are states of random streams, `number` the loop's place among all that draw.
     """
 
     body: Graph
@@ -42,6 +42,7 @@ class Scan(AlikeByGraphs):
     until: bool = False
     truncate: int | None = None
     keep: tuple[int | None, ...] = field(default=(), repr=False)
+    backwards: tuple[bool, ...] = field(default=(), repr=False)
     streams: tuple[int, ...] = field(default=(), repr=False)
     number: int = field(default=0, repr=False)
     name: str = "scan"
@@ -55,7 +56,7 @@ class Scan(AlikeByGraphs):
 
     @property
     def settings(self) -> tuple[Any, ...]:
-        counts = (self.sequences, self.recurrences, self.maps, self.until, self.truncate, self.kept)
+        counts = (self.sequences, self.recurrences, self.maps, self.until, self.truncate, self.kept, self.turned)
         return (counts, self.streams, self.number)
 
     # -- what is where --
@@ -103,6 +104,11 @@ class Scan(AlikeByGraphs):
     def kept(self) -> tuple[int | None, ...]:
         """For each stack how many of its last values it keeps."""
         return self.keep or (None,) * (len(self.traces) + self.maps)
+
+    @property
+    def turned(self) -> tuple[bool, ...]:
+        """For each stack whether the last value comes first."""
+        return self.backwards or (False,) * (len(self.traces) + self.maps)
 
     @property
     def advances(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
@@ -174,12 +180,12 @@ class Scan(AlikeByGraphs):
         return [np.asarray(v, o.dtype) for v, o in zip(results, self.body.outputs, strict=True)]
 
     def _packed(self, rows: Sequence[Sequence[Array]], past: Sequence[Sequence[Array]], made: int) -> tuple[Array, ...]:
-        kept = iter(self.kept)
+        kinds = zip(self.kept, self.turned, strict=True)
 
         def stacked(k: int, like: Array) -> Array:
-            most = next(kept)
+            most, turned = next(kinds)
             chosen = [row[k] for row in rows[:made]][-most if most else 0 :]
-            return np.array(chosen, like.dtype).reshape(len(chosen), *like.shape)
+            return np.array(chosen[::-1] if turned else chosen, like.dtype).reshape(len(chosen), *like.shape)
 
         traces = [stacked(k, past[k][-1]) for k in self.traces]
         finals = [np.array(past[k][-1] if self.recurrences[k].depth == 1 else past[k]) for k in self.finals]
@@ -220,7 +226,7 @@ class Scan(AlikeByGraphs):
         return over_batch(self, batched)
 
     def lowering(self, node: Apply) -> Lowering:
-        return Repeat(self.body, self.sequences, self.recurrences, self.maps, self.until, self.kept)
+        return Repeat(self.body, self.sequences, self.recurrences, self.maps, self.until, self.kept, self.turned)
 
 
 def _stack(element: TensorType) -> TensorType:

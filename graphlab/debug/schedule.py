@@ -102,9 +102,9 @@ def _written(step: Step) -> tuple[int, ...]:
             return ()
         case Loop(stacks=stacks, carried=carried, made=made):
             finals = [c.final for c in carried]
-            return (*(stack for stack, *_ in stacks), *(slot for slot in (*finals, made) if slot is not None))
+            return (*(s.stack for s in stacks), *(slot for slot in (*finals, made) if slot is not None))
         case Turns(stacks=rows, carried=values, made=made):
-            slots = (*(slot for slot, _ in rows), *(final for _, _, final in values), made)
+            slots = (*(s.stack for s in rows), *(final for _, _, final in values), made)
             return tuple(slot for slot in slots if slot is not None)
         case Branch(results=results):
             return tuple(out for out, _, _ in results)

@@ -63,7 +63,7 @@ class Meter:
                 starts = [start for start, _, _ in carried]
                 flops = sum(_flops_of(self.lowered.nodes[n], {}) for n in nodes)
                 moved = Work(self._bytes((*starts, *sequences, *constants)),
-                             self._bytes((*(stack for stack, _ in stacks), *finals)))  # fmt: skip
+                             self._bytes((*(s.stack for s in stacks), *finals)))  # fmt: skip
                 return moved + Work(flops=flops).times(self._count(turns if made is None else made))
             case Branch(condition, then, otherwise):
                 chosen = self.frame.value(condition)

@@ -381,11 +381,23 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class Stack:
+    """The slot `stack` collects what turns make in `value`: of the last `keep` turns, None: of all.
+
+    The value of the first of these turns comes first; if `backwards`, the last.
+    """
+
+    stack: int
+    value: int
+    keep: int | None = None
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
     """Run `body` as often as the slot `turns` says.
 
-    `elements` pairs each sequence with the slot for its element of this turn, `stacks` each slot that
-    collects the values of all turns with the slot of this turn's, and how many of the last are kept (None: all).
+    `elements` pairs each sequence with the slot for its element of this turn.
     Without any turn, `dry` makes the body run once on zeros to know what the extents would be. `until`: the slot
     that ends the loop, `made` gets the number of turns.
     """
@@ -393,7 +405,7 @@ class Loop:
     turns: int
     elements: tuple[tuple[int, int], ...]
     carried: tuple[Carried, ...]
-    stacks: tuple[tuple[int, int, int | None], ...]
+    stacks: tuple[Stack, ...]
     body: tuple[Step, ...]
     dry: bool = False
     until: int | None = None
@@ -405,15 +417,16 @@ class Turns:
     """A Loop over single elements that is one kernel: what is carried on is in local variables of it.
 
     `carried`: for each such value the slot of its start, how many past values there are, and the slot of the last
-    ones, if they are wanted; `stacks` as in a Loop; `until`: whether a turn may end the loop, `made` gets the number
-    of turns. The kernel runs n0 turns, as many as it is told. Its outputs are an element of each stack; its inputs
-    the past values, which it leaves as the next turns need them, then (if `until`) where to put whether the loop
-    ended and after how many turns, an element of each sequence, and the constants. `nodes` are the kernel's.
+    ones, if they are wanted; the values of `stacks` are in no slot, -1; `until`: whether a turn may end the loop,
+    `made` gets the number of turns. The kernel runs n0 turns, as many as it is told. Its outputs are an element of
+    each stack; its inputs the past values, which it leaves as the next turns need them, then (if `until`) where to
+    put whether the loop ended and after how many turns, an element of each sequence, and the constants. `nodes` are
+    the kernel's.
     """
 
     kernel: Kernel
     turns: int
-    stacks: tuple[tuple[int, int | None], ...]
+    stacks: tuple[Stack, ...]
     carried: tuple[tuple[int, int, int | None], ...]
     sequences: tuple[int, ...]
     constants: tuple[int, ...]

@@ -48,7 +48,7 @@ def steady_steps(loop: Loop) -> tuple[SteadyStep, ...]:
             moving.update(steady.outputs)
         if steady.kind in ("KERNEL", "PRODUCT"):
             made.update(steady.outputs)
-    kept = {*(value for _, value, _ in loop.stacks), *(c.new for c in loop.carried)}
+    kept = {*(s.value for s in loop.stacks), *(c.new for c in loop.carried)}
     return tuple(steps) if loop.until is None and kept <= made else ()
 
 

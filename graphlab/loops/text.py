@@ -35,6 +35,7 @@ from graphlab.loops.ir import (
     RuntimeCall,
     SameExtents,
     Scatter,
+    Stack,
     Step,
     Stmt,
     Store,
@@ -217,6 +218,11 @@ def function_lines(function: Function) -> Iterator[str]:
 _KEPT: dict[int | None, str] = {None: "all", 1: "the last one"}
 
 
+def _kept(stack: Stack) -> str:
+    """Which values a stack keeps, in which order."""
+    return _KEPT.get(stack.keep, f"the last {stack.keep}") + ", backwards" * stack.backwards
+
+
 def action_text(name: str, action: Action) -> str:
     """What a step does, as text."""
     match action:
@@ -250,7 +256,7 @@ def turns_head(loop: Turns) -> str:
     for start, depth, final in loop.carried:
         last = "" if final is None else f", the last to [{final}]"
         parts.append(f"carried from [{start}]{f' ({depth} values)' if depth > 1 else ''}{last}")
-    parts += [f"collected in [{stack}], {_KEPT.get(rows, f'the last {rows}')}" for stack, rows in loop.stacks]
+    parts += [f"collected in [{s.stack}], {_kept(s)}" for s in loop.stacks]
     return "; ".join([*parts, "until"] if loop.until else parts)
 
 
@@ -259,7 +265,7 @@ def loop_head(loop: Loop) -> str:
     parts = [f"for [{loop.turns}] turns"]
     parts += [f"[{element}] from [{sequence}]" for sequence, element in loop.elements]
     parts += [f"{list(c.past)} = [{c.new}] from [{c.start}]" for c in loop.carried]
-    parts += [f"[{s}] of [{value}], {_KEPT.get(n, f'the last {n}')}" for s, value, n in loop.stacks]
+    parts += [f"[{s.stack}] of [{s.value}], {_kept(s)}" for s in loop.stacks]
     if loop.until is not None:
         parts.append(f"until [{loop.until}]")
     return "; ".join(parts)

@@ -22,11 +22,13 @@ from graphlab.loops.ir import (
     LoopCall,
     RuntimeCall,
     SameExtents,
+    Stack,
     Step,
     Turns,
 )
 from graphlab.loops.walk import without_unused
 from graphlab.lower.assume import Equal, assume, declared, relied_on
+from graphlab.lower.backwards import written_backwards
 from graphlab.lower.expand import lowerings
 from graphlab.lower.forms import RowKernel, row_kernel
 from graphlab.lower.frame import frame_of
@@ -89,6 +91,7 @@ class Steps:
 
     def block(self, graph: Graph, given: Mapping[Variable, int] | None) -> Block:
         """The steps that compute `graph`; `given`: slots of its inputs, None for the whole program."""
+        graph = written_backwards(graph)
         graph, assumed = (graph, ()) if self.general else assume(graph)
         nodes = tuple(toposort(graph.outputs, graph.inputs))
         for node in nodes:
@@ -210,13 +213,13 @@ class _Block:
         values = block.memory.outputs[: len(meaning.recurrences) + meaning.maps]
         until = block.memory.outputs[-1] if meaning.until else None
         results, recurrent = iter(outputs), list(zip(meaning.recurrences, values, strict=False))
-        keep = iter(meaning.keep)
-        stacks = [(next(results), new, next(keep)) for r, new in recurrent if r.traced]
+        kinds = zip(meaning.keep, meaning.backwards, strict=True)
+        stacks = [Stack(next(results), new, *next(kinds)) for r, new in recurrent if r.traced]
         carried = [
             Carried(start, slots, new, table.add(v), next(results) if r.final else None)
             for (r, new), start, slots, v in zip(recurrent, inputs[starts:constants], past, body.outputs, strict=False)
         ]
-        stacks += [(next(results), value, next(keep)) for value in values[len(recurrent) :]]
+        stacks += [Stack(next(results), value, *next(kinds)) for value in values[len(recurrent) :]]
         action = Loop(
             inputs[0], elements, tuple(carried), tuple(stacks), block.steps,
             dry=meaning.maps > 0, until=until, made=next(results, None),
@@ -241,13 +244,13 @@ class _Block:
         kernel = self.program.same(Kernel(name, made.nest, made.body(), title))
         starts, results = 1 + meaning.sequences, iter(outputs)
         constants = starts + len(meaning.recurrences)
-        keep = iter(meaning.keep)
-        stacks = [(next(results), next(keep)) for r in meaning.recurrences if r.traced]
+        kinds = zip(meaning.keep, meaning.backwards, strict=True)
+        stacks = [Stack(next(results), -1, *next(kinds)) for r in meaning.recurrences if r.traced]
         carried = tuple(
             (start, r.depth, next(results) if r.final else None)
             for r, start in zip(meaning.recurrences, inputs[starts:constants], strict=True)
         )
-        stacks += [(next(results), next(keep)) for _ in range(meaning.maps)]
+        stacks += [Stack(next(results), -1, *next(kinds)) for _ in range(meaning.maps)]
         action = Turns(
             kernel, inputs[0], tuple(stacks), carried, inputs[1:starts], inputs[constants:],
             tuple(number[inside] for inside in unit.nodes), meaning.until, next(results, None),

@@ -98,7 +98,8 @@ class Repeat:
     constants. The body's outputs: the new value of each recurrence, the values of `maps`, and, if `until`,
     whether this turn is the last. Outputs: the stacked values of traced recurrences, the last ones of
     those with `final`, the stacked values of the maps, and, if `until`, the number of turns made.
-    `keep`: for each stack how many of its last values are wanted, None for all.
+    `keep`: for each stack how many of its last values are wanted, None for all; `backwards`: whether the last of
+    these comes first.
     """
 
     body: Graph
@@ -107,6 +108,7 @@ class Repeat:
     maps: int
     until: bool
     keep: tuple[int | None, ...]
+    backwards: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,7 +327,7 @@ def test_only_what_is_read_is_kept() -> None:
     f = graphlab.function([x, s0], [s[-1], doubled[-2:]])
     assert "scan(f)[-1] -> scan(f, keep=1)[-1]" in [r.rule for r in f.trace.rewrites]
     (loop,) = [step.action for step in f.lowered.program.steps if isinstance(step.action, Loop)]
-    assert [rows for _, _, rows in loop.stacks] == [1, 2]
+    assert [s.keep for s in loop.stacks] == [1, 2]
     assert len(loop.carried) == 1
     a = np.arange(12.0).reshape(4, 3) / 10
     last, rows = f(a, np.zeros(3))

@@ -101,7 +101,7 @@ def test_only_the_last_rows_are_kept() -> None:
     for rows in (1, 3):
         f = graphlab.function([x], s[-rows:])
         (loop,) = [step.action for step in f.lowered.program.steps if isinstance(step.action, Turns)]
-        assert [most for _, most in loop.stacks] == [rows]
+        assert [s.keep for s in loop.stacks] == [rows]
         for n in (0, 1, 2, 3, 4, 70_000):
             values = np.random.default_rng(n).normal(size=n)
             np.testing.assert_array_equal(f(values), graphlab.function([x], s)(values)[-rows:])

@@ -138,7 +138,7 @@ def _over_turns(
 def turned(stack: Variable) -> Variable | None:
     """What `stack` is with its rows the other way round, if it is such a view."""
     node = stack.owner
-    if node is None or not isinstance(node.op, Index) or len(node.inputs) > 1:
+    if node is None or not isinstance(node.op, Index) or len(node.inputs) > 1 or not node.op.key.entries:
         return None
     first, *others = node.op.key.entries
     return node.inputs[0] if first == REVERSED and all(entry == FULL for entry in others) else None
