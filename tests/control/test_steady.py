@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -184,6 +187,22 @@ def test_what_is_collected_twice_is_written_once_and_copied() -> None:
     x, s0, w = np.random.default_rng(0).normal(size=(9, 3)), np.ones(3), np.full(3, 0.5)
     assert FIRES in f.c_source
     np.testing.assert_array_equal(f(x, s0, w)[0], by_hand(x, s0, w))
+
+
+def test_ctrl_c_ends_a_loop_that_is_planned_once() -> None:
+    n, h0, w = T.lscalar("n"), T.dmatrix("h0"), T.dmatrix("w")
+    h, _ = graphlab.scan(lambda h: T.tanh(T.dot(h, w)), outputs_info=[h0], n_steps=n)
+    f = graphlab.function([n, h0, w], h[-1])
+    assert "GL_STEADY_PRODUCT, 0" in f.c_source
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            f(10**15, np.ones((4, 8)), np.eye(8))
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("part", range(3))
