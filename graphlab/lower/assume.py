@@ -20,7 +20,7 @@ from graphlab.graph.node import Apply, Graph, Shared, Variable, provenance
 from graphlab.graph.walk import toposort, with_inputs
 from graphlab.lower.expand import lowerings
 from graphlab.lower.extents import Axis, Extent, SymbolicShapes, padded
-from graphlab.ops.extents import ShapeOf
+from graphlab.ops.extents import BroadcastTo, ShapeOf
 from graphlab.ops.lowering import Pointwise, Reduction
 from graphlab.ops.reduce import Sum
 from graphlab.ops.unbroadcast import SumTo
@@ -106,7 +106,8 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
             if isinstance(meanings[node], Pointwise):
                 _meet(node, classes, shapes)
     relieved = _relieved(graph, nodes, classes, shapes)
-    return _without(graph, nodes, dropped, relieved), _equalities(classes, shapes)
+    unstretched = {n: v for n in nodes if isinstance(meanings[n], Pointwise) and (v := _in_shape(n, classes, shapes))}
+    return _without(graph, nodes, dropped, relieved, unstretched), _equalities(classes, shapes)
 
 
 def _relieved(graph: Graph, nodes: Sequence[Apply], classes: _Classes, shapes: SymbolicShapes) -> dict[Apply, Variable]:
@@ -140,14 +141,35 @@ def _meet(node: Apply, classes: _Classes, shapes: SymbolicShapes) -> None:
                 classes.merge((first, other))
 
 
-def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply], relieved: Mapping[Apply, Variable]) -> Graph:
+def _in_shape(node: Apply, classes: _Classes, shapes: SymbolicShapes) -> frozenset[int]:
+    """The positions of operands that need not be stretched to their shape, as another has it; never all of them."""
+    extents = [classes.canonical(shapes[v]) for v in node.inputs]
+    first = {e: k for k, e in reversed(list(enumerate(extents))) if not _is_stretched(node.inputs[k])}
+    return frozenset(k for k, e in enumerate(extents) if e and first.get(e, k) != k)
+
+
+def _is_stretched(v: Variable) -> bool:
+    """Whether `v` is one number, stretched; also where it is then summed to the shape that it has."""
+    while v.owner is not None and isinstance(v.owner.op, SumTo):
+        v = v.owner.inputs[0]
+    return v.owner is not None and isinstance(v.owner.op, BroadcastTo) and v.owner.inputs[0].ndim == 0
+
+
+def _without(
+    graph: Graph,
+    nodes: Sequence[Apply],
+    dropped: set[Apply],
+    relieved: Mapping[Apply, Variable],
+    unstretched: Mapping[Apply, frozenset[int]],
+) -> Graph:
     """`graph` with each dropped sum replaced by what it would sum, but for the axes that its operand lacks.
 
-    Each relieved node asks that variable.
+    Each relieved node asks that variable, and an unstretched one reads the number itself at those positions.
     """
     new: dict[Variable, Variable] = {}
     for node in nodes:
         inputs = [new.get(v, v) for v in node.inputs]
+        inputs = [_number(v) if k in unstretched.get(node, ()) else v for k, v in enumerate(inputs)]
         if node in dropped:
             lead = inputs[0].ndim - node.output.ndim
             with provenance(node.provenance):
@@ -157,6 +179,12 @@ def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply], relieved
         elif any(v is not w for v, w in zip(inputs, node.inputs, strict=True)):
             new.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
     return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
+
+
+def _number(v: Variable) -> Variable:
+    """The number of which `v` is made by stretching; another `v` itself."""
+    stretched = v.owner is not None and isinstance(v.owner.op, BroadcastTo) and v.owner.inputs[0].ndim == 0
+    return v.owner.inputs[0] if stretched and v.owner is not None else v
 
 
 def _equalities(classes: _Classes, shapes: SymbolicShapes) -> tuple[Equal, ...]:

@@ -118,3 +118,16 @@ def test_random_gradients_are_the_interpreters_whatever_is_stretched(seed: int) 
             assert got.shape == want.shape
             np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
         assert f.debug(*values).finish().findings == ()
+
+
+def test_a_number_is_not_stretched_where_another_operand_has_the_shape() -> None:
+    x, w = T.dmatrix("x"), T.dvector("w")
+    f = graphlab.function([x, w], T.grad((T.tanh(x * w) ** 2).mean(), [x, w]))
+    assert not any(node.op.name == "broadcast_to" for node in f.lowered.nodes)
+    rng = np.random.default_rng(0)
+    for shape in ((4, 3), (1, 3), (0, 3), (4, 1)):
+        values = rng.normal(size=shape), rng.normal(size=3)
+        with np.errstate(all="ignore"):
+            plain = graphlab.function([x, w], T.grad((T.tanh(x * w) ** 2).mean(), [x, w]), mode="interpret")(*values)
+        for got, want in zip(f(*values), plain, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12)
