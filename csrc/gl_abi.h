@@ -192,6 +192,11 @@ typedef struct gl_api {
   gl_function convolve_filters;
   /* out, cotangents of the convolution, filters, vector (int64) of the images' extents: of the images; as convolve */
   gl_function convolve_images;
+  /* out, in: the largest element of each window over the last axes; how many axes, extents of a window, how many
+   * elements from window to window along each */
+  gl_function max_pool;
+  /* out, in, the largest elements of its windows, of which no two meet, and their cotangents: of in; as max_pool */
+  gl_function max_pool_input;
   /* state afterwards, out, state (uint64 vector), size vector (int64) if there is one, parameters (double or
    * int64)...: numbers from a random stream; GL_... distribution, whether there is a size, ndim of out, how
    * many parameters, whether a range of integers has its upper end */

@@ -155,6 +155,8 @@ int gl_fold_windows(gl_frame *frame, const int32_t *slots, const int64_t *params
 int gl_convolve(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_convolve_filters(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_convolve_images(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_max_pool(gl_frame *frame, const int32_t *slots, const int64_t *params);
+int gl_max_pool_input(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_gather(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_scatter(gl_frame *frame, const int32_t *slots, const int64_t *params);

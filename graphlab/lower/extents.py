@@ -91,6 +91,10 @@ class SymbolicShapes:
             case Runtime("windows", (rank, *_)):
                 fresh = self._fresh(variable)
                 return self._typed(variable, [*self[node.inputs[0]][:-rank], *fresh[-2 * rank :]])
+            case Runtime("max_pool", (rank, *_)):
+                return self._typed(variable, [*self[node.inputs[0]][:-rank], *self._fresh(variable)[-rank:]])
+            case Runtime("max_pool_input"):
+                return self._typed(variable, self[node.inputs[0]])
             case Runtime("convolve"):
                 batch, count = (self[v][0] for v in node.inputs)
                 return self._typed(variable, [batch, count, *self._fresh(variable)[2:]])

@@ -15,18 +15,19 @@ from graphlab.errors import GraphShapeError, GraphTypeError, GraphValueError, ca
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.types import TensorType
 from graphlab.ops.base import Array, Cotangents, Op
-from graphlab.ops.batching import Along, Batching
+from graphlab.ops.batching import Along, Batching, Shifted
 from graphlab.ops.conversion import cast
 from graphlab.ops.elementwise import add, equal, floor_divide, maximum, multiply, true_divide
-from graphlab.ops.extents import broadcast_to, ones, shape_of
+from graphlab.ops.extents import broadcast_to, ones, shape_of, zeros_like
 from graphlab.ops.index import index
 from graphlab.ops.join import as_tensor
-from graphlab.ops.lowering import Expand, Lowering
+from graphlab.ops.lowering import Expand, Lowering, Runtime
 from graphlab.ops.rearrange import pad
 from graphlab.ops.reduce import Max, Sum
 from graphlab.ops.shape import moveaxis
-from graphlab.ops.windows import Numbers, Windows, fold_windows, per_axis, spatial, window_count, windows
+from graphlab.ops.windows import FoldWindows, Numbers, Windows, fold_windows, per_axis, spatial, window_count, windows
 
+REAL = ("float32", "float64")  # of these the runtime finds the largest
 UNROLLED = 8  # windows of so many elements along each axis are folded without a loop
 
 # ---- the op --------------------------------------------------------------------------------------
@@ -77,42 +78,25 @@ class Pool(Op):
     def _inside(self, ndim: int) -> Numbers:
         return tuple(range(ndim, ndim + self.rank))
 
-    def _share(self, node: Apply) -> Variable:
-        """For each element of each window its part of the derivative of the largest; a window's axes in front.
-
-        So loops go along neighbouring windows, not within small ones.
-        """
-        hits = cast(equal(self._seen(node.inputs[0]), node.outputs[0]), node.inputs[0].dtype)
-        share: Variable = true_divide(hits, Sum(self._front)(hits))
-        return share
-
-    @property
-    def _front(self) -> Numbers:
-        return tuple(range(self.rank))
-
-    def _seen(self, x: Variable) -> Variable:
-        return moveaxis(windows(x, self.window, self.stride), self._inside(x.ndim), self._front)
-
     def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
         (g,), (x,) = cotangents, node.inputs
         assert g is not None
         if self.mode == "max":
-            parts: Variable = multiply(g, self._share(node))
-        else:
-            parts = broadcast_to(g, shape_of(self._seen(x)))
-        parts = moveaxis(parts, self._front, self._inside(x.ndim))
-        return [fold_windows(parts, spatial(x, self.rank), self.stride)]
+            return [MaxPoolInput(self.window, self.stride)(x, node.outputs[0], g)]
+        return [_folded_back(broadcast_to(g, shape_of(_seen(x, self.window, self.stride))), x, self.stride)]
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         (t,) = tangents
         if t is None or self.mode == "sum":
             return [None if t is None else self(t)]
-        return [Sum(self._front)(multiply(self._seen(t), self._share(node)))]
+        return [_shared(t, node.inputs[0], node.outputs[0], self.window, self.stride)]
 
     def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
         return Along((self.rank,))
 
     def lowering(self, node: Apply) -> Lowering:
+        if self.mode == "max" and node.output.dtype in REAL:
+            return Runtime("max_pool", (self.rank, *self.window, *self.stride))
         return Expand(self._expanded)
 
     def text(self, x: str) -> str:
@@ -128,6 +112,99 @@ class Pool(Op):
             parts = [index(seen, (..., k)) for k in range(window)]
             x = moveaxis(reduce(maximum if self.mode == "max" else add, parts), -1, axis)
         return (x,)
+
+
+# ---- the derivative of the largest ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPoolInput(Op):
+    """The derivative of max_pool by what it pools: inputs are that, the largest elements, and a cotangent for each.
+
+    An element of a window has its share of the window's cotangent, 0 unless it is the largest; shares of windows
+    that meet are added.
+    """
+
+    window: Numbers
+    stride: Numbers
+    name = "max_pool_input"
+
+    @property
+    def rank(self) -> int:
+        """How many axes are pooled."""
+        return len(self.window)
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        x, best, g = inputs
+        (pooled,) = Pool("max", self.window, self.stride).infer(x)
+        for other in (best, g):
+            if (other.dtype, other.ndim) != (x.dtype, x.ndim):
+                raise GraphTypeError(f"{self.name}: expected {pooled}, got {other}")
+            if any(None not in pair and len(set(pair)) > 1 for pair in zip(other.shape, pooled.shape, strict=True)):
+                raise GraphShapeError(f"{self.name}: {x} has windows {pooled}, not {other}")
+        return (x,)
+
+    def numpy(self, *values: Array) -> Any:
+        x, best, g = values
+        self.infer(*(TensorType(v.dtype.name, v.shape) for v in values))  # says what does not fit
+        once, inside = (1,) * self.rank, tuple(range(x.ndim, x.ndim + self.rank))
+        best, g = (v.reshape((*v.shape, *once)) for v in (best, g))
+        hits = (Windows(self.stride, once, self.window).numpy(x, np.array(self.window)) == best).astype(x.dtype)
+        parts = g * (hits / hits.sum(inside, keepdims=True))
+        return FoldWindows(self.stride, once, (None,) * self.rank).numpy(parts, np.array(x.shape[x.ndim - self.rank :]))
+
+    def pullback(self, node: Apply, cotangents: Cotangents) -> Cotangents:
+        (t,), (x, best, _) = cotangents, node.inputs
+        assert t is not None
+        return [zeros_like(x), zeros_like(best), _shared(t, x, best, self.window, self.stride)]
+
+    def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
+        (x, best, _), along_g = node.inputs, tangents[2]
+        return [zeros_like(x) if along_g is None else self(x, best, along_g)]
+
+    def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
+        return Shifted(self)
+
+    def lowering(self, node: Apply) -> Lowering:
+        apart = all(w <= s for w, s in zip(self.window, self.stride, strict=True))
+        if apart and node.output.dtype in REAL:
+            return Runtime(self.name, (self.rank, *self.window, *self.stride))
+        return Expand(self._expanded)
+
+    def text(self, *operands: str) -> str:
+        return f"{self.name}({', '.join(operands)}, {self.window}, stride={self.stride})"
+
+    def _expanded(self, x: Variable, best: Variable, g: Variable) -> tuple[Variable, ...]:
+        return (_folded_back(multiply(g, _share(x, best, self.window, self.stride)), x, self.stride),)
+
+
+def _front(window: Numbers) -> Numbers:
+    return tuple(range(len(window)))
+
+
+def _seen(x: Variable, window: Numbers, stride: Numbers) -> Variable:
+    """The windows, their own axes in front, so that loops go along neighbouring windows, not within small ones."""
+    inside = tuple(range(x.ndim, x.ndim + len(window)))
+    return moveaxis(windows(x, window, stride), inside, _front(window))
+
+
+def _folded_back(parts: Variable, x: Variable, stride: Numbers) -> Variable:
+    """Such windows added up where they lie in `x`."""
+    inside = tuple(range(x.ndim, x.ndim + len(stride)))
+    return fold_windows(moveaxis(parts, _front(stride), inside), spatial(x, len(stride)), stride)
+
+
+def _share(x: Variable, best: Variable, window: Numbers, stride: Numbers) -> Variable:
+    """For each element of each window its part of the derivative of the largest."""
+    hits = cast(equal(_seen(x, window, stride), best), x.dtype)
+    share: Variable = true_divide(hits, Sum(_front(window))(hits))
+    return share
+
+
+def _shared(t: Variable, x: Variable, best: Variable, window: Numbers, stride: Numbers) -> Variable:
+    """The derivative of the largest elements of `x` along the direction `t`."""
+    along: Variable = Sum(_front(window))(multiply(_seen(t, window, stride), _share(x, best, window, stride)))
+    return along
 
 
 # ---- with Theano's arguments ---------------------------------------------------------------------

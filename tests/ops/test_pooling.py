@@ -86,6 +86,112 @@ def test_ties_share_the_gradient_and_nan_wins() -> None:
     np.testing.assert_array_equal(best, [[np.nan, -np.inf]])
 
 
+# ---- as the runtime computes them ------------------------------------------------------------------
+
+# What is pooled, window, stride: side by side and whole, rows left over, gaps between windows, windows that meet, wide
+# rows, rows of one window, one axis and three.
+LAYOUTS = [
+    ((3, 5, 6, 8), (2, 2), (2, 2)),
+    ((2, 7, 50), (2, 2), (2, 2)),
+    ((2, 9, 31), (3, 2), (4, 3)),
+    ((70, 4, 4), (2, 3), (2, 3)),
+    ((2, 9, 11), (3, 3), (2, 2)),
+    ((3, 5000), (5,), (5,)),
+    ((3, 2600), (2,), (2,)),
+    ((2, 5, 6, 9), (2, 3, 2), (2, 3, 2)),
+    ((2, 3, 40), (1, 1), (1, 1)),
+    ((0, 4, 4), (2, 2), (2, 2)),
+]
+
+
+def of_layout(layout: Any, dtype: str) -> tuple[list[Any], list[Any], list[Array]]:
+    """What is pooled and a cotangent, the largest elements and the derivative, and values with many ties."""
+    shape, window, stride = layout
+    x, g = (T.tensor(dtype, (None,) * len(shape), n) for n in "xg")
+    y = T.nnet.max_pool(x, window, stride)
+    rng = np.random.default_rng(6)
+    array = rng.integers(0, 4, shape).astype(dtype)
+    steep = rng.normal(size=pooled(array, window, stride).shape).astype(dtype)
+    return [x, g], [y, grad((y * g).sum(), x)], [array, steep]
+
+
+def pooled(x: Array, window: Any, stride: Any) -> Array:
+    axes = tuple(range(x.ndim - len(window), x.ndim))
+    seen = np.lib.stride_tricks.sliding_window_view(x, window, axes)
+    chosen = seen[(..., *(slice(None, None, s) for s in stride), *(slice(None),) * len(window))]
+    return np.max(chosen, tuple(range(x.ndim, chosen.ndim)))
+
+
+def slope_of(x: Array, g: Array, window: Any, stride: Any) -> Array:
+    """Each window's cotangent, shared by its largest elements, one window after the other."""
+    slope = np.zeros(x.shape, x.dtype)
+    lead = x.ndim - len(window)
+    for place in np.ndindex(*g.shape):
+        inside = tuple(slice(p * s, p * s + w) for p, s, w in zip(place[lead:], stride, window, strict=True))
+        seen = x[place[:lead] + inside]
+        hits = (seen == np.max(seen)).astype(x.dtype)
+        with np.errstate(invalid="ignore"):
+            slope[place[:lead] + inside] += g[place] * (hits / hits.sum())
+    return slope
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_each_layout_of_windows_gives_what_numpy_does(layout: Any, dtype: str) -> None:
+    inputs, outputs, (x, g) = of_layout(layout, dtype)
+    function = graphlab.function(inputs, outputs)
+    _, window, stride = layout
+    steps = {step.name.rpartition("_")[0] for step in function.lowered.program.steps}
+    apart = all(w <= s for w, s in zip(window, stride, strict=True))
+    assert "max_pool" in steps
+    assert ("max_pool_input" in steps) == apart
+    assert ("fold_windows" in steps) != apart
+    close = 1e-6 if dtype == "float32" else 1e-15
+    before = graphlab.num_threads()
+    try:
+        for threads in (1, 3):
+            graphlab.set_num_threads(threads)
+            best, slope = function(x, g)
+            np.testing.assert_array_equal(best, pooled(x, window, stride))
+            np.testing.assert_allclose(slope, slope_of(x, g, window, stride), rtol=close)
+    finally:
+        graphlab.set_num_threads(before)
+    turned = np.asfortranarray(x)  # the same elements, elsewhere in memory
+    for one, other in zip((best, slope), function(turned, np.repeat(g, 2, -1)[..., ::2]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("window", [(2, 2), (2, 3)], ids=str)
+def test_nan_and_infinities_go_where_numpy_lets_them(window: Any) -> None:
+    rng = np.random.default_rng(7)
+    x, g = T.dtensor3("x"), T.dtensor3("g")
+    y = T.nnet.max_pool(x, window)
+    function = graphlab.function([x, g], [y, grad((y * g).sum(), x)])
+    array = rng.choice([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], (4, 12, 54), p=[0.05, 0.1, 0.35, 0.2, 0.2, 0.1])
+    steep = rng.choice([np.inf, np.nan, -1.0, 0.0], pooled(array, window, window).shape)
+    best, slope = function(array, steep)
+    np.testing.assert_array_equal(best, pooled(array, window, window))
+    np.testing.assert_array_equal(slope, slope_of(array, steep, window, window))
+
+
+def test_the_interpreter_gives_the_same_derivative() -> None:
+    for layout in LAYOUTS[:5]:
+        inputs, (_, slope), arrays = of_layout(layout, "float64")
+        want = slope_of(*arrays, *layout[1:])
+        np.testing.assert_allclose(value(slope, dict(zip(inputs, arrays, strict=True))), want, rtol=1e-14)
+
+
+def test_vmap_of_a_pool_and_its_derivative() -> None:
+    x, g = np.random.default_rng(8).normal(size=(3, 4, 6)), np.ones((2, 3))
+
+    def slope(v: Any) -> Any:
+        return grad((T.nnet.max_pool(v, (2, 2)) * g).sum(), v)
+
+    batch = T.dtensor3("batch")
+    got = graphlab.function([batch], graphlab.vmap(slope)(batch))(x)
+    np.testing.assert_allclose(got, slope_of(x, np.ones((3, 2, 3)), (2, 2), (2, 2)))
+
+
 def test_padding_is_never_the_largest() -> None:
     assert (T.nnet.pool_2d(np.full((3, 3), -5.0), 2, True, 2, 1).eval() == -5).all()
     numbers = T.nnet.max_pool(np.array([[-5, -7], [-6, -8]], "int8"), (2, 2), 1, 1).eval()
