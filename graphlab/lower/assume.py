@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from graphlab.graph.node import Apply, Graph, Shared, Variable, provenance
+from graphlab.graph.types import Shape
 from graphlab.graph.walk import toposort, with_inputs
 from graphlab.lower.expand import lowerings
 from graphlab.lower.extents import Axis, Extent, SymbolicShapes, padded
 from graphlab.ops.extents import BroadcastTo, ShapeOf
 from graphlab.ops.lowering import Pointwise, Reduction
 from graphlab.ops.reduce import Sum
+from graphlab.ops.shape import expand_dims
 from graphlab.ops.unbroadcast import SumTo
 
 
@@ -96,7 +98,7 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
         if not isinstance(node.op, SumTo):
             continue
         g, like = (shapes[v] for v in node.inputs)
-        pairs = list(zip(g[len(g) - len(like) :], like, strict=True))
+        pairs = [(a, b) for a, b in zip(g[len(g) - len(like) :], like, strict=True) if b != 1]
         if all(_may_be_equal(a, b, classes, shapes) for a, b in pairs):
             for pair in pairs:
                 classes.merge(pair)
@@ -162,7 +164,7 @@ def _without(
     relieved: Mapping[Apply, Variable],
     unstretched: Mapping[Apply, frozenset[int]],
 ) -> Graph:
-    """`graph` with each dropped sum replaced by what it would sum, but for the axes that its operand lacks.
+    """`graph` with each dropped sum replaced by what it would sum, but for axes that its operand lacks or has 1 of.
 
     Each relieved node asks that variable, and an unstretched one reads the number itself at those positions.
     """
@@ -171,9 +173,8 @@ def _without(
         inputs = [new.get(v, v) for v in node.inputs]
         inputs = [_number(v) if k in unstretched.get(node, ()) else v for k, v in enumerate(inputs)]
         if node in dropped:
-            lead = inputs[0].ndim - node.output.ndim
             with provenance(node.provenance):
-                new[node.output] = Sum(tuple(range(lead)))(inputs[0]) if lead else inputs[0]
+                new[node.output] = _plainly_summed(inputs[0], node.inputs[1].type.shape)
         elif node in relieved:
             new[node.output] = with_inputs(node, [relieved[node]]).output
         elif any(v is not w for v, w in zip(inputs, node.inputs, strict=True)):
@@ -185,6 +186,13 @@ def _number(v: Variable) -> Variable:
     """The number of which `v` is made by stretching; another `v` itself."""
     stretched = v.owner is not None and isinstance(v.owner.op, BroadcastTo) and v.owner.inputs[0].ndim == 0
     return v.owner.inputs[0] if stretched and v.owner is not None else v
+def _plainly_summed(g: Variable, like: Shape) -> Variable:
+    """`g` summed over the axes that `like` lacks, and over those of which it has 1."""
+    lead = g.ndim - len(like)
+    ones = [a for a, n in enumerate(like) if n == 1 and g.type.shape[lead + a] != 1]
+    axes = (*range(lead), *(lead + a for a in ones))
+    summed: Variable = Sum(axes)(g) if axes else g
+    return expand_dims(summed, ones) if ones else summed
 
 
 def _equalities(classes: _Classes, shapes: SymbolicShapes) -> tuple[Equal, ...]:

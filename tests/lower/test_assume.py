@@ -35,6 +35,22 @@ def test_sums_to_a_shape_vanish_and_the_gradient_is_one_kernel() -> None:
     assert "GL_ERROR_ASSUMPTION;" in f.c_source
 
 
+def test_sums_over_axes_of_which_the_operand_has_one_are_plain_sums() -> None:
+    """As for a bias of each channel: nothing is assumed of how many rows and columns there are."""
+    images, filters, bias = T.tensor4("images"), T.tensor4("filters"), T.vector("bias")
+    maps = T.nnet.max_pool(T.nnet.conv2d(images, filters), (2, 2)) + bias[:, None, None]
+    f = graphlab.function([images, filters, bias], T.grad((maps**2).sum(), bias))
+    assert f.lowered is not None
+    assert not any(isinstance(n.op, SumTo) for n in f.lowered.nodes)
+    assert [set(e.axes) for e in f.lowered.assumed] == [{(filters, 0), (bias, 0)}]
+    rng = np.random.default_rng(1)
+    x, w = rng.normal(size=(2, 1, 6, 6)), rng.normal(size=(3, 1, 3, 3))
+    plain = graphlab.function([images, filters], T.nnet.max_pool(T.nnet.conv2d(images, filters), (2, 2)))(x, w)
+    for b in (rng.normal(size=3), rng.normal(size=1)):
+        slopes = 2 * (plain + b[:, None, None]).sum((0, 2, 3))
+        np.testing.assert_allclose(f(x, w, b), slopes if b.size == 3 else slopes.sum(keepdims=True), rtol=1e-12)
+
+
 def test_the_general_program_keeps_them() -> None:
     f, _ = _gradient()
     general = lower(f.optimized, general=True)
