@@ -125,7 +125,7 @@ typedef struct convolution {
   int copied;                /* maps have few elements: those of several images are put together */
   int64_t n_lines;           /* of an image; all lines are numbered, image after image */
   int64_t span;              /* so many images are cut into tiles together */
-  int64_t tile_lines, tiles; /* lines of a tile; tiles of such a span */
+  int64_t tiles;             /* of such a span */
   int64_t pitch;             /* elements of a row of copied windows */
   char *memory;              /* what follows, freed at the end */
   line *lines;
@@ -238,10 +238,9 @@ static int plan(convolution *c, int64_t rows)
   const int64_t room = COLUMNS / (larger(rows, 1) * itemsize), target = larger(smaller(room, TILE), LEAST);
   const int64_t pieces = (row + target - 1) / target, wide = (row + pieces - 1) / pieces;
   c->n_lines = c->places / row * pieces;
-  const int64_t all = c->n_lines * c->span, tiles = (all * wide + target - 1) / target;
-  c->tile_lines = (all + tiles - 1) / tiles;
-  c->tiles = (all + c->tile_lines - 1) / c->tile_lines;
-  c->pitch = up(c->tile_lines * wide, lanes);
+  const int64_t all = c->n_lines * c->span;
+  c->tiles = (all * wide + target - 1) / target; /* all equally large, and so larger than a vector */
+  c->pitch = up((all + c->tiles - 1) / c->tiles * wide, lanes);
   c->pitch += c->pitch * itemsize % PAGE == 0 ? lanes : 0; /* rows of a page each would meet in the cache */
   const double work = (double)c->batch * (double)c->places * (double)c->taps * (double)(c->filters * c->groups);
   c->threads = gl_threads_for(c->frame, work * (double)itemsize / 20);
@@ -306,8 +305,9 @@ static part part_of(const convolution *c, int64_t number)
 {
   const int64_t span = number / c->tiles, begin = span * c->span * c->n_lines;
   const int64_t end = smaller((span + 1) * c->span, c->batch) * c->n_lines;
-  const int64_t first = begin + number % c->tiles * c->tile_lines;
-  return (part){first, larger(smaller(c->tile_lines, end - first), 0)};
+  const int64_t all = c->span * c->n_lines, k = number % c->tiles;
+  const int64_t first = begin + all * k / c->tiles, next = begin + all * (k + 1) / c->tiles;
+  return (part){first, larger(smaller(next, end) - first, 0)};
 }
 
 /* How many elements a map has before a line. */

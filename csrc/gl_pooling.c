@@ -17,6 +17,7 @@ typedef struct pooling {
   int64_t in_step[GL_MAX_NDIM], out_step[GL_MAX_NDIM]; /* from element to element of a window */
   int64_t best_step, cotangent_step;                   /* from window to window along the last axis */
   int64_t used, pitch; /* how many elements of the input a row of windows covers; how many it has in a tile */
+  int pairs;           /* windows are 2 x 2, side by side, and all arrays have neighbours along the last axis */
   int apart;           /* whether windows do not meet along the last axis: then all of a tile's lie `stride` apart */
 } pooling;
 
@@ -45,12 +46,27 @@ typedef struct place {
 
 #ifdef __x86_64__
 #define TARGET __attribute__((target("avx2")))
+#if __has_builtin(__builtin_shufflevector)
+#define PAIRS(v, which) __builtin_shufflevector(v, v, which)
+#endif
 #define real float
+#define LANES 8
+#define LOW 0, 0, 1, 1, 2, 2, 3, 3
+#define HIGH 4, 4, 5, 5, 6, 6, 7, 7
+#define SWAPPED 1, 0, 3, 2, 5, 4, 7, 6
 #define NAME(what) what##_single_avx2
 #include "gl_pooling_rows.h"
 #undef real
+#undef LANES
+#undef LOW
+#undef HIGH
+#undef SWAPPED
 #undef NAME
 #define real double
+#define LANES 4
+#define LOW 0, 0, 1, 1
+#define HIGH 2, 2, 3, 3
+#define SWAPPED 1, 0, 3, 2
 #define NAME(what) what##_double_avx2
 #include "gl_pooling_rows.h"
 #endif
@@ -271,6 +287,8 @@ int gl_max_pool_input(gl_frame *frame, const int32_t *slots, const int64_t *para
     memset(out->data, 0, (size_t)(gl_elements(ndim, in.shape) * j.itemsize));
   p->best_step = best.stride[ndim - 1];
   p->cotangent_step = cotangent.stride[ndim - 1];
+  p->pairs = p->rank == 2 && p->window[0] == 2 && p->window[1] == 2 && p->stride[1] == 2 &&
+             in.stride[ndim - 1] == j.itemsize && p->best_step == j.itemsize && p->cotangent_step == j.itemsize;
   j.walk.n = ndim - 1;
   for (int32_t d = 0; d < ndim - 1; d++) {
     const int64_t stride = d < lead ? 1 : p->stride[d - lead];

@@ -114,12 +114,50 @@ TARGET static void NAME(share)(int64_t n, char *out, int64_t out_stride, const r
     *(real *)(out + i * out_stride) = *(const real *)(in + i * stride) == best[i] ? hit[i] : missed[i];
 }
 
+#ifdef PAIRS
+typedef real NAME(vector) __attribute__((vector_size(LANES * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+/* The derivative for windows of 2 x 2 side by side: `n` of them, LANES at least, over two rows, each without gaps. What
+ * each window has stands twice, beside each other, as its elements do. The last vector may overlap the one before. */
+TARGET static void NAME(share_pairs)(int64_t n, const char *const *in, char *const *out, const char *best,
+                                     const char *cotangent)
+{
+  const NAME(vector) zero = {0}, one = zero + 1;
+  for (int64_t j = 0; j < n; j += LANES) {
+    const int64_t at = j + LANES <= n ? j : n - LANES, bytes = at * (int64_t)sizeof(real);
+    const NAME(vector) m = *(const NAME(vector) *)(best + bytes), g = *(const NAME(vector) *)(cotangent + bytes);
+    const NAME(vector) largest[2] = {PAIRS(m, LOW), PAIRS(m, HIGH)}, given[2] = {PAIRS(g, LOW), PAIRS(g, HIGH)};
+    for (int k = 0; k < 2; k++) {
+      const int64_t place = 2 * bytes + k * LANES * (int64_t)sizeof(real);
+      const NAME(vector) above = *(const NAME(vector) *)(in[0] + place), below = *(const NAME(vector) *)(in[1] + place);
+      const __typeof__(above == below) is_hit = above == largest[k], is_low = below == largest[k];
+      const NAME(vector) hit = (NAME(vector))((__typeof__(is_hit))one & is_hit);
+      const NAME(vector) low = (NAME(vector))((__typeof__(is_low))one & is_low);
+      const NAME(vector) both = hit + low, count = both + PAIRS(both, SWAPPED);
+      *(NAME(vector) *)(out[0] + place) = given[k] * (hit / count) + zero;
+      *(NAME(vector) *)(out[1] + place) = given[k] * (low / count) + zero;
+    }
+  }
+}
+#endif
+
 /* The derivative, for `rows` rows of windows of which no two meet. The five tiles are as wide as the input, but for the
  * third, which has one element for each window. What lies between windows is 0. */
 TARGET static void NAME(share_rows)(const pooling *p, int64_t rows, const place *begin, const arrays *base,
                                     char *tiles)
 {
   int64_t last = p->rank - 1, n = p->count[last], window = p->window[last], stride = p->stride[last];
+#ifdef PAIRS
+  if (p->pairs && n >= LANES) {
+    for (int64_t r = 0; r < rows; r++) {
+      const char *in = base->in + begin[r].in;
+      char *out = base->out + begin[r].out;
+      NAME(share_pairs)(n, (const char *[]){in, in + p->in_step[0]}, (char *[]){out, out + p->out_step[0]},
+                        base->best + begin[r].best, base->cotangent + begin[r].cotangent);
+    }
+    return;
+  }
+#endif
   int64_t size = rows * p->pitch, all = rows * n, at[GL_MAX_NDIM] = {0};
   real *best = (real *)tiles, *hits = best + size, *counts = hits + size, *hit = counts + all, *missed = hit + size;
   if (window < stride)

@@ -224,6 +224,18 @@ def test_neither_threads_nor_strides_change_a_bit(layout: Any) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+def test_no_tile_is_shorter_than_a_vector() -> None:
+    """So many rows of one element that equal steps through them would leave one over for the last tile."""
+    extent = 600 * 512 + 2
+    x, w = np.arange(extent) % 5.0, np.array([1.0, 2.0])
+    function, _ = of_layout(((1, 1, extent, 1), (1, 1, 2, 1), (1, 1), (1, 1), 1), "float64")
+    g = np.arange(extent - 1) % 7.0
+    y, by_x, by_w = function(x.reshape(1, 1, -1, 1), w.reshape(1, 1, 2, 1), g.reshape(1, 1, -1, 1))
+    np.testing.assert_array_equal(y.ravel(), x[:-1] + 2 * x[1:])
+    np.testing.assert_array_equal(by_x.ravel(), np.convolve(g, w))
+    np.testing.assert_array_equal(by_w.ravel(), [g @ x[:-1], g @ x[1:]])
+
+
 def test_what_is_not_finite_stays_where_it_is_seen() -> None:
     """A row of 27 is three vectors and a part of one, which is computed in a vector that overlaps the one before."""
     x, g = T.dtensor4("x"), T.dtensor4("g")
