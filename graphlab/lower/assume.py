@@ -4,7 +4,8 @@ A gradient is summed back to the run-time shape of what it is the gradient of (`
 operand of extent 1 may have been stretched. In nearly every call none was. So a program is lowered as
 if none ever were, which lets gradients fuse; its first step checks that this holds for the arrays at
 hand. The same is taken for granted where rows are normalised, so that a scale and a shift are in their
-kernel. Where it does not, the caller runs the general program, lowered without assumptions. The same
+kernel, and a cotangent that is the same for all elements is not stretched where another operand has the
+shape. Where it does not, the caller runs the general program, lowered without assumptions. The same
 step checks what the types of inputs declare, which arguments must meet in any case.
 """
 
@@ -108,8 +109,8 @@ def assume(graph: Graph) -> tuple[Graph, tuple[Equal, ...]]:
             if isinstance(meanings[node], Pointwise):
                 _meet(node, classes, shapes)
     relieved = _relieved(graph, nodes, classes, shapes)
-    unstretched = {n: v for n in nodes if isinstance(meanings[n], Pointwise) and (v := _in_shape(n, classes, shapes))}
-    return _without(graph, nodes, dropped, relieved, unstretched), _equalities(classes, shapes)
+    assumed = _equalities(classes, shapes)
+    return _unstretched(_without(graph, nodes, dropped, relieved), assumed), assumed
 
 
 def _relieved(graph: Graph, nodes: Sequence[Apply], classes: _Classes, shapes: SymbolicShapes) -> dict[Apply, Variable]:
@@ -122,6 +123,44 @@ def _relieved(graph: Graph, nodes: Sequence[Apply], classes: _Classes, shapes: S
     asked = [n for n in nodes if isinstance(n.op, ShapeOf) and n.provenance.grad_of is not None]
     found = {n: like.get(classes.canonical(shapes[n.inputs[0]])) for n in asked}
     return {n: v for n, v in found.items() if v is not None and n.inputs[0].owner is not None}
+
+
+def _unstretched(graph: Graph, assumed: Sequence[Equal]) -> Graph:
+    """`graph` where elementwise operands that a gradient only stretched to the shape of another are not stretched.
+
+    Elements that are all the same are one number in a kernel.
+    """
+    nodes = toposort(graph.outputs, graph.inputs)
+    if not any(map(_stretches, nodes)):
+        return graph
+    meanings = lowerings(nodes)
+    shapes = SymbolicShapes(nodes, meanings, relied_on(assumed))
+    new: dict[Variable, Variable] = {}
+    for node in nodes:
+        operands = _small_operands(node, shapes) if isinstance(meanings[node], Pointwise) else node.inputs
+        inputs = [new.get(v, v) for v in operands]
+        if any(v is not w for v, w in zip(inputs, node.inputs, strict=True)):
+            new.update(zip(node.outputs, with_inputs(node, inputs).outputs, strict=True))
+    return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
+
+
+def _stretches(node: Apply | None) -> bool:
+    """Whether `node` stretches a cotangent."""
+    return node is not None and isinstance(node.op, BroadcastTo) and node.provenance.grad_of is not None
+
+
+def _small_operands(node: Apply, shapes: SymbolicShapes) -> Sequence[Variable]:
+    """The operands of `node`, as small as they were before a gradient stretched them, where its shape stays."""
+    operands, whole = list(node.inputs), shapes[node.output]
+    for k, v in enumerate(operands):
+        if v.owner is None or not _stretches(v.owner):
+            continue
+        x = v.owner.inputs[0]
+        others = [padded(shapes[u], len(whole)) for u in (*operands[:k], x, *operands[k + 1 :])]
+        fits = all(a in (1, b) for a, b in zip(reversed(shapes[x]), reversed(shapes[v]), strict=False))
+        if fits and all(extent in some for extent, some in zip(whole, zip(*others, strict=True), strict=True)):
+            operands[k] = x
+    return operands
 
 
 def _may_be_equal(a: Extent, b: Extent, classes: _Classes, shapes: SymbolicShapes) -> bool:
@@ -143,35 +182,14 @@ def _meet(node: Apply, classes: _Classes, shapes: SymbolicShapes) -> None:
                 classes.merge((first, other))
 
 
-def _in_shape(node: Apply, classes: _Classes, shapes: SymbolicShapes) -> frozenset[int]:
-    """The positions of operands that need not be stretched to their shape, as another has it; never all of them."""
-    extents = [classes.canonical(shapes[v]) for v in node.inputs]
-    first = {e: k for k, e in reversed(list(enumerate(extents))) if not _is_stretched(node.inputs[k])}
-    return frozenset(k for k, e in enumerate(extents) if e and first.get(e, k) != k)
-
-
-def _is_stretched(v: Variable) -> bool:
-    """Whether `v` is one number, stretched; also where it is then summed to the shape that it has."""
-    while v.owner is not None and isinstance(v.owner.op, SumTo):
-        v = v.owner.inputs[0]
-    return v.owner is not None and isinstance(v.owner.op, BroadcastTo) and v.owner.inputs[0].ndim == 0
-
-
-def _without(
-    graph: Graph,
-    nodes: Sequence[Apply],
-    dropped: set[Apply],
-    relieved: Mapping[Apply, Variable],
-    unstretched: Mapping[Apply, frozenset[int]],
-) -> Graph:
+def _without(graph: Graph, nodes: Sequence[Apply], dropped: set[Apply], relieved: Mapping[Apply, Variable]) -> Graph:
     """`graph` with each dropped sum replaced by what it would sum, but for axes that its operand lacks or has 1 of.
 
-    Each relieved node asks that variable, and an unstretched one reads the number itself at those positions.
+    Each relieved node asks that variable.
     """
     new: dict[Variable, Variable] = {}
     for node in nodes:
         inputs = [new.get(v, v) for v in node.inputs]
-        inputs = [_number(v) if k in unstretched.get(node, ()) else v for k, v in enumerate(inputs)]
         if node in dropped:
             with provenance(node.provenance):
                 new[node.output] = _plainly_summed(inputs[0], node.inputs[1].type.shape)
@@ -182,10 +200,6 @@ def _without(
     return Graph(graph.inputs, tuple(new.get(v, v) for v in graph.outputs))
 
 
-def _number(v: Variable) -> Variable:
-    """The number of which `v` is made by stretching; another `v` itself."""
-    stretched = v.owner is not None and isinstance(v.owner.op, BroadcastTo) and v.owner.inputs[0].ndim == 0
-    return v.owner.inputs[0] if stretched and v.owner is not None else v
 def _plainly_summed(g: Variable, like: Shape) -> Variable:
     """`g` summed over the axes that `like` lacks, and over those of which it has 1."""
     lead = g.ndim - len(like)

@@ -9,9 +9,12 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
 from graphlab.lower import lower
 from graphlab.ops.unbroadcast import SumTo
+
+RNG = np.random.default_rng(3)
 
 
 def _gradient() -> tuple[graphlab.Function, list[graphlab.Variable]]:
@@ -90,6 +93,29 @@ def test_updates_of_shared_variables_rely_on_their_extents_too() -> None:
     w.set_value([1.0])
     f(np.ones((2, 3)))
     np.testing.assert_array_equal(w.get_value(), [-5])
+
+
+@pytest.mark.parametrize("shapes", [(4, 4), (1, 4), (4, 1), (1, 1), (0, 0)])
+def test_a_cotangent_that_is_the_same_everywhere_stays_one_number(shapes: tuple[int, int]) -> None:
+    x, y = T.vectors("x", "y")
+    f = graphlab.function([x, y], T.grad((y * T.softplus(x) - T.exp(y)).mean(), [x, y]))
+    names = {node.op.name for node in f.lowered.nodes}
+    assert "broadcast_to" in {node.op.name for node in toposort(f.optimized.outputs)}
+    assert "broadcast_to" not in names
+    assert "broadcast_to" in {node.op.name for node in lower(f.optimized, general=True).nodes}
+    values = [RNG.normal(size=n) for n in shapes]
+    for got, want in zip(f(*values), interpret(f.graph, values), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+        assert got.shape == want.shape
+    assert f.debug(*values).finish().findings == ()
+
+
+def test_what_the_user_stretches_may_still_fail() -> None:
+    x, y, z = T.vectors("x", "y", "z")
+    f = graphlab.function([x, y, z], T.grad((x * y).sum(), x) * T.broadcast_to(2.0, (y + z).shape))
+    np.testing.assert_array_equal(f(np.ones(3), np.ones(3), np.ones(3)), [2, 2, 2])
+    with pytest.raises(graphlab.GraphlabError):
+        f(np.ones(3), np.ones(3), np.ones(4))
 
 
 def test_a_clash_of_shapes_still_names_the_line() -> None:
