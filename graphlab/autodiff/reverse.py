@@ -60,7 +60,8 @@ def _pull_node(node: Apply, table: dict[Variable, Cotangent], wanted: set[Variab
 
 def derivative_of(node: Apply) -> AbstractContextManager[None]:
     """Applications made inside belong to `node` and have its lines."""
-    return provenance(Provenance(node.provenance.origins, grad_of=node, scope=node.provenance.scope))
+    why = node.provenance
+    return provenance(lambda: Provenance(why.origins, grad_of=node, scope=why.scope, asked=caller_origin()))
 
 
 def pulled_through(node: Apply, cotangents: Sequence[Cotangent | None]) -> Sequence[Cotangent | None]:

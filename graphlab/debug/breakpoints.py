@@ -60,7 +60,7 @@ class Breakpoint:
     def inside(self, nodes: Sequence[Apply]) -> bool:
         """Whether its place is in a graph that one of `nodes` holds."""
         if self.matches is None:
-            return self.kernel is None and any(n.op.graphs for n in nodes)
+            return False
         pending = [g for n in nodes for g in n.op.graphs]
         while pending:
             graph = pending.pop()

@@ -41,6 +41,7 @@ _NODES = (
     ast.Constant, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.IfExp, ast.Load,
 )  # fmt: skip
 LARGEST = 1000  # number that a power may have as its exponent
+_BUILTINS = {"__import__": __import__}  # methods of arrays import parts of NumPy; expressions can't name it
 
 
 class Unknown(LookupError):
@@ -88,7 +89,7 @@ class Expression:
     def value(self, lookup: Lookup) -> Any:
         """Its value where `lookup` gives those of names, or raises Unknown; GraphValueError: NumPy refuses."""
         values: dict[str, Any] = {name: lookup(name) for name in self.names}
-        scope = {**FUNCTIONS, "np": _Module(), "v": values, **values, "__builtins__": {}}
+        scope = {**FUNCTIONS, "np": _Module(), "v": values, **values, "__builtins__": _BUILTINS}
         try:
             with np.errstate(all="ignore"):
                 return eval(self._code, scope)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from graphlab.debug.kin import Kin
 from graphlab.debug.levels import Found, Level
 from graphlab.debug.questions import followed, roots
 from graphlab.debug.schedule import StepView
@@ -25,29 +26,6 @@ Array = np.ndarray[Any, Any]
 Handle = Variable | Apply | StepView | str | int
 
 AWAY = "optimised away: NumPy computed it from the graph as written"
-
-
-class Kin:
-    """Finds in a set of variables the one that is the same as another in all but identity: copies keep provenance."""
-
-    def __init__(self, variables: Iterable[Variable]) -> None:
-        self.own = set(variables)
-        self._alike: dict[tuple[int, type, int], list[Variable]] = {}
-        for v in self.own:
-            if v.owner is not None:
-                self._alike.setdefault(_mark(v.owner, v.index), []).append(v)
-
-    def find(self, v: Variable) -> Variable | None:
-        """`v` itself, or the only one that was made by the same line in the same way."""
-        if v in self.own:
-            return v
-        alike = self._alike.get(_mark(v.owner, v.index), []) if v.owner is not None else []
-        same = [u for u in alike if u.type.dtype == v.dtype and u.ndim == v.ndim]
-        return same[0] if len(same) == 1 else None
-
-
-def _mark(node: Apply, index: int) -> tuple[int, type, int]:
-    return id(node.provenance), type(node.op), index
 
 
 @dataclass
@@ -143,9 +121,8 @@ def _first(outputs: Sequence[Variable], index: int) -> Variable:
 
 def named(name: str, levels: Sequence[Level], written: Written) -> Variable:
     """The variable called `name`: of the innermost level that has one, else of the graph as written."""
-    places = [*(level.variables() for level in reversed(levels)), written.kin.own]
-    for variables in places:
-        found = list(dict.fromkeys(v for v in variables if v.name == name))
+    for kin in (*(level.kin for level in reversed(levels)), written.kin):
+        found = kin.names.get(name) or [v for v in kin.own if v.name == name]  # names may come later
         if len(found) > 1:
             found = _latest(found)
         if len(found) == 1:
@@ -168,5 +145,4 @@ def _latest(found: list[Variable]) -> list[Variable]:
 
 def names_of(levels: Sequence[Level], written: Written) -> list[str]:
     """All names that a session knows, in order."""
-    variables = (v for vs in (*(level.variables() for level in levels), written.kin.own) for v in vs)
-    return sorted({v.name for v in variables if v.name})
+    return sorted({name for kin in (*(level.kin for level in levels), written.kin) for name in kin.names})

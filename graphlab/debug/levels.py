@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
+from graphlab.codegen.c import Source
+from graphlab.debug.kin import Kin
 from graphlab.debug.replay import NodeValues, ProgramValues, Replay, Values, evaluated
-from graphlab.debug.schedule import StepView, node_steps, program_steps
+from graphlab.debug.schedule import StepView, node_steps, program_steps, toposort_of
 from graphlab.errors import GraphValueError
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.text import maths
-from graphlab.graph.walk import toposort
 from graphlab.interpret import run_node
 from graphlab.lower import Lowered
 from graphlab.runtime.program import Machine, StepFailed
 
 Array = np.ndarray[Any, Any]
 
+SINGLE = ("float16", "float32", "complex64")
 SMALL_BYTES = 1 << 20  # of operands: NumPy computes such a step too, and what both have is compared
 SMALL_LOOP = 2000  # and loops of so many nodes in all
 
@@ -44,6 +47,8 @@ class Level(Protocol):
     @property
     def steps(self) -> Sequence[StepView]: ...
     @property
+    def kin(self) -> Kin: ...
+    @property
     def bytes(self) -> int: ...
     def variables(self) -> Iterable[Variable]:
         """All that have values here at some position."""
@@ -57,6 +62,9 @@ class Level(Protocol):
     def find(self, v: Variable) -> Found:
         """The value of `v`, which is of this level and known at the position."""
 
+    def peek(self, v: Variable) -> Array | None:
+        """As `find`, but only if the value is at hand: nothing is computed for it."""
+
 
 class Run:
     """A level whose steps compute each variable once: a program, a kernel's nodes, or a graph by NumPy.
@@ -66,10 +74,10 @@ class Run:
 
     def __init__(
         self, title: str, steps: Sequence[StepView], values: Values, given: Mapping[Variable, Array],
-        outputs: Sequence[Variable], budget: int, lowered: Lowered | None = None,
+        outputs: Sequence[Variable], budget: int, lowered: Lowered | None = None, code: Source | None = None,
         expected: Mapping[Variable, Array] | None = None,
     ) -> None:  # fmt: skip
-        self.title, self.steps, self.lowered = title, steps, lowered
+        self.title, self.steps, self.lowered, self.code = title, steps, lowered, code
         self.position = 0
         self.findings: list[str] = []
         self.given = dict(given)
@@ -77,13 +85,19 @@ class Run:
         self._expected = dict(expected or {})
         self._made = {v: s.index for s in reversed(steps) for n in s.nodes for v in n.outputs} | self.replay.born
         self._inner: dict[int, dict[Variable, Array]] = {}
+        self._inner_bytes = 0
 
     @property
     def bytes(self) -> int:
-        return self.replay.values.bytes + sum(a.nbytes for some in self._inner.values() for a in some.values())
+        return self.replay.values.bytes + self._inner_bytes
 
     def variables(self) -> Iterable[Variable]:
         return (*self.given, *self._made)
+
+    @cached_property
+    def kin(self) -> Kin:
+        """Its variables, to be found by name and by their like."""
+        return Kin(self.variables())
 
     def born(self, v: Variable) -> int | None:
         return -1 if v in self.given or isinstance(v, Constant) else self._made.get(v)
@@ -101,6 +115,7 @@ class Run:
                     raise
                 self._explain(step, failure)
             self.position = step.index + 1
+            self._trim()
             if self.position == len(self.steps):
                 self._compare()
             yield step
@@ -120,9 +135,10 @@ class Run:
         if self.lowered is None or step.kind == "host" or not self._is_small(step):
             return
         inner = self.inner(step)
+        single = any(v.dtype in SINGLE for n in step.nodes for v in (*n.inputs, *n.outputs))
         for v in step.outputs:
             got = self.replay.values.peek(v)
-            if v in inner and got is not None and not close(got, inner[v]):
+            if v in inner and got is not None and not close(got, inner[v], single):
                 where = f" at {v.origin.label}" if v.origin else ""
                 self.findings.append(
                     f"step {step.index} ({step.name}){where}: the kernel and NumPy differ on {maths(v)}"
@@ -131,22 +147,23 @@ class Run:
     def _is_small(self, step: StepView) -> bool:
         if any(n.op.effects for n in step.nodes):  # it would print twice
             return False
-        known = [self._peek(v) for v in (*step.inputs, *step.outputs)]
+        known = [self.peek(v) for v in (*step.inputs, *step.outputs)]
         if sum(a.nbytes for a in known if a is not None) > SMALL_BYTES:
             return False
         if step.kind != "loop":
             return True
-        turns = self._peek(step.nodes[0].inputs[0])
+        turns = self.peek(step.nodes[0].inputs[0])
         return turns is not None and int(turns) * _nodes_in(step.nodes[0]) <= SMALL_LOOP
 
     def _compare(self) -> None:
+        single = any(v.dtype in SINGLE for v in self._made)
         for v, other in self._expected.items():
-            if not close(self.find(v).value, other):
+            if not close(self.find(v).value, other, single):
                 self.findings.append(f"{self.title}: its nodes one by one and the step differ on {maths(v)}")
 
     # -- values --
 
-    def _peek(self, v: Variable) -> Array | None:
+    def peek(self, v: Variable) -> Array | None:
         if v in self.given:
             return self.given[v]
         return v.data if isinstance(v, Constant) else self.replay.values.peek(v)
@@ -154,7 +171,7 @@ class Run:
     def _inputs(self, step: StepView) -> dict[Variable, Array]:
         """What `step` reads; given up values are computed again."""
         self.again = self.replay.bring(step.inputs)
-        return {v: a for v in step.inputs if (a := self._peek(v)) is not None}
+        return {v: a for v in step.inputs if (a := self.peek(v)) is not None}
 
     def inner(self, step: StepView, wanted: Sequence[Variable] = ()) -> dict[Variable, Array]:
         """The values of the nodes of a step, by NumPy, from what the step reads."""
@@ -162,10 +179,19 @@ class Run:
         if not known or any(v not in known for v in wanted):
             room = self.replay.budget - self.replay.values.bytes
             known = evaluated(step.nodes, self._inputs(step), {*wanted, *step.outputs}, room)
+            self._forget(step.index)
             self._inner[step.index] = known
-            while len(self._inner) > 1 and self.bytes > self.replay.budget:
-                del self._inner[next(iter(self._inner))]
+            self._inner_bytes += sum(a.nbytes for a in known.values())
+            self._trim()
         return known
+
+    def _trim(self) -> None:
+        """Give up values of nodes inside steps, the oldest first, as long as all that is kept is beyond the budget."""
+        while self._inner and self.bytes > self.replay.budget:
+            self._forget(next(iter(self._inner)))
+
+    def _forget(self, index: int) -> None:
+        self._inner_bytes -= sum(a.nbytes for a in self._inner.pop(index, {}).values())
 
     def find(self, v: Variable) -> Found:
         if v in self.given or isinstance(v, Constant):
@@ -174,11 +200,14 @@ class Run:
         step = self.steps[k]
         if v not in self.replay.born:
             value = self.inner(step, [v]).get(v)
+            self.replay.thin(self.position)
+            self._trim()
             return Found(_there(value, v), k, f"inside {step.name}: NumPy computed it from what the step read", True)
         again = self.replay.bring([v])
         value = self.replay.values.peek(v)
         found = Found(_there(value, v).copy(), k, _said(again), bool(again))
         self.replay.thin(self.position)
+        self._trim()
         return found
 
 
@@ -207,20 +236,20 @@ def _nodes_in(node: Apply) -> int:
 
 
 def _applied(graph: Graph) -> list[Apply]:
-    return [s.nodes[0] for s in node_level_steps(graph)]
+    return toposort_of(graph)
 
 
 def node_level_steps(graph: Graph) -> tuple[StepView, ...]:
     """The steps of `graph`, node by node."""
-    return node_steps(toposort(graph.outputs, graph.inputs))
+    return node_steps(toposort_of(graph))
 
 
 def program_level(
-    title: str, lowered: Lowered, machine: Machine, given: Mapping[Variable, Array], budget: int
+    title: str, lowered: Lowered, machine: Machine, given: Mapping[Variable, Array], budget: int, code: Source
 ) -> Run:  # fmt: skip
     """A level that runs a program; `given`: its inputs and the shared variables it reads."""
     values = ProgramValues(lowered, machine, [given[v] for v in lowered.graph.inputs])
-    return Run(title, program_steps(lowered), values, given, lowered.graph.outputs, budget, lowered)
+    return Run(title, program_steps(lowered), values, given, lowered.graph.outputs, budget, lowered, code)
 
 
 def node_level(title: str, graph: Graph, given: Mapping[Variable, Array], budget: int) -> Run:
@@ -229,11 +258,11 @@ def node_level(title: str, graph: Graph, given: Mapping[Variable, Array], budget
     return Run(title, node_level_steps(graph), values, given, graph.outputs, budget)
 
 
-def close(got: Array, expected: Array) -> bool:
-    """Whether two values differ by rounding at most."""
+def close(got: Array, expected: Array, single: bool = False) -> bool:
+    """Whether two values differ by rounding at most; `single`: they were computed of less than double precision."""
     if got.dtype != expected.dtype or got.shape != expected.shape:
         return False
-    tolerance = 1e-4 if got.dtype.name in ("float16", "float32", "complex64") else 1e-9
+    tolerance = 1e-4 if single or got.dtype.name in SINGLE else 1e-9
     with np.errstate(all="ignore"):
         scale = np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
         return bool(np.allclose(got, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True))

@@ -94,7 +94,7 @@ def _variable(what: Variable | Apply, who: str) -> Variable:
 
 
 def roots(f: Function) -> list[Variable]:
-    """The variables from which all that `f` computes, in whatever form, is reached."""
+    """What the optimised graph, the program, its kernels and the graphs inside of operations compute in the end."""
     lowered = () if f.lowered is None else f.lowered.graph.outputs
     inside = [v for k in f.kernels for v in k.outputs]  # of loops and branches too
     held = [v for _, _, graph in inner_graphs(f.optimized.outputs) for v in graph.outputs]

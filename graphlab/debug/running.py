@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphlab.debug.breakpoints import Breakpoint
+from graphlab.debug.breakpoints import ODD, Breakpoint
 from graphlab.debug.expressions import Expression, Unknown
 from graphlab.debug.handles import names_of, variable_of
 from graphlab.debug.schedule import StepView
@@ -33,18 +33,35 @@ def run_on(session: Session, until: Any = None) -> None:
         session.stopped = said
         return
     told = session.paused == session.place  # what stopped it here has done so
-    while session.here is not None:
+    said = ""
+    while not said:
         step = session.here
-        if not told and (said := _before(session, step)):
+        if step is None:  # a level is at its end: behind the step that it is inside of
+            if session.depth == 1:
+                said = "the end"
+            else:
+                session.leave()
+                said = _behind(session, session.steps[session.position - 1]) or goal()
+        elif not told and _opens(session, step):
+            session.enter()
+        elif not told and (said := _before(session, step)):
             session.paused = session.place
-            break
-        told = False
-        session._move(session.position + 1)
-        if said := _behind(session, step) or goal():
-            break
-    else:
-        said = "the end"
+        else:
+            told = False
+            session._move(session.position + 1)
+            said = _behind(session, step) or goal()
     session.stopped = said
+
+
+def _opens(session: Session, step: StepView) -> bool:
+    """Whether a breakpoint is inside of `step`, which is no kernel: loops, then their turns, branches and calls open.
+
+    One that asks for values is asked behind each turn, without entering it.
+    """
+    placed = [b for b in session.breakpoints if b.enabled and b.placed]
+    if step.kind == "turn":
+        return any((not b.tests and b.nodes(step.nodes, step.name)) or b.inside(step.nodes) for b in placed)
+    return any(b.inside(step.nodes) for b in placed)
 
 
 def _goal(session: Session, until: Any) -> Goal:
@@ -85,6 +102,8 @@ def _given(session: Session) -> str:
 
 def _before(session: Session, step: StepView) -> str:
     """What stops before `step`: a breakpoint at one of its nodes that asks for nothing."""
+    if step.kind == "turn":
+        return ""
     for b in session.breakpoints:
         if b.enabled and not b.tests and b.nodes(step.nodes, step.name):
             b.hits += 1
@@ -113,13 +132,7 @@ def _at_place(session: Session, step: StepView, b: Breakpoint) -> str:
             continue
         if b.condition is not None and not _holds(session, b.condition, value):
             continue
-        what = (
-            f" made {b.when}{_first(value, b)}"
-            if b.test is not None
-            else f": {b.condition.text}"
-            if b.condition
-            else ""
-        )
+        what = f": {b.condition.text}" if b.condition is not None else _made(value, b)
         return f"{v.owner.op.name if v.owner else b.place}{what}"
     return ""
 
@@ -138,7 +151,7 @@ def _anywhere(session: Session, step: StepView, b: Breakpoint) -> str:
     node, value = _culprit(session, step.nodes, b) or (made.owner, find(made).value)
     line = next(iter(node.provenance.origins), None) if node is not None else None
     where = f", {line.label}" if line is not None else ""
-    return f"{node.op.name if node is not None else step.name} made {b.when}{_first(value, b)}{where}"
+    return f"{node.op.name if node is not None else step.name}{_made(value, b)}{where}"
 
 
 def _culprit(session: Session, nodes: Sequence[Apply], b: Breakpoint) -> tuple[Apply, Array] | None:
@@ -151,6 +164,11 @@ def _culprit(session: Session, nodes: Sequence[Apply], b: Breakpoint) -> tuple[A
             if b.test(value) and not any(b.test(session.level.find(u).value) for u in node.inputs):
                 return node, value
     return None
+
+
+def _made(value: Array, b: Breakpoint) -> str:
+    """What is said of a value that passed a test."""
+    return f" made {b.when}{_first(value, b)}" if b.when in ODD else f": {b.when} holds"
 
 
 def _first(value: Array, b: Breakpoint) -> str:

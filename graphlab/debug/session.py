@@ -16,22 +16,31 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.debug.breakpoints import ODD, Breakpoint, Breakpoints, Test, place_of
+from graphlab.codegen.c import Source
+from graphlab.codegen.c import emit as printed
+from graphlab.debug.breakpoints import Breakpoint, Breakpoints, Test
 from graphlab.debug.compare import Parted, compare
+from graphlab.debug.console import interact
+from graphlab.debug.element import Element
 from graphlab.debug.expressions import Expression, Unknown
-from graphlab.debug.handles import Handle, Kin, Written, names_of, variable_of
+from graphlab.debug.handles import Handle, Written, names_of, variable_of
 from graphlab.debug.levels import Level, node_level, program_level
+from graphlab.debug.looking import c_here, checked, element_of, is_known, path, standing, where_is
+from graphlab.debug.opening import OPEN, Programs, entered, has_inside, opened
 from graphlab.debug.origin import Arose, origin
+from graphlab.debug.placing import applications, breakpoint_at
 from graphlab.debug.running import run_on
 from graphlab.debug.schedule import StepView
+from graphlab.debug.show import Text, called, source
 from graphlab.debug.statistics import Statistics, statistics
 from graphlab.debug.watches import Watch, short
 from graphlab.errors import GraphIndexError, GraphValueError, caller_origin, user_boundaries, user_boundary
 from graphlab.function import Function
 from graphlab.graph.events import StepRan, emit
-from graphlab.graph.node import Apply, Constant, Shared, Variable
+from graphlab.graph.node import Apply, Shared, Variable
 from graphlab.graph.text import maths
 from graphlab.graph.walk import leaves, toposort
+from graphlab.lower import Lowered
 from graphlab.runtime.program import StepFailed
 
 Array = np.ndarray[Any, Any]
@@ -106,13 +115,22 @@ class Session:
         # Shared values as they are now, whatever later calls do to them.
         given |= {v: v.cell[0].copy() for v in known if isinstance(v, Shared)}
         self._written = Written(f, dict(given), self.budget // 4)
+        self._programs = Programs(self._machine is not None)
         with self._shared_as(given):
             top = (
                 node_level(f.name, graph, given, self.budget)
                 if self._lowered is None or self._machine is None
-                else program_level(f.name, self._lowered, self._machine, given, self.budget)
+                else program_level(f.name, self._lowered, self._machine, given, self.budget, self._code(self._lowered))
             )
         self._levels: list[Level] = [top]
+        self._focus: tuple[Handle | None, tuple[int, ...]] | None = None
+
+    def _code(self, lowered: Lowered) -> Source:
+        """The C of the program that runs: of the general one it is printed again."""
+        compiled = self.function.compiled
+        return (
+            compiled.source if lowered is compiled.lowered and compiled.source is not None else printed(lowered.program)
+        )
 
     @contextlib.contextmanager
     def _shared_as(self, values: Mapping[Variable, Array]) -> Iterator[None]:
@@ -192,15 +210,13 @@ class Session:
                     emit(StepRan(step.index, step.name, time.perf_counter() - began))
                     if step.index + 1 == len(level.steps):
                         self._compare_with_call()
-                for watch in self.watches:
-                    self._note(watch)
+                self._note_all()
                 began = time.perf_counter()
         except StepFailed:
             self.function.generalize()  # as the plain call does where an assumption fails, and begin again
             self._begin(self._arguments)
             self._move(position)
-        for watch in self.watches:
-            self._note(watch)
+        self._note_all()
 
     @user_boundary
     def restart(self, *args: Any, **kwargs: Any) -> Session:
@@ -251,7 +267,7 @@ class Session:
     def known(self, x: Handle) -> bool:
         """Whether `x` has been computed at this position, by a step or inside of one."""
         found = self._locate(variable_of(x, self._levels, self._written))
-        return found is not None and _is_known(*found)
+        return found is not None and is_known(*found)
 
     def _locate(self, v: Variable) -> tuple[Level, Variable] | None:
         """The innermost level that has `v`, or what became of it, as its own variable; None if it is gone."""
@@ -260,19 +276,11 @@ class Session:
                 return level, v
         forms = self._written.forms(v)
         for level in reversed(self._levels):
-            kin = self._kin(level)
             for form in reversed(forms):
-                same = kin.find(form)
+                same = level.kin.find(form)
                 if same is not None:
                     return level, same
         return None
-
-    def _kin(self, level: Level) -> Kin:
-        known: Kin | None = getattr(level, "kin", None)
-        if known is None:
-            known = Kin(level.variables())
-            level.kin = known  # type: ignore[attr-defined]
-        return known
 
     @user_boundary
     def look(self, x: Handle) -> Seen:
@@ -287,7 +295,7 @@ class Session:
         """
         v = variable_of(x, self._levels, self._written)
         located = self._locate(v)
-        if located is not None and _is_known(*located):
+        if located is not None and is_known(*located):
             level, form = located
             found = level.find(form)
             if not _is_same(form, v):
@@ -362,48 +370,23 @@ class Session:
         >>> print(s.run().stopped)
         breakpoint 0: log made nan at (1,)
         """
-        place, matches, name = place_of(op, node, line, kernel, self._alike)
-        if name is not None:
-            matches, name = self._kernel(name)
-        if matches is not None and not any(map(matches, self._applications())):
-            raise GraphValueError(f"nothing in this program is {place}", origin=caller_origin(),
-                                  hint="print(s) lists its steps; what was optimised away can't stop it")  # fmt: skip
-        if isinstance(when, str) and when not in ODD:
-            raise GraphValueError(f"when={when!r} is unknown", origin=caller_origin(),
-                                  hint='it is "nan", "inf" or a function of an array')  # fmt: skip
-        test = ODD[when] if isinstance(when, str) else when
-        said = when if isinstance(when, str) else getattr(when, "__name__", "a function holds") if when else ""
-        asked = None if condition is None else Expression.of(condition, lambda n: n == "value" or self._names(n))
-        if matches is None and name is None and test is None and asked is None:
-            raise GraphValueError("break_at needs a place, when= or condition=", origin=caller_origin(),
-                                  hint='s.break_at(op="log"), s.break_at(when="nan")')  # fmt: skip
-        return self.breakpoints.add(place, matches=matches, kernel=name, when=said, test=test, condition=asked)
+        return breakpoint_at(self, (op, node, line, kernel), when, condition)
 
-    def _alike(self, v: Variable) -> Callable[[Apply], bool]:
-        forms = Kin(form for form in self._written.forms(v))
-        return lambda n: any(forms.find(out) is not None for out in n.outputs)
+    def has_op(self, name: str) -> bool:
+        """Whether the program has applications of an op of this name."""
+        return any(n.op.name == name for n in applications(self._graph))
 
-    def _kernel(self, name: str) -> tuple[Callable[[Apply], bool] | None, str | None]:
-        """The place of a kernel: by its name where it is a step, else - in a loop - by what it computes."""
-        if any(step.name == name for step in self._levels[0].steps):
-            return None, name
-        found = next((k for k in self.function.kernels if k.name == name), None)
-        if found is None:
-            raise GraphValueError(f"there is no {name}", origin=caller_origin(), hint="f.kernels lists them")
-        return self._alike(found.nodes[0].outputs[0]), None
+    def has_name(self, name: str) -> bool:
+        """Whether a value is called so."""
+        return self._names(name)
 
-    def _applications(self) -> Iterator[Apply]:
-        """All that the program computes, in loops, branches and symbolic functions too."""
-        pending = [self._graph]
-        while pending:
-            graph = pending.pop()
-            for node in toposort(graph.outputs, graph.inputs):
-                yield node
-                pending += node.op.graphs
+    def named(self, name: str) -> Variable:
+        """The variable called `name`; GraphValueError if there is none, or there are several."""
+        return variable_of(name, self._levels, self._written)
 
     def _names(self, name: str) -> bool:
         return name in names_of(self._levels, self._written) or any(
-            v.name == name for n in self._applications() for v in (*n.inputs, *n.outputs)
+            v.name == name for n in applications(self._graph) for v in (*n.inputs, *n.outputs)
         )
 
     # -- watching --
@@ -433,6 +416,10 @@ class Session:
     def place(self) -> tuple[int, ...]:
         """Where it stands: the position in each level, the outermost first."""
         return tuple(level.position for level in self._levels)
+
+    def _note_all(self) -> None:
+        for watch in self.watches:
+            self._note(watch)
 
     def _note(self, watch: Watch) -> None:
         with contextlib.suppress(Unknown, GraphValueError):
@@ -470,27 +457,142 @@ class Session:
         session = other[0] if other and isinstance(other[0], Session) else Session(self.function, other, named)
         return compare(self, session, tolerance)
 
+    # -- going inside --
+
+    @property
+    def depth(self) -> int:
+        """In how many levels it stands: 1 is the function itself."""
+        return len(self._levels)
+
+    @user_boundary
+    def enter(self, x: Handle | None = None) -> Session:
+        """Go inside the step that runs next: all moves and questions are then about what is inside; `leave` ends it.
+
+        A fused kernel opens node by node (NumPy computes them from what the kernel reads), a loop turn by turn, a turn
+        step by step, an ifelse into the branch that is taken, a symbolic function into its body. With `x`, the step or
+        variable to go into: of what the optimiser opened or left out, as it was written, by NumPy.
+
+        GraphValueError: there is nothing inside.
+
+        >>> import graphlab, graphlab.tensor as T
+        >>> x = T.dvector("x")
+        >>> s = graphlab.function([x], T.exp(2 * x).sum()).debug([0.0, 0.0]).enter()
+        >>> [step.nodes[0].op.name for step in s.steps]
+        ['multiply', 'exp', 'sum']
+        >>> s.step().value(0)
+        array([0., 0.])
+        """
+        step = self.here
+        if isinstance(x, StepView | int) and not isinstance(x, bool):
+            step = self.steps[x if isinstance(x, int) else x.index]
+            self._move(step.index)
+        elif x is not None:
+            return self._open(variable_of(x, self._levels, self._written))
+        if step is None:
+            raise GraphValueError(
+                "there is no step to go into: this is the end", origin=caller_origin(), hint="s.back()"
+            )
+        self._push(entered(self.level, step, self._programs, self._room()))
+        return self
+
+    def _open(self, v: Variable) -> Session:
+        located = self._locate(v)
+        step = self.level.steps[located[0].born(located[1]) or 0] if located and located[0] is self.level else None
+        if step is not None and located is not None and _is_same(located[1], v) and has_inside(step):
+            return self.enter(step)
+        if v.owner is None or not v.owner.op.graphs:
+            raise GraphValueError(f"there is nothing inside {called(v)}", origin=caller_origin(),
+                                  hint=OPEN)  # fmt: skip
+        values = [self.look(u).value for u in v.owner.inputs]
+        self._push(opened(v.owner, values, Programs(False), self._room(), {}))
+        return self
+
+    def _push(self, level: Level) -> None:
+        self._levels.append(level)
+        self.stopped = ""
+        self._note_all()
+
+    def leave(self) -> Session:
+        """Go back to the level outside: behind the step that was entered if all inside has run, else before it."""
+        if len(self._levels) == 1:
+            raise GraphValueError("the session stands in the function itself", origin=caller_origin(), hint="s.close()")
+        done = self.here is None
+        inner = self._levels.pop()
+        self.level.findings += inner.findings
+        if done:
+            self._move(self.position + 1)
+        self.stopped = ""
+        return self
+
+    def _room(self) -> int:
+        """The bytes that a level inside may have."""
+        return max(self.budget - self.bytes, self.budget // 4)
+
+    # -- one element --
+
+    @property
+    def element(self) -> Element | None:
+        """The element that is looked at, of the variable it was set for, else of what the last step wrote."""
+        if self._focus is None:
+            return None
+        x, index = self._focus
+        v = self._last() if x is None else variable_of(x, self._levels, self._written)
+        return None if v is None else element_of(self, v, index)
+
+    @element.setter
+    def element(self, where: Any) -> None:
+        self._focus = None
+        if where is None:
+            return
+        x, index = (
+            where if isinstance(where, tuple) and len(where) == 2 and isinstance(where[1], tuple) else (None, where)
+        )
+        index = tuple(int(k) for k in index) if isinstance(index, tuple | list) else (int(index),)
+        v = self._last() if x is None else variable_of(x, self._levels, self._written)
+        if v is None:
+            raise GraphValueError("no step has run yet: of which variable is the element?", origin=caller_origin(),
+                                  hint="s.element = (x, (3, 7))")  # fmt: skip
+        self._focus = (x, checked(index, self.look(v).value.shape, called(v)))
+        element_of(self, v, self._focus[1])
+
+    def _last(self) -> Variable | None:
+        """What the last step has written."""
+        before = self.steps[self.position - 1].outputs if self.position else ()
+        return before[0] if before else None
+
     # -- text --
 
+    def where(self, x: Handle | None = None) -> Text:
+        """The user's lines of `x`, else of the step that runs next; of gradients also the line that asked for them."""
+        return where_is(self, x)
+
+    def source(self, x: Handle | None = None) -> Text:
+        """The user's file around the lines of `x`, else of the step that runs next, which are marked."""
+        if x is None:
+            return source(self._at().origins)
+        owner = variable_of(x, self._levels, self._written).owner
+        return source(owner.provenance.origins if owner is not None else ())
+
+    def c(self) -> Text:
+        """The C of the step that runs next, beside its lines what they compute, with values where there are any."""
+        return c_here(self)
+
+    def _at(self) -> StepView:
+        """The step that runs next, the last one at the end."""
+        if not len(self.steps):
+            raise GraphValueError("there are no steps: the outputs are given", origin=caller_origin())
+        return self.steps[min(self.position, len(self.steps) - 1)]
+
     def __str__(self) -> str:
-        """The steps around the position, with the values that are known."""
-        first = max(0, self.position - 5)
-        lines = [f"{self.function.name}: before step {self.position} of {len(self.steps)}"]
-        for s in self.steps[first : first + 10]:
-            lines.append(("-> " if s.index == self.position else "   ") + str(s))
-            if s.index < self.position:
-                lines += [f"         {called(v)} = {short(self.value(v))}" for v in s.outputs]
-        lines += [f"watch: {watch}" for watch in self.watches]
-        lines += [f"stopped: {self.stopped}"] if self.stopped else []
-        return "\n".join([*lines, *(f"finding: {f}" for f in self.findings)])
+        """Where it stands, with ten steps around, watches, the element, and what stopped it."""
+        return standing(self)
 
     def __repr__(self) -> str:
-        return f"<session of {self.function.name}: before step {self.position} of {len(self.steps)}>"
+        return f"<session of {path(self)}: before step {self.position} of {len(self.steps)}>"
 
-
-def _is_known(level: Level, v: Variable) -> bool:
-    k = level.born(v)
-    return k is not None and k < level.position
+    def interact(self, read: Callable[[str], str] = input, write: Callable[[str], Any] = print) -> None:
+        """A small command line, in a terminal or in IPython: ? lists the commands, q leaves."""
+        interact(self, read, write)
 
 
 def _is_same(form: Variable, v: Variable) -> bool:
@@ -498,10 +600,3 @@ def _is_same(form: Variable, v: Variable) -> bool:
     if form is v or form.owner is None or v.owner is None:
         return form is v
     return form.owner.provenance is v.owner.provenance
-
-
-def called(v: Variable) -> str:
-    """The name of a variable, or what it is made by."""
-    if v.name:
-        return v.name
-    return maths(v) if isinstance(v, Constant) else v.owner.op.name if v.owner is not None else "unnamed"

@@ -28,7 +28,8 @@ class Provenance:
     `origins` are the user's lines (several after nodes were merged), `grad_of` the forward
     application it is the gradient of, `rule` the rewrite that made it and `replaced` the
     application that stood there before: following `replaced` gives the whole chain. `scope` is the
-    path of name scopes and symbolic functions that it belongs to.
+    path of name scopes and symbolic functions that it belongs to, `asked` the line that asked for a gradient
+    (it is kept in memory only).
     """
 
     origins: tuple[Origin, ...] = ()
@@ -36,6 +37,7 @@ class Provenance:
     rule: str | None = None
     replaced: Apply | None = None
     scope: tuple[str, ...] = ()
+    asked: Origin | None = None
 
 
 _provenance: ContextVar[provenance | None] = ContextVar("graphlab_provenance", default=None)

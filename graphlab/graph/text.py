@@ -124,6 +124,11 @@ def _python(node: Apply, operands: Sequence[tuple[str, int]]) -> tuple[str, int]
     return _call(name, node.op, operands), ATOM
 
 
+def written_out(node: Apply, operands: Sequence[tuple[str, int]]) -> str:
+    """`node` as Python writes it, applied to operands that are given as text, each with its precedence."""
+    return _python(node, operands)[0]
+
+
 def _prefix(node: Apply, operands: Sequence[tuple[str, int]]) -> tuple[str, int]:
     return _call(SHORT.get(node.op.name, node.op.name), node.op, operands), ATOM
 

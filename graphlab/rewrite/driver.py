@@ -54,7 +54,7 @@ def _common(scopes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 def _rewritten(nodes: Sequence[Apply], rule: AnyRule) -> Provenance:
     """The provenance of what `rule` makes of `nodes`, the first of which it replaces."""
     old = joined_origins(nodes)
-    return Provenance(old.origins, old.grad_of, rule.name, nodes[0], nodes[0].provenance.scope)
+    return Provenance(old.origins, old.grad_of, rule.name, nodes[0], nodes[0].provenance.scope, old.asked)
 
 
 def default_budget(nodes: int) -> int:

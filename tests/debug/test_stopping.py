@@ -111,7 +111,7 @@ def test_conditions_are_asked_behind_the_step(f: Function) -> None:
     assert (s.run().stopped, b.hits) == ("the end", 1)  # it holds still, and began to hold once
     s.restart().break_at(when=lambda a: a.shape == (3,) and a[0] > 0, op="log")
     assert s.run().stopped.startswith("breakpoint 1")
-    assert s.run().stopped.startswith("breakpoint 2: log made")
+    assert s.run().stopped.startswith("breakpoint 2: log: <lambda> holds")
 
 
 def test_until(f: Function) -> None:
