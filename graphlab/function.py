@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any, NoReturn
 
@@ -30,7 +31,7 @@ from graphlab.options import options
 from graphlab.rewrite.pipeline import Mode
 from graphlab.rewrite.pipeline import mode as find_mode
 from graphlab.rewrite.trace import Trace
-from graphlab.rewrite.verdicts import Bisection, agree
+from graphlab.rewrite.verdicts import Bisection, agree, error
 from graphlab.runtime.program import Callable as CallableBase
 from graphlab.runtime.program import Machine, StepFailed
 from graphlab.runtime.recording import Recording
@@ -354,12 +355,13 @@ class Function(CallableBase):  # type: ignore[misc]
     # -- looking --
 
     @user_boundary
-    def bisect(self, *args: Any, output: int | None = None, tolerance: float | None = None, **kwargs: Any) -> Bisection:
+    def bisect(self, *args: Any, output: Any = None, tolerance: float | None = None, **kwargs: Any) -> Bisection:
         """The first rewrite that changes an output for these arguments, with the rule, the user's line and the values.
 
-        `output`: the number of the one to look at (None: any); `tolerance`: how far it may move, as a part of its
-        largest value or of 1 (None: 1e-9, in single precision 1e-4). The graphs are computed by NumPy, about
-        log2 of the number of rewrites times; what has changed is taken to stay changed.
+        `output`: the one to look at: its number, its key, the variable, or a shared variable that is updated (None:
+        any); `tolerance`: how far it may move, as a part of its largest value or of 1 (None: 1e-9, in single
+        precision 1e-4). The graphs are computed by NumPy, about log2 of the number of rewrites times; what has changed
+        is taken to stay changed. Where no rewrite changes it, the compiled program is compared too.
 
         >>> import graphlab, graphlab.tensor as T
         >>> wrong = graphlab.Rule("sin(x) -> tan(x)", "exact", find=lambda x: T.sin(x), make=lambda x: T.tan(x))
@@ -369,11 +371,46 @@ class Function(CallableBase):  # type: ignore[misc]
         'sin(x) -> tan(x)'
         """
         arrays = self.arguments(args, kwargs)
-        if output is not None and not 0 <= output < len(self.graph.outputs):
-            raise GraphIndexError(
-                f"{self.name} has no output {output}: there are {len(self.graph.outputs)}", origin=caller_origin()
-            )
-        return self.trace.bisect(arrays, output, tolerance)
+        number = None if output is None else self._output_number(output)
+        found = self.trace.bisect(arrays, number, tolerance)
+        if found.rewrite is not None:
+            return replace(found, label=self._output_label(found.output))
+        if self.machine is None:
+            return found
+        want, got = interpret(self.graph, arrays), self._tried(arrays)
+        asked = range(len(got)) if number is None else [number] if number < len(got) else []
+        return replace(found, compiled=max((error(got[i], want[i], 1.0) for i in asked), default=None))
+
+    def _output_number(self, output: Any) -> int:
+        """The number of an output given by that, by its key, or as a variable; new values follow the results."""
+        visible, total = len(self.graph.outputs) - len(self.updated), len(self.graph.outputs)
+        if isinstance(output, Variable):
+            places = [*self.graph.outputs[:visible], *self.updated]
+            if output in places:
+                return places.index(output)
+        elif output in self.structure.keys:
+            return self.structure.keys.index(output)
+        elif isinstance(output, int) and -visible <= output < total:
+            return output % visible if output < 0 else output
+        known = f": its keys are {', '.join(map(str, self.structure.keys))}" if self.structure.keys else ""
+        raise GraphIndexError(f"{self.name} has no output {output!r:.60}: there are {total}{known}",
+                              origin=caller_origin())  # fmt: skip
+
+    def _output_label(self, number: int) -> str:
+        """What an output is called in a message."""
+        visible = len(self.graph.outputs) - len(self.updated)
+        if number >= visible:
+            return f"the new value of {self.updated[number - visible].name or 'a shared variable'}"
+        return f"output {self.structure.keys[number]!r}" if self.structure.keys else f"output {number}"
+
+    def _tried(self, arrays: Sequence[Array]) -> list[Array]:
+        """The results of a call whose updates do not take effect."""
+        held = [(shared, shared.cell[0]) for shared in self.updated]  # nobody writes over what is held
+        try:
+            return self._run(arrays)
+        finally:
+            for shared, value in held:
+                shared.cell[0] = value
 
     @property
     def inputs(self) -> tuple[Variable, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -165,18 +165,37 @@ class Scan(AlikeByGraphs):
         sequences, starts, constants = values[1 : self.starts.start], values[self.starts], values[self.starts.stop :]
         past = [[s] if r.depth == 1 else list(s) for r, s in zip(self.recurrences, starts, strict=True)]
         for t in range(int(values[0])):
-            taps = [p[-lag] for p, r in zip(past, self.recurrences, strict=True) for lag in r.lags]
-            yield [np.asarray(v) for v in (*(s[t] for s in sequences), *taps, *constants)]
-            new = self._turn([s[t] for s in sequences], past, constants)
+            elements = [s[t] for s in sequences]
+            yield self._given(elements, past, constants)
+            new = self._turn(elements, past, constants)
             past = [[*p[1:], v] for p, v in zip(past, new, strict=False)]
             if self.until and new[-1]:
                 return
 
+    def made_by(
+        self, turn: Callable[[int, Sequence[Array]], Sequence[Array]], turns: int, values: Sequence[Array]
+    ) -> tuple[Array, ...]:
+        """The outputs of `turns` turns, at least one, where `turn` computes the body: of its number and its inputs."""
+        sequences, starts, constants = values[1 : self.starts.start], values[self.starts], values[self.starts.stop :]
+        past = [[s] if r.depth == 1 else list(s) for r, s in zip(self.recurrences, starts, strict=True)]
+        rows = list[Sequence[Array]]()
+        for t in range(turns):
+            new = turn(t, self._given([s[t] for s in sequences], past, constants))
+            rows.append(new)
+            past = [[*p[1:], v] for p, v in zip(past, new, strict=False)]
+        return self._packed(rows, past, turns)
+
+    def _given(
+        self, elements: Sequence[Array], past: Sequence[Sequence[Array]], constants: Sequence[Array]
+    ) -> list[Array]:
+        """The values of the body's inputs in one turn."""
+        taps = [p[-lag] for p, r in zip(past, self.recurrences, strict=True) for lag in r.lags]
+        return [np.asarray(v) for v in (*elements, *taps, *constants)]
+
     def _turn(
         self, elements: Sequence[Array], past: Sequence[Sequence[Array]], constants: Sequence[Array]
     ) -> list[Array]:
-        taps = [p[-lag] for p, r in zip(past, self.recurrences, strict=True) for lag in r.lags]
-        results = interpret(self.body, [np.asarray(v) for v in (*elements, *taps, *constants)])
+        results = interpret(self.body, self._given(elements, past, constants))
         return [np.asarray(v, o.dtype) for v, o in zip(results, self.body.outputs, strict=True)]
 
     def _packed(self, rows: Sequence[Sequence[Array]], past: Sequence[Sequence[Array]], made: int) -> tuple[Array, ...]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphlab.control.loop import Scan
-from graphlab.debug.inside import Array, Element, Held, Scope
-from graphlab.debug.places import arguments, finished, program, whole
+from graphlab.debug.inside import Array, Element, Held, Scope, lines_of
+from graphlab.debug.places import arguments, finished, program, schedule, whole
 from graphlab.errors import Origin
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.text import described, number_text, short
@@ -72,7 +72,7 @@ class Parted:
     @property
     def lines(self) -> tuple[Origin, ...]:
         """The user's lines."""
-        return self.node.provenance.origins if self.node is not None else ()
+        return lines_of(self.node) if self.node is not None else ()
 
     def __str__(self) -> str:
         lines = [f"{short(v) or 'an input'} differs: {d}" for v, d in self.given]
@@ -131,13 +131,13 @@ def _compared(session: Session, other: Session, tolerance: float) -> Parted:
     here, there = program(session), program(other)
     pairs = zip(session.function.inputs, other.function.inputs, strict=False)
     given = [(v, d) for v, u in pairs if (d := difference(_input(session, v), _input(other, u), tolerance)) is not None]
-    nodes = [node for step in session.steps for node in step.nodes]
+    nodes = [node for step in schedule(session) for node in step.nodes]
     found, before = _first(nodes, _counterparts(nodes, here, there, other), mine, yours, tolerance)
     if found is None:
         return Parted(before=before, given=tuple(given))
     node, variable, apart, scope, note = found
     outermost = scope.path[0][0] if scope.path else node
-    step = next(step.index for step in session.steps if outermost in step.nodes)
+    step = next(step.index for step in schedule(session) if outermost in step.nodes)
     return Parted(node, variable, apart, step, scope.path, before, tuple(given), note)
 
 
@@ -191,7 +191,7 @@ def _inside(node: Apply, other: Variable, mine: Scope, yours: Scope, tolerance: 
 
 
 def _counterparts(nodes: Sequence[Apply], here: Any, there: Any, other: Session) -> Mapping[Variable, Variable] | None:
-    return None if here is there else _matched(nodes, [node for step in other.steps for node in step.nodes])
+    return None if here is there else _matched(nodes, [node for step in schedule(other) for node in step.nodes])
 
 
 def _matched(mine: Sequence[Apply], yours: Sequence[Apply]) -> dict[Variable, Variable]:

@@ -11,6 +11,7 @@ import numpy as np
 from graphlab.debug.inside import Array, Element, Place, outside
 from graphlab.graph.cost import is_view
 from graphlab.graph.node import Apply, Variable
+from graphlab.graph.text import number_text
 from graphlab.ops.conversion import Cast
 from graphlab.ops.linalg import MatMul
 from graphlab.ops.reduce import Reduce
@@ -27,6 +28,21 @@ class Operand:
     variable: Variable
     element: Element
     value: Any
+
+
+def formula(node: Apply, operands: Sequence[Operand]) -> str:
+    """The operation on numbers: `log(0)`, `sum(inf, -inf, ...)`, `matmul(0*inf + 1*2 + ...)`."""
+    values = [value_text(o.value) for o in operands]
+    if isinstance(node.op, MatMul):
+        return f"{node.op.name}({' + '.join(f'{a}*{b}' for a, b in zip(values[::2], values[1::2], strict=True))} + ...)"
+    more = ", ..." if isinstance(node.op, Reduce) else ""
+    return f"{node.op.name}({', '.join(values)}{more})"
+
+
+def value_text(value: Any) -> str:
+    """A number, or what kind of array it is."""
+    array = np.asarray(value)
+    return number_text(array) if array.ndim == 0 else f"{array.dtype}{list(array.shape)}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class Focus:
     def on(node: Apply, place: Place) -> Focus:
         """All of the operands, but of what folds and of what works on single elements only the part in question."""
         values = [np.asarray(place.scope.read(v)) for v in node.inputs]
-        slices = _reaching(node, values, place.element)
+        slices = reaching(node, values, place.element)
         if slices is None:
             return Focus(node, place, tuple(values), tuple((0,) * a.ndim for a in values), place.element)
         parts = tuple(np.asarray(a[s]) for a, s in zip(values, slices, strict=True))
@@ -76,7 +92,8 @@ class Focus:
             first = Place(self.place.scope, self.node.inputs[0], self.place.element)
             return first if what(first.value[first.element]) else None
         suspects = self._where(what)
-        others = [s for s in self._where(lambda a: ~np.isfinite(a)) if s not in set(suspects)] if suspects else []
+        known = set(suspects)
+        others = [s for s in self._where(lambda a: ~np.isfinite(a)) if s not in known] if suspects else []
         for filling in FILLINGS if suspects else ():
             for besides in ([], others) if others else ([],):
                 if not bad(self.computed([*suspects, *besides], filling)):
@@ -134,16 +151,21 @@ def _origin_of(place: Place) -> tuple[Variable, Element]:
         if place.scope.held is not None and place.variable in place.scope.inputs:
             place = outside(place)
         elif node is not None and place.variable not in place.scope.inputs and is_view(node):
-            base, *others = (place.scope.read(v) for v in node.inputs)
-            numbers = np.arange(base.size).reshape(base.shape)
-            (seen,) = node.op.evaluate(numbers, *others)
-            element = np.unravel_index(int(seen[place.element]), base.shape)
-            place = Place(place.scope, node.inputs[0], tuple(map(int, element)))
+            place = behind_view(node, place)
         else:
             return place.variable, place.element
 
 
-def _reaching(node: Apply, values: Sequence[Array], element: Element) -> list[tuple[slice, ...]] | None:
+def behind_view(node: Apply, place: Place) -> Place:
+    """The element that the view which `node` makes shows at `place`: the view of numbers is asked which it is."""
+    base, *others = (place.scope.read(v) for v in node.inputs)
+    numbers = np.arange(base.size).reshape(base.shape)
+    (seen,) = node.op.evaluate(numbers, *others)
+    element = np.unravel_index(int(seen[place.element]), base.shape)
+    return Place(place.scope, node.inputs[0], tuple(map(int, element)))
+
+
+def reaching(node: Apply, values: Sequence[Array], element: Element) -> list[tuple[slice, ...]] | None:
     """For each operand the part that `element` of the result is made of; None where any part may be."""
     if isinstance(node.op, Elementwise | Cast):
         return [_broadcast(a, element) for a in values]

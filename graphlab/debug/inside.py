@@ -11,6 +11,7 @@ import numpy as np
 
 from graphlab.control.ifelse import IfElse
 from graphlab.control.loop import Scan
+from graphlab.errors import Origin
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.interpret import demand, leaf_value
 
@@ -40,6 +41,16 @@ class Scope:
             return ()
         node = self.held.node
         return (*self.held.scope.path, (node, self.turn if isinstance(node.op, Scan) else None))
+
+
+def lines_of(node: Apply) -> tuple[Origin, ...]:
+    """The user's lines of `node`; where a rule moved it past another operation, first those where it stood before."""
+    lines, before = list(node.provenance.origins), node.provenance.replaced
+    while before is not None:
+        moved = [v.owner for v in before.inputs if v.owner is not None and v.owner.op == node.op]
+        lines[:0] = [o for owner in moved for o in owner.provenance.origins]
+        before = before.provenance.replaced
+    return tuple(dict.fromkeys(lines))
 
 
 @dataclass(frozen=True)
@@ -85,14 +96,14 @@ class Held:
     @cached_property
     def operands(self) -> list[Array | None]:
         """The values of what `node` reads; None for what a branch that is not taken would have read."""
-        positions = self._branch
+        positions = self.positions
         return [
             self.scope.read(v) if not isinstance(self.node.op, IfElse) or i == 0 or i in positions else None
             for i, v in enumerate(self.node.inputs)
         ]
 
     @cached_property
-    def _branch(self) -> tuple[int, ...]:
+    def positions(self) -> tuple[int, ...]:
         """The positions of the inputs that are those of the graph, where it is no loop."""
         op = self.node.op
         if isinstance(op, IfElse):
@@ -116,7 +127,7 @@ class Held:
         values = [np.asarray(a) for a in self.operands if a is not None]
         if isinstance(self.node.op, Scan):
             return list(self.node.op.given(*values))
-        return [[self.scope.read(self.node.inputs[i]) for i in self._branch]]
+        return [[self.scope.read(self.node.inputs[i]) for i in self.positions]]
 
     def inner(self, turn: int) -> Scope:
         """The computation of one turn."""
@@ -159,7 +170,7 @@ class Held:
         """Where `element` of input number `position` of the graph comes from in `turn`."""
         op, inputs = self.node.op, self.node.inputs
         if not isinstance(op, Scan):
-            return Place(self.scope, inputs[self._branch[position]], element)
+            return Place(self.scope, inputs[self.positions[position]], element)
         if position < op.sequences:
             return Place(self.scope, inputs[1 + position], (turn, *element))
         for k, (taps, recurrence) in enumerate(zip(op.taps, op.recurrences, strict=True)):

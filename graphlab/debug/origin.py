@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphlab.debug.focus import Focus, Operand
-from graphlab.debug.inside import Array, Element, Held, Place, outside
-from graphlab.debug.places import finished, place_of, program, whole
+from graphlab.debug.focus import Focus, Operand, formula, value_text
+from graphlab.debug.inside import Array, Element, Held, Place, lines_of, outside
+from graphlab.debug.places import finished, place_of, program, schedule, whole
 from graphlab.errors import GraphValueError, Origin, caller_origin
 from graphlab.graph.cost import is_view
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.text import number_text, short
-from graphlab.ops.linalg import MatMul
-from graphlab.ops.reduce import Reduce
 
 if TYPE_CHECKING:
     from graphlab.debug.session import Session
@@ -74,11 +72,13 @@ class Arose:
         else:
             whole = (self.node.provenance.rule or "").removeprefix("lower ")
             part = f" of {whole}" if whole and whole != self.node.provenance.rule else ""
+            if (forward := self.node.provenance.grad_of) is not None:
+                part += f", in the gradient of {forward.op.name}"
             lines = [f"{what} arose in {self.node.op.name}{part}, {place}{inside}{step}"]
         lines += [f"  {o.label}{f': {o.text}' if o.text else ''}" for o in self.lines]
         if self.node is not None:
-            lines.append(f"  {_formula(self.node, self.operands)} = {number_text(self.value)}")
-            lines += [f"    {_value(o.value)} is {_named(o.variable)}{_index(o.element)}"
+            lines.append(f"  {formula(self.node, self.operands)} = {number_text(self.value)}")
+            lines += [f"    {value_text(o.value)} is {_named(o.variable)}{_index(o.element)}"
                       for o in self.operands if not isinstance(o.variable, Constant)]  # fmt: skip
         if self.note:
             lines.append(f"  {self.note}")
@@ -100,24 +100,9 @@ def _at(node: Apply) -> str:
     return f"{node.op.name}{f' at {origin.label}' if origin else ''}"
 
 
-def _formula(node: Apply, operands: Sequence[Operand]) -> str:
-    """The operation on numbers: `log(0)`, `sum(inf, -inf, ...)`, `matmul(0*inf + 1*2 + ...)`."""
-    values = [_value(o.value) for o in operands]
-    if isinstance(node.op, MatMul):
-        return f"{node.op.name}({' + '.join(f'{a}*{b}' for a, b in zip(values[::2], values[1::2], strict=True))} + ...)"
-    more = ", ..." if isinstance(node.op, Reduce) else ""
-    return f"{node.op.name}({', '.join(values)}{more})"
-
-
 def _named(v: Variable) -> str:
     text = short(v)
     return text if len(text) <= LONGEST else f"{v.owner.op.name}(...)" if v.owner is not None else text[:LONGEST]
-
-
-def _value(value: Any) -> str:
-    """A number, or what kind of array it is."""
-    array = np.asarray(value)
-    return number_text(array) if array.ndim == 0 else f"{array.dtype}{list(array.shape)}"
 
 
 # ---- the search ----------------------------------------------------------------------------------
@@ -142,7 +127,7 @@ def origin(session: Session, x: Any = None, kind: str | None = None, element: Se
 def _first(session: Session, kind: str | None) -> Place:
     """The first output that has one, else the first value on the way."""
     scope, outputs = whole(session), program(session).outputs
-    made = [v for step in session.steps for node in step.nodes for v in node.outputs]
+    made = [v for step in schedule(session) for node in step.nodes for v in node.outputs]
     for variables in (outputs, made):
         for k in (kind,) if kind else KINDS:
             for v in variables:
@@ -203,7 +188,7 @@ def _arose(place: Place, kind: str, asked: Variable, session: Session) -> Arose:
 def _told(place: Place, kind: str, asked: Variable, path: Sequence[Apply], session: Session,
           node: Apply | None = None, note: str = "") -> Arose:  # fmt: skip
     v, value = place.variable, place.value
-    lines = node.provenance.origins if node is not None else (v.origin,) if v.origin is not None else ()
+    lines = lines_of(node) if node is not None else (v.origin,) if v.origin is not None else ()
     operands, cause = tuple[Operand, ...](), None
     if node is not None and not node.op.graphs:
         focus = Focus.on(node, place)
@@ -211,7 +196,7 @@ def _told(place: Place, kind: str, asked: Variable, path: Sequence[Apply], sessi
         operands = focus.operands()
         cause = None if infinite is None else _arose(infinite, "inf", infinite.variable, session)
     around = place.scope.path[0][0] if place.scope.path else node
-    step = next((s.index for s in session.steps if around is not None and around in s.nodes), None)
+    step = next((s.index for s in schedule(session) if around is not None and around in s.nodes), None)
     note = "; ".join(filter(None, (note, place.scope.note)))
     return Arose(kind, asked, node, v, place.element, value[place.element], value.shape, operands, lines,
                  place.scope.path, step, tuple(path), cause, note)  # fmt: skip

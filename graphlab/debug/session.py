@@ -12,7 +12,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from graphlab.debug.breakpoints import Breakpoint, Breakpoints, Test
 from graphlab.debug.compare import Parted, compare
 from graphlab.debug.console import interact
 from graphlab.debug.element import Element
+from graphlab.debug.exact import Exact, exact
 from graphlab.debug.expressions import Expression, Unknown
+from graphlab.debug.flow import Flow, gradient_flow
 from graphlab.debug.handles import Handle, Written, names_of, variable_of
 from graphlab.debug.levels import Level, node_level, program_level
 from graphlab.debug.looking import c_here, checked, element_of, is_known, path, standing, where_is
@@ -31,6 +33,7 @@ from graphlab.debug.origin import Arose, origin
 from graphlab.debug.placing import applications, breakpoint_at
 from graphlab.debug.running import run_on
 from graphlab.debug.schedule import StepView
+from graphlab.debug.shadow import Shadow, shadow
 from graphlab.debug.show import Text, called, source
 from graphlab.debug.statistics import Statistics, statistics
 from graphlab.debug.watches import Watch, short
@@ -440,12 +443,20 @@ class Session:
         except GraphValueError:
             raise Unknown(name) from None
 
-    # -- asking --
+    # -- asking: of the whole run, whatever was entered --
 
-    def origin(self, x: Any = None, kind: str | None = None, element: Sequence[int] | None = None) -> Arose:
+    def origin(self, x: Handle | None = None, kind: str | None = None, element: Sequence[int] | None = None) -> Arose:
         """The first operation that made a NaN or infinity (`kind`; None: either) that `x` has: see debug/origin.py.
 
-        `x`: a variable, by default the first output that has one; `element`: by default the first that is one.
+        `x`: by default the first output that has one; `element`: by default the first that is one.
+
+        >>> import graphlab, graphlab.tensor as T
+        >>> x = T.dvector("x")
+        >>> y = T.log(x)
+        >>> s = graphlab.function([x], (y * y)[::-1].sum()).debug([1.0, -2.0, 3.0])
+        >>> found = s.origin()
+        >>> found.node.op.name, found.element, found.operands[0].value
+        ('log', (1,), np.float64(-2.0))
         """
         return origin(self, x, kind, element)
 
@@ -456,6 +467,23 @@ class Session:
         """
         session = other[0] if other and isinstance(other[0], Session) else Session(self.function, other, named)
         return compare(self, session, tolerance)
+
+    @overload
+    def shadow(self) -> Shadow: ...
+    @overload
+    def shadow(self, x: Handle, element: tuple[int, ...] | None = None, digits: int = 50) -> Exact: ...
+    def shadow(
+        self, x: Handle | None = None, element: tuple[int, ...] | None = None, digits: int = 50
+    ) -> Shadow | Exact:
+        """The run beside the same run in a wider format: which operations lose digits; see debug/shadow.py.
+
+        With `x`, one `element` of it by mpmath, with so many decimal `digits`; see debug/exact.py.
+        """
+        return shadow(self) if x is None else exact(self, x, element, digits)
+
+    def gradient_flow(self) -> Flow:
+        """The size of the gradients, layer by layer, and whether they vanish or explode; see debug/flow.py."""
+        return gradient_flow(self)
 
     # -- going inside --
 

@@ -278,6 +278,9 @@ class Bisection:
     """The first rewrite after which an output differs by more than a tolerance; `rewrite` is None if none does.
 
     `number` is its number in the trace: `trace.at(number)` still has `want`, `trace.at(number + 1)` has `got`.
+    `output` is the output that it changes most, `label` what that is called, `outputs` are all that it changes; `error`
+    is how far it moves, by its largest value or 1, where there is no such rewrite through all of them together.
+    `compiled` is then how far the compiled program is from the graph as written, None if that was not asked.
     """
 
     rewrite: RewriteApplied | None = None
@@ -287,6 +290,10 @@ class Bisection:
     got: Array | None = None
     error: float = 0.0
     judged: Judged | None = None
+    outputs: tuple[int, ...] = ()
+    label: str = "output 0"
+    tolerance: float | None = None
+    compiled: float | None = None
 
     @property
     def repaired(self) -> bool:
@@ -295,20 +302,38 @@ class Bisection:
 
     def __str__(self) -> str:
         if self.rewrite is None:
-            return "no rewrite changes an output by more than the tolerance"
+            return self._unchanged()
         r, origin = self.rewrite, self.rewrite.before.origin
         where = f" at {origin.label}{f': {origin.text}' if origin.text else ''}" if origin else ""
         lines = [
             f"the rule {r.rule!r} ({r.source}), rewrite {self.number} in the pass {r.pass_name!r},"
-            f" changes output {self.output}{where}",
+            f" changes {self.label}{where}",
             f"  it replaces {described(r.before)} by {described(r.after)}",
-            f"  output {self.output} was {_short(self.want)} and is {_short(self.got)}",
+            f"  {self.label} was {_short(self.want)} and is {_short(self.got)}",
         ]
+        if others := [str(i) for i in self.outputs if i != self.output]:
+            lines.append(f"  so does output {', '.join(others)}")
         if self.judged is not None and self.judged.before is not None and not self.judged.note:
             lines.append(f"  there it makes {_short(self.judged.after)} of {_short(self.judged.before)}")
         if self.repaired:
             lines.append("  the old form over- or underflows there; in more digits it has the new values")
         return "\n".join(lines)
+
+    def _unchanged(self) -> str:
+        within = "that of its number type" if self.tolerance is None else f"{self.tolerance:.1e}"
+        most = f"all together move one by {self.error:.1e}" if self.error else "none moves one at all"
+        text = f"no rewrite changes an output by more than the tolerance, {within}: {most} of its largest value"
+        if self.compiled is None:
+            return text
+        if self.is_compiled:
+            return f"{text}\n  but the compiled program is {self.compiled:.1e} off: f.debug(...).finish().findings"
+        return f"{text}, and the compiled program is {self.compiled:.1e} off"
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it is the compiled program that differs, and no rewrite."""
+        tolerance = 1e-4 if self.tolerance is None else self.tolerance
+        return self.compiled is not None and self.compiled > tolerance
 
     __repr__ = __str__
 
@@ -333,15 +358,19 @@ def bisect(graph: Graph, history: History | None, values: Sequence[Array], outpu
 
     rewrites = {} if history is None else {n: (r, inside) for n, r, inside in numbered(history)}
     if not rewrites or history is None or not changed(len(rewrites)):
-        return Bisection()
+        moved = [error(g, w, 1.0) for g, w in zip(results(len(rewrites)), want, strict=True)] if rewrites else []
+        return Bisection(error=max(moved, default=0.0), tolerance=tolerance)
     last = _first(changed, len(rewrites)) - 1
     rewrite, inside = rewrites[last]
     got = results(last + 1)
-    i = next(i for i, (g, w) in enumerate(zip(got, want, strict=True)) if not agree(g, w, tolerance))
+    moved = [error(g, w, 1.0) for g, w in zip(got, want, strict=True)]
+    outputs = tuple(p for p, g, w in zip(positions, got, want, strict=True) if not agree(g, w, tolerance))
+    i = max((positions.index(p) for p in outputs), key=moved.__getitem__)
     known: dict[Variable, Array] = dict(zip(history.start.inputs, values, strict=True))
     wide = {v: _wide(a) for v, a in known.items()}
     judged = None if inside else _judged(last, rewrite, known, wide, tolerance)
-    return Bisection(rewrite, last, positions[i], want[i], got[i], error(got[i], want[i], 1.0), judged)
+    return Bisection(rewrite, last, positions[i], want[i], got[i], moved[i], judged, outputs,
+                     f"output {positions[i]}", tolerance)  # fmt: skip
 
 
 def _first(holds: Callable[[int], bool], last: int) -> int:

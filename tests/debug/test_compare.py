@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import graphlab
@@ -14,6 +14,7 @@ import graphlab.tensor as T
 from graphlab.debug.compare import Parted, difference
 from graphlab.graph.node import Variable
 
+SEARCH = (Phase.explicit, Phase.generate)  # making a failing program small takes a compilation a step
 MODES = ["fast_run", "interpret"]
 
 
@@ -127,7 +128,7 @@ STEPS: list[Any] = [T.sin, T.cos, T.tanh, lambda v: v * 0.5 + 0.1, lambda v: v**
                     lambda v: v - v.mean(), lambda v: T.cumsum(v) / 5, T.sort]  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=SEARCH)
 @given(st.lists(st.sampled_from(range(len(STEPS))), min_size=2, max_size=15), st.data())
 def test_random_programs_part_at_node_k(chosen: list[int], data: st.DataObject) -> None:
     """A second input enters at a random node, and only there."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import singledispatch
 
-from graphlab.graph.node import Apply, Variable
+from graphlab.graph.node import Apply, Variable, here, provenance
 from graphlab.graph.types import Extent, Shape
 from graphlab.ops.base import Op
 from graphlab.ops.conversion import Cast, cast
@@ -308,9 +309,11 @@ def _lifted(x: Variable, items: Sequence[Item], region: dict[Variable, None]) ->
 
 
 def _applied(v: Variable, operands: Sequence[Variable]) -> Variable:
-    """What computes `v`, of other operands."""
+    """What computes `v`, of other operands: of the same lines."""
     assert v.owner is not None
-    made: Variable = v.owner.op(*operands)
+    own, rule = v.owner.provenance, here()
+    with provenance(replace(own, rule=rule.rule, replaced=rule.replaced)):
+        made: Variable = v.owner.op(*operands)
     return made
 
 
