@@ -343,7 +343,7 @@ gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single
       gl_looks_begin(&run, looks);
     if (outcome == GL_DONE)
       outcome = gl_run_all(&run);
-    if (outcome == GL_DONE && code->refuses_nan)
+    if (outcome == GL_DONE && ways & GL_REFUSES_NAN)
       outcome = refuse_nan(&run);
     if (outcome == GL_DONE)
       outcome = collect(&run, single, result);

@@ -6,7 +6,7 @@ typedef struct callable {
   PyObject_HEAD
   gl_code *code; /* NULL: every call is slow */
   PyObject *slow;
-  int ways;       /* GL_NARROWS, or 0 */
+  int ways;       /* GL_NARROWS and GL_REFUSES_NAN, or neither */
   int single;     /* the result is the one output, not a list */
   PyObject *form; /* NULL: the list itself; the type tuple, or a tuple of keys: a tuple or dict of its items */
   PyObject *names; /* a tuple: the keyword of each input, or None */
@@ -107,9 +107,9 @@ static PyObject *callable_bind(PyObject *self, PyObject *args)
 {
   callable *me = (callable *)self;
   PyObject *code, *slow, *names, *form = NULL;
-  int single, narrows = 0;
-  if (!PyArg_ParseTuple(args, "O!OpO!|Op", gl_code_type, &code, &slow, &single, &PyTuple_Type, &names, &form,
-                        &narrows))
+  int single, narrows = 0, refuses = 0;
+  if (!PyArg_ParseTuple(args, "O!OpO!|Opp", gl_code_type, &code, &slow, &single, &PyTuple_Type, &names, &form,
+                        &narrows, &refuses))
     return NULL;
   if (PyTuple_Size(names) != ((gl_code *)code)->n_inputs) {
     PyErr_SetString(PyExc_ValueError, "each input needs a name, or None");
@@ -135,7 +135,7 @@ static PyObject *callable_bind(PyObject *self, PyObject *args)
   me->code = (gl_code *)code;
   me->slow = slow;
   me->single = single;
-  me->ways = narrows ? GL_NARROWS : 0;
+  me->ways = (narrows ? GL_NARROWS : 0) | (refuses ? GL_REFUSES_NAN : 0);
   me->form = form;
   me->names = names;
   Py_XDECREF(old_code);
@@ -185,7 +185,8 @@ static void callable_dealloc(PyObject *self)
 }
 
 static PyMethodDef methods[] = {
-    {"_bind", callable_bind, METH_VARARGS, "Bind to (code, slow, single, names, form=None, narrows=False)."},
+    {"_bind", callable_bind, METH_VARARGS,
+     "Bind to (code, slow, single, names, form=None, narrows=False, refuses_nan=False)."},
     {"_bind_slow", callable_bind_slow, METH_O, "Let `slow` answer every call."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {{Py_tp_call, callable_call},

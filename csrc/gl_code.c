@@ -121,17 +121,17 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
   static char *names[] = {"path",      "dtypes", "ndims", "inputs",         "shared",       "constant_slots",
                           "outputs",   "constants", "hosts", "cells", "update_outputs", "update_cells",
-                          "visible",   "finishing", "finishing_reads", "release_bytes", "refuses_nan", NULL};
+                          "visible",   "finishing", "finishing_reads", "release_bytes", NULL};
   PyObject *dtypes, *ndims, *inputs, *shared, *constant_slots, *outputs, *constants, *hosts, *cells;
   PyObject *update_outputs, *update_cells, *finishing_reads;
   const char *path;
-  int visible, finishing, refuses_nan = 0;
+  int visible, finishing;
   long long release_bytes;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iiO!L|p", names, &path, TUPLE(dtypes),
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO!O!O!O!O!O!O!O!O!O!O!iiO!L", names, &path, TUPLE(dtypes),
                                    TUPLE(ndims), TUPLE(inputs), TUPLE(shared), TUPLE(constant_slots),
                                    TUPLE(outputs), TUPLE(constants), TUPLE(hosts), TUPLE(cells),
                                    TUPLE(update_outputs), TUPLE(update_cells), &visible, &finishing,
-                                   TUPLE(finishing_reads), &release_bytes, &refuses_nan))
+                                   TUPLE(finishing_reads), &release_bytes))
     return NULL;
   gl_code *code = (gl_code *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
   if (!code)
@@ -142,7 +142,6 @@ static PyObject *code_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
   code->n_cells = (int32_t)PyTuple_Size(cells);
   code->n_visible = visible;
   code->finishing = finishing;
-  code->refuses_nan = refuses_nan;
   code->release_bytes = release_bytes;
   if (set_slots(code, dtypes, ndims) || !(code->inputs = integers(inputs, &code->n_inputs)) ||
       !(code->shared = integers(shared, &code->n_shared)) ||
@@ -232,27 +231,36 @@ static PyObject *converted(const gl_code *code, PyObject *sequence)
   return arrays;
 }
 
-static PyObject *code_call(PyObject *self, PyObject *sequence)
+static PyObject *called(PyObject *self, PyObject *sequence, int ways)
 {
   gl_code *code = (gl_code *)self;
   PyObject *arguments = converted(code, sequence), *result = NULL;
   gl_error error;
   if (!arguments)
     return NULL;
-  if (gl_code_call(code, arguments, GL_COERCES, 0, NULL, &result, &error) == GL_FAILED)
+  if (gl_code_call(code, arguments, ways, 0, NULL, &result, &error) == GL_FAILED)
     gl_raise_failed(&error);
   Py_DECREF(arguments);
   return result;
 }
 
+static PyObject *code_call(PyObject *self, PyObject *sequence) { return called(self, sequence, GL_COERCES); }
+
+static PyObject *code_call_without_nan(PyObject *self, PyObject *sequence)
+{
+  return called(self, sequence, GL_COERCES | GL_REFUSES_NAN);
+}
+
 static PyObject *code_call_watched(PyObject *self, PyObject *args)
 {
   PyObject *sequence, *slots, *ends;
+  int refuses;
   long long room;
-  if (!PyArg_ParseTuple(args, "OO!O!L", &sequence, TUPLE(slots), TUPLE(ends), &room))
+  if (!PyArg_ParseTuple(args, "OO!O!pL", &sequence, TUPLE(slots), TUPLE(ends), &refuses, &room))
     return NULL;
   PyObject *arguments = converted((gl_code *)self, sequence);
-  PyObject *result = arguments ? gl_call_watched((gl_code *)self, arguments, slots, ends, room) : NULL;
+  const int ways = refuses ? GL_COERCES | GL_REFUSES_NAN : GL_COERCES;
+  PyObject *result = arguments ? gl_call_watched((gl_code *)self, arguments, slots, ends, ways, room) : NULL;
   Py_XDECREF(arguments);
   return result;
 }
@@ -295,9 +303,10 @@ static PyObject *code_taken(PyObject *self, void *closure)
 
 static PyMethodDef methods[] = {
     {"call", code_call, METH_O, "Run all steps on a sequence of arrays: the list of visible outputs."},
+    {"call_without_nan", code_call_without_nan, METH_O, "As call; fails, before any update, if an output has a NaN."},
     {"call_watched", code_call_watched, METH_VARARGS,
-     "As call, given the slots that steps write and how many they are up to each step, and room for copies in bytes: "
-     "the results, the gl_statistics of these slots as bytes, and copies or None of each."},
+     "As call, given the slots that steps write, how many they are up to each step, whether NaN is refused, and room for "
+     "copies in bytes: the results, the gl_statistics of these slots as bytes, and copies or None of each."},
     {"frame", code_frame, METH_O, "A Frame over a sequence of arrays, to run the steps one at a time."},
     {"set_pointer", code_set_pointer, METH_VARARGS, "Set the program's pointer `name` to `address`."},
     {NULL, NULL, 0, NULL}};

@@ -65,20 +65,30 @@ static int run_part_of(const job *job, int64_t first, int64_t count, void *extra
   return job->kernel(extent, job->stride, data);
 }
 
+/* The extents of output number `k` in so much of the nest: along folded axes it has a stride only if it has elements
+ * there, as results of whole rows have. */
+static void extents_of(const job *job, int32_t k, int64_t *extent)
+{
+  const int32_t ndim = job->nest->ndim, kept = kept_of(job->nest);
+  for (int32_t d = 0; d < ndim; d++)
+    extent[d] = d < kept || job->stride[k * ndim + d] ? job->extent[d] : 1;
+}
+
 /* Look at the results of a piece, which has `count` elements along the job's axis from number `first` on. */
 static void see_piece(const job *job, int64_t piece, int64_t first, int64_t count)
 {
   const gl_nest *nest = job->nest;
-  const int32_t kept = kept_of(nest);
-  int64_t extent[GL_MAX_NDIM];
-  memcpy(extent, job->extent, (size_t)kept * sizeof *extent);
-  extent[job->axis] = count;
+  const gl_watch *watch = job->call->watch;
   for (int32_t k = 0; k < nest->n_outputs; k++) {
     const int64_t *stride = job->stride + k * nest->ndim;
-    const int32_t dtype = job->call->watch->dtypes[nest->slots[k]];
-    if (dtype >= 0)
-      job->seen[piece * nest->n_outputs + k] =
-          gl_statistics_of(dtype, kept, extent, stride, job->data[k] + first * stride[job->axis]);
+    const int32_t dtype = watch->dtypes[nest->slots[k]];
+    int64_t extent[GL_MAX_NDIM];
+    if (dtype < 0)
+      continue;
+    extents_of(job, k, extent);
+    extent[job->axis] = count;
+    job->seen[piece * nest->n_outputs + k] = gl_statistics_of(dtype, nest->ndim, extent, stride,
+                                                              job->data[k] + first * stride[job->axis]);
   }
 }
 
@@ -250,16 +260,19 @@ static int rows_memory(job *job, int32_t threads, int32_t kept)
 }
 
 /* How many bytes of watched results the nest makes. */
-static double watched_bytes(const job *job, int32_t kept)
+static double watched_bytes(const job *job)
 {
   const gl_call *call = job->call;
-  double bytes = 0, elements = 1;
-  for (int32_t k = 0; call->watch && k < job->nest->n_outputs; k++)
-    if (call->watch->dtypes[job->nest->slots[k]] >= 0)
-      bytes += call->slots[job->nest->slots[k]].itemsize;
-  for (int32_t d = 0; d < kept; d++)
-    elements *= (double)job->extent[d];
-  return bytes * elements;
+  double all = 0;
+  for (int32_t k = 0; call->watch && k < job->nest->n_outputs; k++) {
+    int64_t extent[GL_MAX_NDIM];
+    double bytes = call->slots[job->nest->slots[k]].itemsize;
+    extents_of(job, k, extent);
+    for (int32_t d = 0; d < job->nest->ndim; d++)
+      bytes *= (double)extent[d];
+    all += call->watch->dtypes[job->nest->slots[k]] >= 0 ? bytes : 0;
+  }
+  return all;
 }
 
 /* Run pieces whose results are looked at while they are in the cache. */
@@ -283,7 +296,7 @@ static int run_and_see(job *job, int64_t pieces, int32_t threads)
 static int run_rows(job *job, int64_t pieces, int32_t threads)
 {
   const int32_t kept = kept_of(job->nest);
-  const double watched = watched_bytes(job, kept) / GL_WATCHED_PIECE;
+  const double watched = watched_bytes(job) / GL_WATCHED_PIECE;
   if (pieces < watched)
     pieces = watched < GL_MAX_CHUNKS ? (int64_t)watched : GL_MAX_CHUNKS;
   pieces = pieces > 1 ? cut(job, pieces, kept) : 1;

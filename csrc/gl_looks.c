@@ -103,7 +103,8 @@ static PyObject *told(const gl_looks *looks, PyObject *results)
   return NULL;
 }
 
-PyObject *gl_call_watched(gl_code *code, PyObject *arguments, PyObject *slots, PyObject *ends, int64_t room)
+PyObject *gl_call_watched(gl_code *code, PyObject *arguments, PyObject *slots, PyObject *ends, int ways,
+                          int64_t room)
 {
   gl_looks looks = {.n_slots = (int32_t)PyTuple_Size(slots), .room = room};
   gl_error error;
@@ -119,7 +120,7 @@ PyObject *gl_call_watched(gl_code *code, PyObject *arguments, PyObject *slots, P
   if (!looks.slots || !looks.ends || !looks.dtypes || !looks.found || (room > 0 && !looks.values))
     PyErr_NoMemory();
   else if (!set_looks(&looks, code, slots, ends)) {
-    if (gl_code_call(code, arguments, GL_COERCES, 0, &looks, &results, &error) == GL_FAILED)
+    if (gl_code_call(code, arguments, ways, 0, &looks, &results, &error) == GL_FAILED)
       gl_raise_failed(&error);
     if (results)
       all = told(&looks, results);

@@ -26,7 +26,6 @@ typedef struct gl_code {
   gl_slot *slots;
   PyArray_Descr **descr;                                 /* the dtype of each slot */
   int8_t *dtypes;                                        /* the same as GL_DTYPE */
-  int refuses_nan;                                       /* a run whose outputs have a NaN fails */
   int32_t *inputs, *shared, *constant_slots, *outputs;   /* slots */
   int32_t *update_outputs, *update_cells;                /* positions in outputs and cells */
   PyObject *constants, *hosts, *cells;                   /* tuples: arrays, functions, one-element lists */
@@ -58,9 +57,9 @@ typedef struct gl_scalar {
   int64_t bytes[2];
 } gl_scalar;
 
-/* What may be done to operands that are not arrays of just the right kind: convert shared values, make floats of
- * Python's into float32. */
-enum { GL_COERCES = 1, GL_NARROWS = 2 };
+/* How a call is done. Operands that are not arrays of just the right kind: convert shared values, make floats of
+ * Python's into float32. Outputs: fail, before any update, if one has a NaN. */
+enum { GL_COERCES = 1, GL_NARROWS = 2, GL_REFUSES_NAN = 4 };
 
 /* What a call is to tell beside its results: statistics of slots right after the steps that write them, and copies of
  * their values while these have no more than `room` bytes together. */
@@ -114,7 +113,8 @@ gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single
 void gl_looks_begin(gl_activation *run, gl_looks *looks);
 void gl_look_after(gl_activation *run, int32_t step);
 void gl_copy_after(gl_activation *run, int32_t first_step, int32_t end);
-PyObject *gl_call_watched(gl_code *code, PyObject *arguments, PyObject *slots, PyObject *ends, int64_t room);
+PyObject *gl_call_watched(gl_code *code, PyObject *arguments, PyObject *slots, PyObject *ends, int ways,
+                          int64_t room);
 
 /* gl_output.c: a fresh C-contiguous array of the slot's dtype for the caller to keep; NULL with an exception. */
 PyObject *gl_new_output(const gl_code *code, int32_t slot, const int64_t *shape);

@@ -101,15 +101,17 @@ typedef struct loops {
   int (*has_nan)(const void *x, int64_t n);
 } loops;
 
+#define LOOPS(name) (loops){PASTE(block, name), PASTE(has_nan, name)}
+
 static loops loops_for(int single)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return single ? (loops){block_float_avx512, has_nan_float_avx512} : (loops){block_double_avx512, has_nan_double_avx512};
+    return single ? LOOPS(float_avx512) : LOOPS(double_avx512);
   if (__builtin_cpu_supports("avx2"))
-    return single ? (loops){block_float_avx2, has_nan_float_avx2} : (loops){block_double_avx2, has_nan_double_avx2};
+    return single ? LOOPS(float_avx2) : LOOPS(double_avx2);
 #endif
-  return single ? (loops){block_float, has_nan_float} : (loops){block_double, has_nan_double};
+  return single ? LOOPS(float) : LOOPS(double);
 }
 
 /* ---- elements that are not doubles or floats in one piece ---------------------------------------- */

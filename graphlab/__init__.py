@@ -18,6 +18,7 @@ from graphlab.control.ifelse import ifelse
 from graphlab.control.scan import scan
 from graphlab.control.symbolic import symbolic
 from graphlab.debug import kernels, questions
+from graphlab.debug.mortem import post_mortem
 from graphlab.debug.profile import Profiler
 from graphlab.debug.session import SETTINGS, Session
 from graphlab.errors import GraphlabError, user_boundary
@@ -90,7 +91,8 @@ __all__ = [
     "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Precompiled", "Print",
     "RandomStream", "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace",
     "debug", "debugprint", "foldl", "foldr", "function", "ifelse", "inputs_of", "interpret", "latex", "load",
-    "machine", "map", "maths", "mode", "name_scope", "num_threads", "optimize", "options", "pp", "precompile", "prefix",
+    "machine", "map", "maths", "mode", "name_scope", "num_threads", "optimize", "options", "post_mortem", "pp",
+    "precompile", "prefix",
     "reduce", "release_memory", "save", "scan", "set_default", "set_num_threads", "shared", "symbolic", "until",
     "using", "vmap", "while_loop",
 ]  # fmt: skip

@@ -46,13 +46,14 @@ def compile_graph(
         lowered = lower(optimized, updated)
         source = emit(lowered.program)
         stage("C compiler")
-        machine = build(lowered, source, updated, failed)
+        machine = build(lowered, source, updated, failed, mode.nan_policy == "raise")
         return Compiled(optimized, Trace(graph, tuple(events)), lowered, source, machine)
 
 
 def build(
-    lowered: Lowered, source: Source, updated: Sequence[Shared], failed: Callable[[str], None] | None = None
-) -> Machine | None:
+    lowered: Lowered, source: Source, updated: Sequence[Shared], failed: Callable[[str], None] | None = None,
+    refuses_nan: bool = False,
+) -> Machine | None:  # fmt: skip
     """The loaded program, or None, with one warning, where it can't be built: NumPy then runs the graph."""
     shared = [lowered.variables[slot] for slot in lowered.program.shared]
     cells = {v: v.cell for v in (*shared, *updated) if isinstance(v, Shared)}
@@ -66,6 +67,7 @@ def build(
             cells=[cells[v] for v in shared],  # type: ignore[index]
             updates=[(first + i, v.cell) for i, v in enumerate(updated)],
             externs=source.externs,
+            refuses_nan=refuses_nan,
         )
     except CompilerError as error:
         tell(Fallback(str(error)))

@@ -113,6 +113,16 @@ class NullGradientError(GraphlabError, TypeError):
     """A gradient that is not defined."""
 
 
+class NaNError(GraphlabError, FloatingPointError):
+    """A NaN where `nan_policy` is "raise"; `step` is the step of the program that made it, if that is known."""
+
+    def __init__(
+        self, message: str, *, origin: Origin | None = None, hint: str | None = None, step: int | None = None
+    ) -> None:
+        super().__init__(message, origin=origin, hint=hint)
+        self.step = step
+
+
 class CompilerError(GraphlabError, RuntimeError):
     """The C compiler is missing, failed, was killed or took too long."""
 

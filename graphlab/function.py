@@ -6,16 +6,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from graphlab import faults
 from graphlab.arguments import In, as_argument
 from graphlab.background import Pending
 from graphlab.codegen.c import emit
 from graphlab.compiled import Compiled, build, compile_graph
 from graphlab.errors import (
     GraphIndexError,
+    GraphlabError,
     GraphTypeError,
     GraphValueError,
     Origin,
@@ -27,7 +29,7 @@ from graphlab.graph.text import labelled
 from graphlab.graph.walk import leaves, toposort
 from graphlab.interpret import interpret
 from graphlab.lower import Lowered, lower
-from graphlab.options import options
+from graphlab.options import NAN_POLICIES, options
 from graphlab.rewrite.pipeline import Mode
 from graphlab.rewrite.pipeline import mode as find_mode
 from graphlab.rewrite.trace import Trace
@@ -66,6 +68,7 @@ def function(
     profile: bool = False,
     fast_math: bool = False,
     compile: str = "now",
+    nan_policy: str | None = None,
 ) -> Function:
     """Compile `outputs` (a variable, list, tuple, dict or None) as a function of `inputs`.
 
@@ -80,6 +83,8 @@ def function(
     `profile`: time each step of each call, for `f.profile.summary()`; calls are slower then.
     `compile`: "now", or "background": return at once and compile in a thread; until `f.ready`, NumPy runs the graph as
     written, whose results may differ from the program's in the last bits. Where compiling fails that is how it stays.
+    `nan_policy`: "raise": a call that would give a NaN is a NaNError, which names the step, the operands and your line,
+    and updates nothing; "ignore": NaN is a value as any other; None: as the options say, which is "ignore".
 
     >>> import graphlab, graphlab.tensor as T
     >>> a, b = T.dscalars("a", "b")
@@ -91,7 +96,11 @@ def function(
                               hint=f"it is one of {', '.join(map(repr, COMPILE))}")  # fmt: skip
     specs = input_specs(inputs)
     flat, structure = flatten(outputs)
-    chosen = find_mode(mode or options().mode, fast_math=fast_math)
+    policy = nan_policy or options().nan_policy
+    if policy not in NAN_POLICIES:
+        raise GraphValueError(f"nan_policy={policy!r} is unknown", origin=caller_origin(),
+                              hint=f"it is one of {', '.join(map(repr, NAN_POLICIES))}")  # fmt: skip
+    chosen = replace(find_mode(mode or options().mode, fast_math=fast_math), nan_policy=policy)
     pairs = update_pairs(updates)
     roots, latest = thread(substitute([*flat, *(value for _, value in pairs)], givens))
     streams = default_updates(latest, [shared for shared, _ in pairs], no_default_updates)
@@ -245,8 +254,16 @@ class Function(CallableBase):  # type: ignore[misc]
     @user_boundary
     def _slow(self, *args: Any, **kwargs: Any) -> Any:
         """Every call that is not all plain arrays of the right dtype, and every call that failed."""
-        arrays = self.arguments(args, kwargs)
-        results = self._run(arrays)
+        try:
+            arrays = self.arguments(args, kwargs)
+        except GraphlabError as error:
+            faults.forget(f"the last call that failed did not begin: {error.message}")
+            raise
+        try:
+            results = self._run(arrays)
+        except Exception as error:
+            faults.remember(self, self.graph, self.updated, arrays, error)
+            raise
         return self.structure.pack(results)
 
     def arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Array]:
@@ -285,15 +302,23 @@ class Function(CallableBase):  # type: ignore[misc]
         visible = len(self.graph.outputs) - len(self.updated)
         if machine is None:
             graph = self._now.optimized
-            results = _fresh(interpret(graph, arrays), [*arrays, *_held(graph)])
+            results = _fresh(faults.interpreted(graph, arrays), [*arrays, *_held(graph)])
+            self._refuse_nan(results, graph, arrays)
             for shared, value in zip(self.updated, results[visible:], strict=True):
                 shared.cell[0] = value
             return results[:visible]
-        expected = interpret(self.graph, arrays) if self.mode.name == "debug" else None
+        expected = faults.interpreted(self.graph, arrays) if self.mode.name == "debug" else None
+        assert lowered is not None
         try:
             results = self._called(machine, arrays)
         except StepFailed as failure:
-            self._explain(failure, lowered, arrays)
+            lowered, machine = self.program_for(arrays)
+            assert lowered is not None
+            assert machine is not None
+            if failure.kind != "nan":
+                faults.explain(failure, self.graph, lowered, arrays)
+            values = faults.values_of_run(lowered, machine, arrays)
+            faults.refuse_nan(self.name, failure.detail[0], lowered.graph, values, faults.steps_of(lowered))
         if expected is not None:
             self._compare(results[:visible], expected[:visible], arrays)
         return results[:visible]
@@ -303,13 +328,15 @@ class Function(CallableBase):  # type: ignore[misc]
         try:
             if self.recorded is not None:
                 return self.recorded.run(machine, arrays, [shared.cell for shared in self.updated])
-            return machine.call(arrays)
+            return machine.call_refusing(arrays)
+        except GraphlabError as error:  # of a step that NumPy computes
+            raise faults.pointed(error) from None
         except StepFailed as failure:
             if failure.kind != "assumption":
                 raise
         self.generalize()
         _, general = self.program_for(arrays)
-        return general.call(arrays) if general is not None else interpret(self.optimized, arrays)
+        return general.call_refusing(arrays) if general is not None else interpret(self.optimized, arrays)
 
     def generalize(self) -> None:
         """From now on run the program without assumptions."""
@@ -324,17 +351,19 @@ class Function(CallableBase):  # type: ignore[misc]
             return compiled.lowered, compiled.machine
         if self._general is None:
             lowered = lower(self.optimized, self.updated, general=True)
-            self._general = lowered, build(lowered, emit(lowered.program), self.updated)
+            refuses = self.mode.nan_policy == "raise"
+            self._general = lowered, build(lowered, emit(lowered.program), self.updated, refuses_nan=refuses)
         return self._general
 
-    def _explain(self, failure: StepFailed, lowered: Lowered | None, arrays: Sequence[Array]) -> NoReturn:
-        """Say what went wrong in the user's terms: the interpreter finds the same fault on the graph as written."""
-        interpret(self.graph, arrays)
-        assert lowered is not None
-        nodes = [lowered.nodes[n] for n in lowered.program.steps[failure.step].nodes]
-        origin = next((o for n in nodes for o in n.provenance.origins), None)
-        ops = ", ".join(n.op.name for n in nodes)
-        raise GraphValueError(f"step {failure.step} ({ops}) failed: {failure}", origin=origin)
+    def _refuse_nan(self, results: Sequence[Array], graph: Graph, arrays: Sequence[Array]) -> None:
+        """NaNError if one of `results`, which NumPy gave, has a NaN that is not to be."""
+        if self.mode.nan_policy != "raise":
+            return
+        wrong = [k for k, value in enumerate(results) if value.dtype.kind in "fc" and np.isnan(value).any()]
+        if wrong:
+            nodes = toposort(graph.outputs, graph.inputs)
+            steps = {node: (k, f"node_{k}") for k, node in enumerate(nodes)}
+            faults.refuse_nan(self.name, wrong[0], graph, dict(zip(graph.inputs, arrays, strict=True)), steps)
 
     def _compare(self, results: Sequence[Array], expected: Sequence[Array], arrays: Sequence[Array]) -> None:
         """Mode "debug": GraphValueError if a result is not the interpreter's on the graph as written.

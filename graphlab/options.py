@@ -14,6 +14,8 @@ from typing import Any
 from graphlab.dtypes import FLOAT
 from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
 
+NAN_POLICIES = ("ignore", "raise")
+
 
 def _default_compiler() -> tuple[str, ...]:
     return tuple(shlex.split(os.environ.get("GRAPHLAB_CC", ""))) or ("gcc",)
@@ -32,12 +34,14 @@ class Options:
     `floatX` is the dtype of `T.matrix` and friends; `cc` the C compiler as an argument list
     (environment: GRAPHLAB_CC); `cc_timeout` its time limit in seconds (GRAPHLAB_CC_TIMEOUT);
     `cache_dir` where built code is kept (GRAPHLAB_CACHE_DIR); `cache_bytes` its size bound;
-    `mode` the default mode of `graphlab.function`, a name or a Mode; `progress` whether compiling that takes longer
+    `mode` the default mode of `graphlab.function`, a name or a Mode; `nan_policy` whether calls whose results have
+    a NaN raise ("raise") or not ("ignore"); `progress` whether compiling that takes longer
     than a second shows a bar, on a terminal or in a notebook (GRAPHLAB_PROGRESS=0: no).
     """
 
     floatX: str = "float64"
     mode: Any = "fast_run"
+    nan_policy: str = "ignore"
     cc: tuple[str, ...] = field(default_factory=_default_compiler)
     cc_timeout: float = field(default_factory=lambda: float(os.environ.get("GRAPHLAB_CC_TIMEOUT", "120")))
     cache_dir: Path = field(default_factory=_default_cache)
@@ -91,4 +95,7 @@ def _changed(before: Options, changes: dict[str, Any]) -> Options:
     if changes.get("floatX", "float64") not in FLOAT:
         raise GraphValueError(f"floatX is {', '.join(FLOAT)}, not {changes['floatX']!r}", origin=caller_origin(),
                               hint="it is the dtype of T.vector and friends that no other is given to")  # fmt: skip
+    if changes.get("nan_policy", "ignore") not in NAN_POLICIES:
+        raise GraphValueError(f"nan_policy is one of {', '.join(NAN_POLICIES)}, not {changes['nan_policy']!r}",
+                              origin=caller_origin(), hint="what a call does whose results have a NaN")  # fmt: skip
     return replace(before, **changes)

@@ -24,7 +24,7 @@ FLOORS = {
     "codegen": 8,
     "runtime": 9,
     "compiled": 10,
-    "background": 11,
+    "background": 11, "faults": 11,
     "function": 12,
     "debug": 13, "saving": 13, "export": 13, "precompile": 13, "evaluate": 13,
     "viz": 14,

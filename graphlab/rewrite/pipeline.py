@@ -71,7 +71,8 @@ class Mode:
     """How a graph is rewritten and run.
 
     `passes`: "all", "quick" or "none"; `compiles`: whether it becomes C; `checks`: whether each call is
-    checked against the interpreter; `fast_math` admits rules that change special values. `included` and
+    checked against the interpreter; `fast_math` admits rules that change special values; `nan_policy`: whether a
+    result with a NaN is an error ("raise") or a result ("ignore"). `included` and
     `excluded` hold names and tags of rules, and names of passes; `rules` are the user's own, applied before
     the others, and `own_passes` run where they say.
     """
@@ -81,6 +82,7 @@ class Mode:
     compiles: bool = True
     checks: bool = False
     fast_math: bool = False
+    nan_policy: str = "ignore"
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     rules: tuple[AnyRule, ...] = ()

@@ -34,6 +34,7 @@ DETAILS = {
     "starts": "carried value {} starts from {} past values where {} are needed",
     "carried": "carried value {} changes its extent along axis {} to {} from {}",
     "stacked": "collected value {} changes its extent along axis {} to {} from {}",
+    "nan": "output {} has a NaN",
     "parameter": "the distribution is not defined for a value of its parameter {}",
 }
 

@@ -18,6 +18,7 @@ from graphlab.runtime import native
 from graphlab.runtime.build import Built, build
 from graphlab.runtime.cache import private_folder
 from graphlab.runtime.native import StepFailed
+from graphlab.runtime.statistics import NUMBERS
 
 Array = np.ndarray[Any, Any]
 Cell = list[Array]
@@ -102,6 +103,7 @@ class Machine:
     its HostCalls and to program.shared; `updates` pairs an output position with the cell that it is the
     next value of. The first `visible` outputs are a call's results (default: those that are no update).
     `externs` names the special functions of doubles whose addresses go to its `gl_extern_` pointers.
+    `refuses_nan`: calls of what it is bound to fail, before any update, if one of their outputs has a NaN.
     CompilerError: it could not be built or loaded.
     """
 
@@ -116,13 +118,15 @@ class Machine:
         updates: Sequence[tuple[int, Cell | int]] = (),
         visible: int | None = None,
         externs: Sequence[str] = (),
+        refuses_nan: bool = False,
     ) -> None:
         if not available():
             raise CompilerError(native.MISSING)
-        self.program = program
+        self.program, self.refuses_nan = program, refuses_nan
         all_cells = list(cells)
         targets = [_position(all_cells, cell) for _, cell in updates]
         products = _uses(program, "matmul")
+        finishing = 0 if refuses_nan else program.finishing  # new values must not take the place of old ones too soon
         self._code = _load(
             source,
             dtypes=tuple(np.dtype(name) for name in program.dtypes),
@@ -137,8 +141,8 @@ class Machine:
             update_outputs=tuple(position for position, _ in updates),
             update_cells=tuple(targets),
             visible=len(program.outputs) - len(updates) if visible is None else visible,
-            finishing=program.finishing,
-            finishing_reads=tuple(_reads(program.steps[len(program.steps) - program.finishing :])),
+            finishing=finishing,
+            finishing_reads=tuple(_reads(program.steps[len(program.steps) - finishing :])),
             release_bytes=RELEASE_BYTES_PRODUCTS if products else RELEASE_BYTES,
         )
         for name in externs:
@@ -153,6 +157,23 @@ class Machine:
         """
         results: list[Array] = self._code.call(arrays)
         return results
+
+    def call_refusing(self, arrays: Sequence[Array]) -> list[Array]:
+        """As `call`, or if this refuses NaN, StepFailed of the kind "nan" where an output has one."""
+        results: list[Array] = self._code.call_without_nan(arrays) if self.refuses_nan else self._code.call(arrays)
+        return results
+
+    def call_watched(
+        self, arrays: Sequence[Array], slots: Sequence[int], ends: Sequence[int], room: int = 0
+    ) -> tuple[list[Array], Array, list[Array | None]]:
+        """As `call_refusing`; also the NUMBERS (see statistics.py) of `slots`, and copies of them.
+
+        The copies take at most `room` bytes. `ends[k]`: how many of `slots` are written by the steps up to k, right
+        after which they are looked at. A count of -1: the slot was empty then. Without `room` there are no copies,
+        else None for each that there is none of.
+        """
+        results, numbers, copies = self._code.call_watched(arrays, tuple(slots), tuple(ends), self.refuses_nan, room)
+        return results, np.frombuffer(numbers, NUMBERS), copies
 
     def frame(self, arrays: Sequence[Array]) -> Frame:
         """A run that stops after every step."""
@@ -170,7 +191,7 @@ class Machine:
         not arrays of just the right kind, or numbers, one for each input, or that fails.
         """
         keywords = tuple(names) or (None,) * len(self.program.inputs)
-        callable._bind(self._code, slow, single, keywords, form, narrows)
+        callable._bind(self._code, slow, single, keywords, form, narrows, self.refuses_nan)
 
 
 def _position(cells: list[Cell], cell: Cell | int) -> int:

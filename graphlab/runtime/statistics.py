@@ -11,13 +11,13 @@ from graphlab.runtime import native
 
 Array = np.ndarray[Any, Any]
 
-# A gl_statistics. Of all elements, then of the finite ones: `squares`: squared distances to the mean, summed.
+# A gl_statistics: counts, then numbers of the finite elements; `squares` sums their squared distances to the mean.
 NUMBERS = np.dtype([*((name, "i8") for name in ("count", "nan", "inf", "zero")),
                     *((name, "f8") for name in ("min", "max", "mean", "squares"))])  # fmt: skip
 
 
-def measured(array: Array) -> np.void:
-    """The NUMBERS of `array`; of complex numbers it is the modulus that counts.
+def measured(array: Array) -> Any:
+    """The NUMBERS of `array`, a record (np.void); of complex numbers it is the modulus that counts.
 
     >>> found = measured(np.array([1.0, np.nan, 3.0]))
     >>> found["nan"], found["mean"], found["squares"]
@@ -30,7 +30,7 @@ def measured(array: Array) -> np.void:
     return _by_numpy(array)
 
 
-def _by_numpy(array: Array) -> np.void:
+def _by_numpy(array: Array) -> Any:
     with np.errstate(all="ignore"):
         wide = np.abs(array) if array.dtype.kind == "c" else array
         wide = np.where(np.isnan(array), np.nan, wide).astype("float64").ravel()
