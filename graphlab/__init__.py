@@ -62,7 +62,7 @@ def debug(f: Function, *args: Any, **kwargs: Any) -> Session:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext graphlab`: the `%%symgraph` magic, with `T` at hand in its cells."""
+    """`%load_ext graphlab`: the magics `%%symgraph` and `%symdebug`, with `T` at hand in its cells."""
     from graphlab import tensor  # IPython is imported only where it runs already
     from graphlab.viz import magic
 

@@ -23,6 +23,7 @@ from graphlab.function import Function, function
 from graphlab.graph.node import Constant, Shared, Variable
 from graphlab.viz.cell import Cell, Namespace, unknown_name
 from graphlab.viz.plain import VIEWS, describe
+from graphlab.viz.symdebug import Symdebug
 from graphlab.viz.widget import explore
 
 DESCRIPTION = """\
@@ -250,8 +251,9 @@ def option_matcher(names: Namespace) -> Matcher:
 
 
 def load_ipython_extension(shell: Any, names: Namespace) -> None:
-    """`%load_ext graphlab`: the magic, its completion, and `names` for its cells."""
+    """`%load_ext graphlab`: the magics, their completion, and `names` for its cells."""
     shell.register_magic_function(Symgraph(shell, names).symgraph, "line_cell", "symgraph")
+    shell.register_magic_function(Symdebug(shell).symdebug, "line", "symdebug")
     _remove_matcher(shell)
     shell.Completer.custom_matchers.append(option_matcher(shell.user_ns))
 
@@ -259,7 +261,8 @@ def load_ipython_extension(shell: Any, names: Namespace) -> None:
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext graphlab`: as if it had never been loaded (what the cells made stays)."""
     for kind in ("line", "cell"):
-        shell.magics_manager.magics[kind].pop("symgraph", None)
+        for name in ("symgraph", "symdebug"):
+            shell.magics_manager.magics[kind].pop(name, None)
     _remove_matcher(shell)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from traitlets.config import Config
 
 import graphlab
 import graphlab.tensor as T
+from graphlab import faults
 from graphlab.viz.magic import split_options
 
 
@@ -253,3 +255,47 @@ def test_unloading_leaves_nothing(shell: InteractiveShell) -> None:
     assert completions(shell, "%%symgraph --vi") != ["--view"]
     shell.run_line_magic("load_ext", "graphlab")
     assert shell.find_cell_magic("symgraph") is not None
+
+
+# ---- symdebug --------------------------------------------------------------------------------------
+
+
+def test_symdebug_opens_the_last_call_that_failed(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "import graphlab, graphlab.tensor as T\nx = T.dvector('x')\ny = T.log(x)").raise_error()
+    run(shell, "f = graphlab.function([x], y, nan_policy='raise')").raise_error()
+    assert isinstance(run(shell, "f([1.0, -1.0])").error_in_exec, FloatingPointError)
+    assert "post_mortem" in capsys.readouterr().out
+    run(shell, "%symdebug -o s").raise_error()
+    session = shell.user_ns["s"]
+    assert isinstance(session, graphlab.Session)
+    assert shell.user_ns["_"] is session
+    assert "log" in capsys.readouterr().out
+    np.testing.assert_array_equal(session.value(shell.user_ns["x"]), [1.0, -1.0])
+
+
+def test_symdebug_of_a_call_begins_before_its_first_step(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, "%%symgraph -q -o f\nx = T.dvector('x')\nT.exp(x).sum()").raise_error()
+    run(shell, "%symdebug f([0.0] * 3)").raise_error()
+    assert shell.user_ns["_"].position == 0
+    assert shell.user_ns["_"].finish().outputs[0] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "nothing to look at"), ("f(", "SyntaxError|never closed"), ("f", "takes a call"), ("len([1])", "debug"),
+        ("f(1, 2)", "1 inputs"), ("-o 1x f([1.0])", "takes a call|invalid"),
+    ],
+)  # fmt: skip
+def test_mistakes_with_symdebug_are_one_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    faults.forget("no call of a compiled function has failed so far")
+    run(shell, "%%symgraph -q -o f\nx = T.dvector('x')\nT.exp(x).sum()").raise_error()
+    capsys.readouterr()
+    run(shell, f"%symdebug {line}")
+    shown = capsys.readouterr()
+    assert re.search(message, shown.out + shown.err)
+    assert "Traceback" not in shown.out + shown.err
