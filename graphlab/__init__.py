@@ -20,6 +20,7 @@ from graphlab.control.symbolic import symbolic
 from graphlab.debug import kernels, questions
 from graphlab.debug.mortem import post_mortem
 from graphlab.debug.profile import Profiler
+from graphlab.debug.record import record
 from graphlab.debug.session import SETTINGS, Session
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.evaluate import evaluate
@@ -92,7 +93,7 @@ __all__ = [
     "RandomStream", "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace",
     "debug", "debugprint", "foldl", "foldr", "function", "ifelse", "inputs_of", "interpret", "latex", "load",
     "machine", "map", "maths", "mode", "name_scope", "num_threads", "optimize", "options", "post_mortem", "pp",
-    "precompile", "prefix",
+    "precompile", "prefix", "record",
     "reduce", "release_memory", "save", "scan", "set_default", "set_num_threads", "shared", "symbolic", "until",
     "using", "vmap", "while_loop",
 ]  # fmt: skip

@@ -160,6 +160,7 @@ class Function(CallableBase):  # type: ignore[misc]
         self._general: tuple[Lowered, Machine | None] | None = None
         self._assumes = True
         self.recorded: Recording | None = None
+        self.watched: Any = None  # a Log of debug/record.py: calls go through it
         self._bind_program()
 
     def _bind_program(self) -> None:
@@ -167,7 +168,7 @@ class Function(CallableBase):  # type: ignore[misc]
         checked = self.mode.name == "debug" or any(s.value is not None or s.strict for s in self.specs)
         machine = self._now.machine
         narrows = self.downcast is not False and all(s.allow_downcast is not False for s in self.specs)
-        if machine is not None and not checked and self.recorded is None:
+        if machine is not None and not checked and self.recorded is None and self.watched is None:
             names = [s.label for s in self.specs]
             machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form, narrows, names)
         else:
@@ -302,7 +303,8 @@ class Function(CallableBase):  # type: ignore[misc]
         visible = len(self.graph.outputs) - len(self.updated)
         if machine is None:
             graph = self._now.optimized
-            results = _fresh(faults.interpreted(graph, arrays), [*arrays, *_held(graph)])
+            run = faults.interpreted if self.watched is None else self.watched.interpret
+            results = _fresh(run(graph, arrays), [*arrays, *_held(graph)])
             self._refuse_nan(results, graph, arrays)
             for shared, value in zip(self.updated, results[visible:], strict=True):
                 shared.cell[0] = value
@@ -310,7 +312,7 @@ class Function(CallableBase):  # type: ignore[misc]
         expected = faults.interpreted(self.graph, arrays) if self.mode.name == "debug" else None
         assert lowered is not None
         try:
-            results = self._called(machine, arrays)
+            results = self._called(lowered, machine, arrays)
         except StepFailed as failure:
             lowered, machine = self.program_for(arrays)
             assert lowered is not None
@@ -323,20 +325,28 @@ class Function(CallableBase):  # type: ignore[misc]
             self._compare(results[:visible], expected[:visible], arrays)
         return results[:visible]
 
-    def _called(self, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
+    def _called(self, lowered: Lowered, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
         """The results of `machine`; where an assumption inside a loop or a branch fails, those of the general one."""
         try:
-            if self.recorded is not None:
-                return self.recorded.run(machine, arrays, [shared.cell for shared in self.updated])
-            return machine.call_refusing(arrays)
+            return self._ran(lowered, machine, arrays)
         except GraphlabError as error:  # of a step that NumPy computes
             raise faults.pointed(error) from None
         except StepFailed as failure:
             if failure.kind != "assumption":
                 raise
         self.generalize()
-        _, general = self.program_for(arrays)
-        return general.call_refusing(arrays) if general is not None else interpret(self.optimized, arrays)
+        known, general = self.program_for(arrays)
+        if known is None or general is None:
+            return interpret(self.optimized, arrays)
+        return self._ran(known, general, arrays)
+
+    def _ran(self, lowered: Lowered, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
+        if self.watched is not None:
+            results: list[Array] = self.watched.run(lowered, machine, arrays)
+            return results
+        if self.recorded is not None:
+            return self.recorded.run(machine, arrays, [shared.cell for shared in self.updated])
+        return machine.call_refusing(arrays)
 
     def generalize(self) -> None:
         """From now on run the program without assumptions."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from graphlab.debug.profile import Profile
+from graphlab.debug.record import Log
 from graphlab.debug.session import Session
 from graphlab.function import Function
 from graphlab.graph.node import Variable
@@ -22,6 +23,7 @@ def install() -> None:
     Function._repr_mimebundle_ = function_bundle
     Session._repr_mimebundle_ = session_bundle  # type: ignore[attr-defined]
     Function.explore, Function.report = explore, report
+    Log.plot = plot  # type: ignore[attr-defined]
 
 
 def explore(
@@ -53,6 +55,17 @@ def report(
     from graphlab.viz import report as reports
 
     return reports.report(function, path, args, show, include)
+
+
+def plot(log: Log, what: str | Variable, name: str = "mean") -> Any:
+    """A Chart of one array over the recorded calls: an SVG for a notebook, and `save(path)`.
+
+    `name`: "mean" (with the range from min to max), "std", "min", "max", "nan", "inf", "zero". Calls with NaN or
+    infinities are marked. GraphValueError: there is no such array or name.
+    """
+    from graphlab.viz import chart
+
+    return chart.chart(log[what], name)
 
 
 def variable_bundle(variable: Variable, include: Any = None, exclude: Any = None) -> dict[str, str]:
