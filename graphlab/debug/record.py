@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 BUDGET = 256 << 20  # bytes
 SHARE = 0.05  # of the time of all calls that looking may take
 FREE = 1 << 20  # bytes of arrays that are looked at in every call
-RATE = 30e9  # bytes that a thread looks at in a second, about
+RATE = 25e9  # bytes that a thread looks at in a second, about
 KINDS = ("nan", "inf")
 KEEPS = ("stats", "values")
 
