@@ -96,7 +96,8 @@ def function(
                               hint=f"it is one of {', '.join(map(repr, COMPILE))}")  # fmt: skip
     specs = input_specs(inputs)
     flat, structure = flatten(outputs)
-    policy = nan_policy or options().nan_policy
+    own = mode.nan_policy if isinstance(mode, Mode) and mode.nan_policy != "ignore" else None
+    policy = nan_policy or own or options().nan_policy
     if policy not in NAN_POLICIES:
         raise GraphValueError(f"nan_policy={policy!r} is unknown", origin=caller_origin(),
                               hint=f"it is one of {', '.join(map(repr, NAN_POLICIES))}")  # fmt: skip

@@ -50,10 +50,10 @@ def post_mortem() -> Session:
         )
     with _as_they_were(failed.shared):
         session = Session(failed.function, arrays)
-    session.findings += tuple(
+    session.level.findings += [
         f"argument {name} was written to after the call that failed"
         for name, argument in zip(names, failed.arguments, strict=True) if argument.changed
-    )  # fmt: skip
+    ]  # fmt: skip
     if failed.step is not None:
         return session.goto(failed.step)
     while session.here is not None:

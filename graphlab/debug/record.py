@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.debug.questions import why
-from graphlab.debug.session import schedule
+from graphlab.debug.schedule import schedule
 from graphlab.errors import GraphTypeError, GraphValueError, Origin, caller_origin, user_boundaries, user_boundary
 from graphlab.function import Function
 from graphlab.graph.node import Apply, Graph, Shared, Variable
