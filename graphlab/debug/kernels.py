@@ -203,8 +203,9 @@ class Kernel:
         >>> import graphlab, graphlab.tensor as T
         >>> x = T.dvector("x")
         >>> f = graphlab.function([x], T.exp(x) + 1)
-        >>> [line.text.strip() for line in f.kernels[0].lines if "exp" in [n.op.name for n in line.nodes]][0]
-        'const double v0 = gl_exp_float64(in0_0);'
+        >>> line = next(line for line in f.kernels[0].lines if "gl_exp" in line.text)
+        >>> line.text.strip(), [node.op.name for node in line.nodes]
+        ('const double v0 = gl_exp_float64(x1);', ['exp'])
         """
         text, own = self._source.text.splitlines(), set(self.nodes)
         return Lines(
