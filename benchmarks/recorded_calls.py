@@ -2,7 +2,7 @@
 python benchmarks/recorded_calls.py [seconds for each]
 
 Both are called in turn, and the best of each counts. Processor time of one thread, since others may share the machine;
-`every call`: looked at in each, `as it is`: as many as a twentieth of the time allows, the mean over a run of calls.
+`every call`: looked at in each, `as it is`: as many as a fortieth of the time allows, the mean over a run of calls.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from graphlab.runtime.statistics import NUMBERS, measured
 Array = np.ndarray[Any, Any]
 
 BUDGET = 256 << 20  # bytes
-SHARE = 0.05  # of the time of all calls that looking may take
+SHARE = 0.025  # of the time of all calls that looking may take; noting it down takes some time as well
 FREE = 1 << 20  # bytes of arrays that are looked at in every call
 RATE = 25e9  # bytes that a thread looks at in a second, about
 KINDS = ("nan", "inf")
@@ -408,7 +408,7 @@ def record(
     many elements are NaN, infinite or zero. What is only inside a kernel has no array; what `also` lists is computed
     again by NumPy. `keep="values"` keeps copies as well, of the last calls that `budget` bytes hold; `budget` bounds
     the statistics too: where there are more, every second is forgotten. `every`: look at each so many calls; None: at
-    all, but where looking would take more than a twentieth of the time of calls at fewer. Results do not change.
+    all, but where looking would take more than a fortieth of the time of calls at fewer. Results do not change.
 
     >>> import numpy as np, graphlab, graphlab.tensor as T
     >>> x, w = T.dvector("x"), graphlab.shared(np.ones(3), "w")
