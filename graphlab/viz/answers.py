@@ -8,19 +8,27 @@ from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
 from graphlab.function import Function
+from graphlab.graph.collector import uncollected
+from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
+from graphlab.viz.search import MOST, Index
 from graphlab.viz.views import Views
+
+PATIENCE = 1.0  # seconds that dot may take while somebody waits
+QUERY = 1000  # characters of a query that count
 
 
 class Answers:
     """What the explorer in the browser may ask of Python, checked: whatever it sends, nothing breaks."""
 
+    @uncollected
     def __init__(self, function: Function, session: Session | None = None, profile: Profile | None = None) -> None:
         self.function, self.session = function, session
         self.recorder = Recorder(function)
         self.trace = self.recorder.trace(session, False, profile)
         self.trace["values"] = {}  # they are asked for one by one
-        self.views = Views(self.trace)
+        self.views = Views(self.trace, patience=PATIENCE, moments=self.recorder.moment)
+        self.index: Index | None = None
 
     def step(self, to: Any) -> int:
         """Go to position `to`, or as near as there is one; the position then."""
@@ -32,12 +40,29 @@ class Answers:
         return self.session.position
 
     def ask(self, what: Any, key: Any) -> dict[str, Any]:
-        """The picture or the value called `key`; ValueError if there is none."""
+        """The answer to a question; ValueError if there is none.
+
+        "picture" `key`, "value" of a node and "listings" are what they say. "search" finds nodes by words.
+        "reveal", of a view with its toggles and a node, as in "after:scope_1@n7", is the toggles that show it.
+        """
         if what == "picture" and isinstance(key, str):
             return {"svg": self.views.picture(key)}
+        if what == "listings":
+            return dict(listings(self.trace))
+        if what == "search" and isinstance(key, str):
+            return self.search(key)
+        if what == "reveal" and isinstance(key, str):
+            view, _, toggles = key.rpartition("@")[0].partition(":")
+            return {"folds": ",".join(self.views.revealed(view, toggles, key.rpartition("@")[2]))}
         if what == "value" and isinstance(key, str):
             return self.value(key.partition("@")[0])
         raise ValueError(f"{str(what)[:40]!r} can't be asked for")
+
+    def search(self, query: str) -> dict[str, Any]:
+        """The nodes of which every word of `query` is said: how many, and the ids of the first ones."""
+        self.index = self.index or Index(self.trace)
+        found = self.index.find(query[:QUERY])
+        return {"count": len(found), "nodes": found[:MOST]}
 
     def value(self, name: str) -> dict[str, Any]:
         """The value of node `name` now: {"outputs": ...}, or {"waiting": why there is none}."""

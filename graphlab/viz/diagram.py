@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphlab.viz.groups import Group, Path
 
@@ -93,6 +94,7 @@ class Diagram:
     groups: tuple[Group, ...] = field(default=())
 
 
+@lru_cache(4096)
 def columns(text: str) -> int:
     """How many character cells `text` takes in a monospaced font."""
     if text.isascii():

@@ -31,6 +31,26 @@ def graph(trace: Trace, side: str, opened: Collection[str] = ()) -> Diagram:
     return draw.whole(shown, opened).diagram(side, SIDES[side], about)
 
 
+def graphs(trace: Trace, opened: Collection[str] = ()) -> tuple[Diagram, Diagram]:
+    """The graph before and the graph after; with the same cards, and in no time, if nothing was rewritten."""
+    before, after = (trace["graphs"][side] for side in ("before", "after"))
+    first = graph(trace, "before", opened)
+    if before != after:
+        return first, graph(trace, "after", opened)
+    return first, replace(first, name="after", title=SIDES["after"])
+
+
+def moment(trace: Trace, moment: Mapping[str, Any], opened: Collection[str] = ()) -> Diagram:
+    """The graph at some moment of the rewriting; what the last rewrite made is marked."""
+    nodes = {n["id"]: n for n in (*trace["nodes"], *moment["nodes"])}
+    draw = Drawing(nodes, moment["sources"], trace["twins"]).whole(moment["graph"], opened)
+    for key, card in draw.cards.items():
+        if card.nodes[0] in moment["made"]:
+            draw.cards[key] = replace(card, mark=ADDED, label=f"{card.label}, added")
+    title = f"after {moment['count']} of {len(trace['rewrites'])} rewrites"
+    return draw.diagram(f"step-{moment['count']}", title, moment["rule"] or "as written")
+
+
 def rewrite_side(trace: Trace, number: int, side: str) -> Diagram:
     """One side, "before" or "after", of a rewrite seen close up."""
     rewrite = trace["rewrites"][number]
@@ -51,6 +71,8 @@ def kernels(trace: Trace, after: Diagram) -> tuple[Group, ...]:
 
     What a kernel computes again is in the box of the first one that does.
     """
+    if not trace["kernels"]:
+        return ()
     places = defaultdict[str, dict[str, list[str]]](lambda: defaultdict(list))
     for card in after.cards:
         for name in card.nodes:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Any
 
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+
+_ODD = re.compile(r"""[^ !#-%(-;=?-~]""")  # whatever is not plain
 
 
 def _visible(character: str) -> str:
@@ -31,7 +34,8 @@ def escape(text: object, limit: int = 5000) -> str:
     >>> escape('<b title="x">\\0')
     '&lt;b title=&quot;x&quot;&gt;␀'
     """
-    return "".join(map(_visible, clip(str(text), limit)))
+    shown = clip(str(text), limit)
+    return "".join(map(_visible, shown)) if _ODD.search(shown) else shown
 
 
 def clip(text: str, limit: int) -> str:

@@ -56,27 +56,24 @@ def _names(groups: Sequence[Group]) -> dict[str, str]:
 
 def _links(links: Iterable[Link], place: Mapping[str, str], folded: Mapping[str, Group]) -> list[Link]:
     """What stays of the links; those between the same two cards are one if either is a closed group."""
-    kept = dict[tuple[str, str, int], Link]()
+    kept = dict[tuple[str, str, int], list[Link]]()
     for link in links:
         source, target = place.get(link.source, link.source), place.get(link.target, link.target)
-        if source == target:
-            continue
-        if source in folded or target in folded:
-            known = kept.get((source, target, 0))
-            kept[source, target, 0] = _together(known, replace(link, source=source, target=target, position=0))
-        else:
-            kept[link.ends] = link
-    return list(kept.values())
+        if source != target:
+            merged = source in folded or target in folded
+            kept.setdefault((source, target, 0 if merged else link.position), []).append(link)
+    return [_together(*ends, several) for ends, several in kept.items()]
 
 
-def _together(known: Link | None, link: Link) -> Link:
-    if known is None:
-        return link
-    count = known.count + link.count
-    types = known.type if known.type == link.type else "different types"
-    return replace(
-        known, count=count, type=types, bytes=known.bytes + link.bytes, label=f"{count} values",
-        mark=known.mark if known.mark == link.mark else SAME,
+def _together(source: str, target: str, position: int, links: Sequence[Link]) -> Link:
+    (first, *others), count = links, sum(link.count for link in links)
+    if not others:
+        return first if first.ends == (source, target, position) else replace(
+            first, source=source, target=target, position=position)  # fmt: skip
+    types, marks = {link.type for link in links}, {link.mark for link in links}
+    return Link(
+        source, target, position, first.type if len(types) == 1 else "different types", f"{count} values",
+        first.mark if len(marks) == 1 else SAME, sum(link.bytes for link in links), count,
     )  # fmt: skip
 
 

@@ -201,8 +201,9 @@ class _Tree:
 
     def _arrange(self, key: str, room: int, within: int) -> None:
         units = self.children[key]
-        for method in (self._repeats, self._chains):
-            if len(units) > room:
+        kind = self.made[key].kind if key != ROOT else ""
+        for method, known in ((self._repeats, (REPEAT,)), (self._chains, (REPEAT, CHAIN))):
+            if len(units) > room and kind not in known:  # there is no second time to find what made the group
                 units = method(key, units)
         while len(units) > room:
             size = max(math.ceil(len(units) / room), math.isqrt(len(units)))
@@ -245,8 +246,11 @@ class _Tree:
 
     def _token(self, unit: str, place: Mapping[str, int]) -> int:
         """What a unit does, and how far back among its fellows it reads."""
-        back = (place[unit] - place[r] if r in place else -1 for r in self.reads[unit])
+        back = (place[unit] - place[r] if r in place and self._computed(r) else -1 for r in self.reads[unit])
         return self._sign((self._does(unit), tuple(d if 0 < d <= NEAR else -1 for d in back)))
+
+    def _computed(self, unit: str) -> bool:
+        return unit in self.made or self.cards[unit].computed
 
     def _does(self, unit: str) -> int:
         if unit in self.cards:
@@ -263,7 +267,7 @@ class _Tree:
     def _chains(self, around: str, units: list[str]) -> list[str]:
         """A group for ops of which each reads but the one before, and what is given to them alone."""
         place = {unit: k for k, unit in enumerate(units)}
-        computed = {u for u in units if u in self.made or self.cards[u].computed}
+        computed = set(filter(self._computed, units))
         follower = dict[str, str]()
         for unit in units:
             sources = [r for r in self.reads[unit] if r in computed] if unit in computed else []

@@ -8,15 +8,20 @@ lines are labels such as `cell:3`, and nothing in it names a path, a machine or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphlab.errors import Origin
+from graphlab.graph.collector import uncollected
 from graphlab.graph.events import PassApplied, RewriteApplied
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import constant_text, debugprint, maths, op_text, parameters
+from graphlab.graph.types import TensorType
+from graphlab.graph.walk import toposort
 from graphlab.rewrite.trace import Trace as Events
 from graphlab.viz import symbols
 from graphlab.viz.escape import clip
@@ -28,10 +33,12 @@ from graphlab.viz.values import summary
 if TYPE_CHECKING:
     from graphlab.debug.profile import Profile
     from graphlab.debug.session import Session
+    from graphlab.ops.base import Op
 
 FORMAT, VERSION = "graphlab-trace", 1
 VERDICTS = {"exact": "=", "rounding": "≈", "domain": "!"}
 INSIDE = 20_000  # characters of the text of a graph that an op holds
+LARGE = 5000  # nodes from which on a function is not told as mathematics
 VALUED = 2000  # values of at most so many nodes are embedded
 Trace = dict[str, Any]
 
@@ -80,6 +87,7 @@ class Expression:
         return Events(self.graph)
 
 
+@uncollected
 def record(
     function: Subject, session: Session | None = None, *, include_times: bool = False, profile: Profile | None = None
 ) -> Trace:
@@ -97,10 +105,13 @@ class Recorder:
         self.function = function
         # What runs is the lowered graph: the optimised one with its composite ops written out.
         self.running = function.lowered.graph if function.lowered is not None else function.optimized
-        self.before, self.after = nodes_of(function.graph), nodes_of(self.running)
+        self.before = nodes_of(function.graph)
+        self.after = self.before if self.running is function.graph else nodes_of(self.running)
         self.closed = [(event, *close_up(event.before, event.after)) for event in function.trace.rewrites]
         self.ids: dict[Node, str] = {}
         self._sources: dict[tuple[str, str], int] = {}
+        self._origins: dict[Origin, int] = {}
+        self._ops: dict[int, dict[str, Any]] = {}
         near = (n for _, *sides in self.closed for s in sides for n in _of(s))
         for node in (*self.before, *self.after, *near):
             self.ids.setdefault(node, f"n{len(self.ids)}")
@@ -133,7 +144,7 @@ class Recorder:
                 "after": self.graph(self.running, self.after),
             },
             "twins": {self.ids[a]: self.ids[b] for a, b in self.twins().items()},
-            "passes": [_pass(event, include_times) for event in f.trace.passes],
+            "passes": _passes(f.trace.passes, include_times),
             "rewrites": [self.rewrite(*closed) for closed in self.closed],
             "kernels": [self.kernel(k) for k in f.kernels],
             "code": {"text": f.c_source, "lines": [self.names(line) for line in f.lines]},
@@ -149,6 +160,8 @@ class Recorder:
         given = self.function.graph.outputs[: len(self.function.graph.outputs) - len(updated)]
         if not given:
             return clip("updates " + ", ".join(v.name or "(unnamed)" for v in updated), 400)
+        if len(self.before) > LARGE:
+            return f"{len(self.before):,} nodes"
         return clip(maths(*given, limit=400).splitlines()[-1], 400)
 
     def names(self, nodes: Iterable[Node]) -> list[str]:
@@ -161,7 +174,9 @@ class Recorder:
 
     def source(self, origin: Origin) -> int:
         """The number of a user's line; lines are stored once."""
-        return self._sources.setdefault((origin.label, origin.text), len(self._sources))
+        if origin not in self._origins:
+            self._origins[origin] = self._sources.setdefault((origin.label, origin.text), len(self._sources))
+        return self._origins[origin]
 
     def node(self, node: Node) -> dict[str, Any]:
         """One node: what it is, what it reads and gives, and where it comes from."""
@@ -169,19 +184,16 @@ class Recorder:
         facts = {
             "id": self.ids[node],
             "name": next((v.name for v in outputs if v.name), None),
-            "outputs": [{"dtype": v.dtype, "shape": list(v.type.shape), "type": str(v.type)} for v in outputs],
+            "outputs": [_type(v.type) for v in outputs],
         }
         return {**facts, **(self._applied(node) if isinstance(node, Apply) else self._leaf(node))}
 
     def _applied(self, node: Apply) -> dict[str, Any]:
         why = node.provenance
+        if id(node.op) not in self._ops:  # the graphs keep their ops alive
+            self._ops[id(node.op)] = _op(node.op)
         return {
-            "kind": "op",
-            "op": node.op.name,
-            "text": op_text(node.op),
-            "parameters": {name: clip(str(value), 80) for name, value in parameters(node.op)},
-            "family": symbols.family(node.op),
-            "glyph": symbols.glyph(node.op),
+            **self._ops[id(node.op)],
             "inputs": [self.end(v) for v in node.inputs if node_of(v) in self.ids],
             "origins": [self.source(o) for o in why.origins],
             "grad_of": self.ids.get(why.grad_of) if why.grad_of else None,
@@ -233,6 +245,33 @@ class Recorder:
                     pending += [pair for pair in inside.items() if pair[0] not in found]
                     found = {**inside, **found}
         return found
+
+    def moment(self, count: int) -> dict[str, Any]:
+        """The graph after so many rewrites, in the form of the trace; GraphIndexError if there were fewer.
+
+        A node that stands in the graph before or after as well has its id. `made` are those of the last rewrite.
+        """
+        graph, events = self.function.trace.at(count), self.function.trace.rewrites[:count]
+        nodes = nodes_of(graph)
+        known = dict.fromkeys((*self.before, *self.after))
+        ids = {node: self.ids[node] for node in nodes if node in known}
+        for side in (self.before, self.after):
+            taken = set(ids.values())
+            free = [node for node in side if self.ids[node] not in taken]
+            found = twins(free, [node for node in nodes if node not in ids])
+            ids.update((node, self.ids[twin]) for node, twin in found.items())
+        for node in nodes:
+            ids.setdefault(node, f"m{len(ids)}")
+        here = copy(self)
+        here.ids = {**self.ids, **ids}
+        return {
+            "count": count,
+            "rule": events[-1].rule if events else "",
+            "nodes": [here.node(node) for node in nodes],
+            "graph": here.graph(graph, nodes),
+            "made": here.names(events[-1].added) if events else [],
+            "sources": [{"label": label, "text": text} for label, text in self._sources],
+        }
 
     def graph(self, graph: Graph, nodes: list[Node]) -> dict[str, Any]:
         """A graph as ids, inputs first."""
@@ -323,9 +362,33 @@ def _of(side: Close) -> list[Node]:
     return list(dict.fromkeys([*map(node_of, side.leaves), *side.nodes, node_of(side.root)]))
 
 
-def _pass(event: PassApplied, include_times: bool) -> dict[str, Any]:
-    counts = {"name": event.name, "nodes_before": event.nodes_before, "nodes_after": event.nodes_after}
-    return {**counts, "seconds": event.seconds} if include_times else counts
+@cache
+def _type(type: TensorType) -> dict[str, Any]:
+    return {"dtype": type.dtype, "shape": list(type.shape), "type": str(type)}
+
+
+def _op(op: Op) -> dict[str, Any]:
+    return {
+        "kind": "op",
+        "op": op.name,
+        "text": op_text(op),
+        "parameters": {name: clip(str(value), 80) for name, value in parameters(op)},
+        "family": symbols.family(op),
+        "glyph": symbols.glyph(op),
+    }
+
+
+def _passes(events: Sequence[PassApplied], include_times: bool) -> list[dict[str, Any]]:
+    """The passes; each graph is counted once, as what one pass gives is what the next one takes."""
+    counts: dict[Graph, int] = {}
+    found = []
+    for event in events:
+        for graph in (event.before, event.graph):
+            if graph not in counts:
+                counts[graph] = len(toposort(graph.outputs, graph.inputs))
+        sizes = {"nodes_before": counts[event.before], "nodes_after": counts[event.graph]}
+        found.append({"name": event.name, **sizes, **({"seconds": event.seconds} if include_times else {})})
+    return found
 
 
 def _version(package: str) -> str:

@@ -20,6 +20,7 @@ from graphlab.viz.views import SHOWS, VIEWS, Views
 
 FORMATS = (".svg", ".html", ".json", ".dot")
 INCLUDES = ("profile",)
+LONG = 100_000  # characters of C that take their time to be coloured
 REWRITES = 200  # a page holds the pictures of no more rewrites
 FOLDED = 60  # and up to so many in which a group is opened or closed; if there are more, none of them
 
@@ -81,14 +82,16 @@ def contents(trace: dict[str, Any], suffix: str, show: str = "side-by-side") -> 
     return html(trace, views)
 
 
-def state(trace: Mapping[str, Any], views: Views, view: str = "graph", step: int = 0) -> dict[str, Any]:
-    """What the explorer starts from: the same in a widget and in a page."""
+def state(
+    trace: Mapping[str, Any], views: Views, view: str = "graph", step: int = 0, *, lazy: bool = False
+) -> dict[str, Any]:
+    """What the explorer starts from: the same in a widget and in a page; if `lazy`, long code is asked for later."""
     outputs = trace["graphs"]["after"]["outputs"]
     return {
         "trace": trace,
         "pictures": {name: views.picture(name) for name in VIEWS},
         "legend": views.legend(),
-        "listings": listings(trace),
+        "listings": listings(trace) if len(trace["code"]["text"]) < LONG or not lazy else {},
         "view": view,
         "graph": "after" if view in ("step", "code") else "before",
         "folds": "",

@@ -5,11 +5,12 @@ What is laid out is the union of both; before, after and any moment in between s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphlab.viz import drawing
+from graphlab.graph.collector import uncollected
+from graphlab.viz import drawing, moment
 from graphlab.viz.diagram import Diagram
 from graphlab.viz.fold import fold
 from graphlab.viz.frames import frames
@@ -22,6 +23,7 @@ from graphlab.viz.union import union
 
 Trace = Mapping[str, Any]
 Placed = tuple[Diagram, Layout]
+Moments = Callable[[int], Mapping[str, Any]]  # the graph after so many rewrites
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,10 @@ class Stage:
 class Scene:
     """Places the views of one `trace`; `toggles` are groups that are not as they are at first, and opened ops."""
 
-    def __init__(self, trace: Trace, engine: str = "auto", patience: float = PATIENCE) -> None:
-        self.trace, self.engine, self.patience = trace, engine, patience
+    def __init__(
+        self, trace: Trace, engine: str = "auto", patience: float = PATIENCE, moments: Moments | None = None
+    ) -> None:
+        self.trace, self.engine, self.patience, self.moments = trace, engine, patience, moments
         self._stages: dict[frozenset[str], Stage] = {}
         self._placed: dict[Diagram, Layout] = {}
 
@@ -47,14 +51,20 @@ class Scene:
         """The graphs with what is inside of the ops among `toggles`."""
         opened = frozenset(key for key in toggles if not _is_group(key))
         if opened not in self._stages:
-            before, after = (drawing.graph(self.trace, side, opened) for side in ("before", "after"))
+            before, after = drawing.graphs(self.trace, opened)
             both = union(before, after)
             found = inside(self.stage().outline, both) if opened else outline(both)
             self._stages[opened] = Stage(before, after, both, found, drawing.kernels(self.trace, after))
         return self._stages[opened]
 
+    @uncollected
     def view(self, name: str, toggles: Collection[str] = ()) -> Placed:
-        """The view "before", "after" or "difference", and where its cards, links and frames are."""
+        """The view "before", "after", "difference" or "step-3", and where its cards, links and frames are.
+
+        "step-3" is the graph after three rewrites; ValueError if there were fewer, or nobody knows them any more.
+        """
+        if name.startswith("step-"):
+            return self._moment(int(name.removeprefix("step-")), toggles)
         stage = self.stage(toggles)
         closed = stage.outline.closed.symmetric_difference(filter(_is_group, toggles))
         groups = stage.outline.groups
@@ -66,6 +76,53 @@ class Scene:
         shut = [kernel for kernel in stage.kernels if kernel.toggle in closed]
         whole = self._laid_out(fold(stage.both, (*groups, *shut), closed))
         return _part(fold(stage.after, (*groups, *stage.kernels), closed), *whole)
+
+    def _moment(self, count: int, toggles: Collection[str]) -> Placed:
+        if self.moments is None or count > len(self.trace["rewrites"]):
+            raise ValueError(f"there is no graph after {count} rewrites here: there are {len(self.trace['rewrites'])}")
+        stage, drawn = self.stage(toggles), drawing.moment(self.trace, self.moments(count), toggles)
+        closed = stage.outline.closed.symmetric_difference(filter(_is_group, toggles))
+        whole, layout = self._laid_out(fold(stage.both, stage.outline.groups, closed))
+        part = fold(drawn, moment.joined(stage.outline.groups, drawn), closed)
+        cut = cut_as(part, {card.key for card in whole.cards if card.family == FAMILY})
+        return cut, moment.placed(cut, whole, layout)
+
+    def revealed(self, name: str, toggles: Sequence[str], node: str) -> list[str]:
+        """`toggles` and what more must be opened to see `node` in the view `name`; ValueError if it is not there."""
+        opened = [key for key in toggles if not _is_group(key)]
+        opened += [key for key in self._holders(node) if key not in opened]
+        stage = self.stage(opened)
+        if name.startswith("step-"):
+            name = "after"
+        drawn = {"before": stage.before, "after": stage.after}.get(name, stage.both)
+        key = next((card.key for card in drawn.cards if node in card.nodes), None)
+        if key is None:
+            raise ValueError(f"there is no node {node[:40]!r} in the view {name}")
+        groups = stage.outline.groups + (stage.kernels if name == "after" else ())
+        closed = stage.outline.closed.symmetric_difference(filter(_is_group, toggles))
+        hiding = {group.key for group in groups if group.key in closed and key in group.members}
+        return [*opened, *sorted(hiding.symmetric_difference(filter(_is_group, toggles)))]
+
+    def _holders(self, node: str) -> list[str]:
+        """The cards of the ops to be opened so that `node` is drawn, the outermost first."""
+        nodes = {n["id"]: n for n in self.trace["nodes"]}
+        outer = {name for side in ("before", "after") for name in self.trace["graphs"][side]["nodes"]}
+        places = {
+            name: (holder["id"], number)
+            for holder in nodes.values()
+            for number, inner in enumerate(holder["inside"])
+            for name in inner.get("nodes", ())
+            if name not in outer
+        }
+        chain = list[tuple[str, int]]()
+        while node in places and len(chain) < len(places):
+            chain.append(places[node])
+            node = chain[-1][0]
+        keys, place = list[str](), ""
+        for name, number in reversed(chain):
+            keys.append(place + self.trace["twins"].get(name, name))
+            place = f"{keys[-1]}/{number}/"
+        return keys
 
     def _laid_out(self, folded: Diagram) -> Placed:
         whole = with_references(folded)

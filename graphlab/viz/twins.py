@@ -30,6 +30,8 @@ def twins(before: Collection[Node], after: Collection[Node]) -> dict[Node, Node]
     inputs were rewritten. Each node of `before` is given away once.
     """
     stay, found = set(before), dict[Node, Node]()
+    if stay.issuperset(after):
+        return {node: node for node in after}
     taken: set[Node] = stay.intersection(after)
     pools = [(key, defaultdict[Hashable, deque[Node]](deque)) for key in (_by_meaning, _by_place)]
     for node in before:

@@ -14,6 +14,9 @@ def union(before: Diagram, after: Diagram) -> Diagram:
 
     A card of both is as wide as the wider of its forms.
     """
+    if before.cards is after.cards:
+        about = f"{len(before.cards)} stayed, none was removed or added."
+        return replace(before, name="difference", title="difference", about=about)
     old, new = ({card.key: card for card in side.cards} for side in (before, after))
     cards = [_both(card, new[key]) if key in new else _marked(card, REMOVED) for key, card in old.items()]
     cards += [_marked(card, ADDED) for key, card in new.items() if key not in old]
@@ -37,5 +40,6 @@ def _both(old: Card, new: Card) -> Card:
     if old is new:
         return old
     nodes, tags = (tuple(dict.fromkeys((*a, *b))) for a, b in ((old.nodes, new.nodes), (old.tags, new.tags)))
-    room = max(old.size[0], new.size[0])
+    alike = (old.title, old.detail, old.glyph, old.tags) == (new.title, new.detail, new.glyph, tags)
+    room = 0.0 if alike else max(old.size[0], new.size[0])
     return replace(old, nodes=nodes, tags=tags, room=room, mark=SAME, opens=old.opens or new.opens)

@@ -10,21 +10,27 @@ from typing import Any
 from graphlab.viz import drawing, svg
 from graphlab.viz.escape import escape
 from graphlab.viz.layout import PATIENCE, layout
-from graphlab.viz.scene import Placed, Scene
+from graphlab.viz.scene import Moments, Placed, Scene
 
 VIEWS = ("before", "after", "difference")
 SHOWS = (*VIEWS, "side-by-side")
-_VIEW = re.compile(r"(before|after|difference)(?::([\w/]+(?:,[\w/]+)*))?")
+_VIEW = re.compile(r"(before|after|difference|step-\d{1,9})(?::([\w/]+(?:,[\w/]+)*))?")
 _REWRITE = re.compile(r"rewrite-(\d{1,9})-(before|after)")
 LONGEST = 4000  # characters of a picture's name
 
 
 class Views:
-    """Draws the pictures of one `trace` with one layout `engine`; dot may take `patience` seconds."""
+    """Draws the pictures of one `trace` with one layout `engine`; dot may take `patience` seconds.
 
-    def __init__(self, trace: Mapping[str, Any], engine: str = "auto", patience: float = PATIENCE) -> None:
+    `moments` gives the graph after so many rewrites.
+    """
+
+    def __init__(
+        self, trace: Mapping[str, Any], engine: str = "auto", patience: float = PATIENCE,
+        moments: Moments | None = None,
+    ) -> None:  # fmt: skip
         self.trace, self.engine = trace, engine
-        self.scene = Scene(trace, engine, patience)
+        self.scene = Scene(trace, engine, patience, moments)
         self._drawn: dict[str, str] = {}
 
     def placed(self, name: str, toggles: Collection[str] = ()) -> Placed:
@@ -37,11 +43,18 @@ class Views:
         opened = [group.toggle for group in diagram.groups if group.toggle]
         return [*opened, *(card.key for card in diagram.cards if card.opens)]
 
+    def revealed(self, name: str, toggles: str, node: str) -> list[str]:
+        """The toggles that show `node` in the view `name`, beside those given: ValueError if it is not there."""
+        if name not in VIEWS:
+            raise ValueError(f"there is no view {name[:40]!r}")
+        return self.scene.revealed(name, [key for key in toggles.split(",") if key], node)
+
     def picture(self, name: str) -> str:
         """An `<svg>` for a page with the stylesheet; ValueError if there is none.
 
-        `name` is a view, "before"; with the groups behind it that are not open or closed as they are at first and
-        the ops that are open, "after:scope_1,n7"; or one side of a rewrite, "rewrite-3-after".
+        `name` is a view, such as "before", or "step-3", the graph after three rewrites; with the groups behind it
+        that are not as they are at first and the ops that are open, "after:scope_1,n7"; or one side of a rewrite,
+        "rewrite-3-after".
         """
         if name not in self._drawn:
             found = _VIEW.fullmatch(name) if len(name) <= LONGEST else None
@@ -65,7 +78,7 @@ class Views:
 
     def document(self, show: str = "side-by-side") -> str:
         """A standalone SVG document; ValueError if `show` is none of SHOWS."""
-        if show not in SHOWS:
+        if show not in SHOWS and not re.fullmatch(r"step-\d{1,9}", show):
             raise ValueError(f"show={show!r}: expected one of {', '.join(SHOWS)}")
         names = ("before", "after") if show == "side-by-side" else (show,)
         function = self.trace["function"]

@@ -42,7 +42,7 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, answers: Answers, view: str) -> None:
         self.answers = answers
         position = answers.session.position if answers.session else 0
-        super().__init__(**state(answers.trace, answers.views, view, position))
+        super().__init__(**state(answers.trace, answers.views, view, position, lazy=True))
         self.on_msg(self._received)
 
     def _received(self, _widget: Any, message: Any, _buffers: Any) -> None:
