@@ -2,6 +2,8 @@
 
 python -m graphlab show script.py:f --view code
 python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
+python -m graphlab explore script.py
+python -m graphlab lab script.py
 python -m graphlab precompile script.py
 python -m graphlab info
 """
@@ -9,13 +11,17 @@ python -m graphlab info
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
 import runpy
 import shutil
+import subprocess
 import sys
+import tempfile
 import traceback
+import webbrowser
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -52,12 +58,14 @@ def load(target: str) -> tuple[Function, dict[str, Any]]:
     """The function that `target`, as `script.py:name`, stands for, and the names of its script.
 
     The script is run, though not as `__main__`; the name may be a compiled function or a variable, which
-    is then compiled as a function of its free inputs.
+    is then compiled as a function of its free inputs. Without a name it is the only function of the script.
     """
-    path, colon, name = target.rpartition(":")
-    if not colon or not name.isidentifier():
-        raise CommandError(f"expected script.py:name, not {target!r}")
+    path, _, name = _parts(target)
+    if not path or (name and not name.isidentifier()):
+        raise CommandError(f"expected script.py or script.py:name, not {target!r}")
     names = run_script(path)
+    if not name:
+        name = _only(path, names)
     found = names.get(name)
     if isinstance(found, Variable):
         found = function(free_inputs([found]), found, name=name)
@@ -65,6 +73,15 @@ def load(target: str) -> tuple[Function, dict[str, Any]]:
         there = [n for n, value in names.items() if isinstance(value, Function | Variable)]
         raise CommandError(f"{path} has no function or variable {name}; it has {', '.join(there) or 'none'}")
     return found, names
+
+
+def _only(path: str, names: dict[str, Any]) -> str:
+    """The name of the one function of a script."""
+    functions = {id(value): name for name, value in names.items() if isinstance(value, Function)}
+    if len(functions) != 1:
+        choices = f"choose one: {path}:name of {', '.join(functions.values())}" if functions else "it has none"
+        raise CommandError(f"{path} does not have exactly one compiled function; {choices}")
+    return next(iter(functions.values()))
 
 
 def _where(error: BaseException, path: str) -> str:
@@ -105,16 +122,63 @@ def show(arguments: argparse.Namespace) -> str:
 
 
 def report(arguments: argparse.Namespace) -> str:
-    """`report`: an .html or .svg file."""
+    """`report`: a file of any kind that `Function.report` writes."""
     compiled, names = load(arguments.target)
-    compiled.report(arguments.out, args=values_of(arguments.values, compiled, names))
+    show = int(arguments.show) if arguments.show.isdigit() else arguments.show
+    compiled.report(arguments.out, args=values_of(arguments.values, compiled, names), show=show)
     return f"written: {arguments.out}"
+
+
+def explore(arguments: argparse.Namespace) -> str:
+    """`explore`: the explorer as a page in a temporary folder, opened in the browser."""
+    compiled, names = load(arguments.target)
+    page = Path(tempfile.mkdtemp(prefix="graphlab-")) / f"{_stem(arguments.target)}.html"
+    compiled.report(page, args=values_of(arguments.values, compiled, names))
+    if arguments.no_browser or not webbrowser.open(page.as_uri()):
+        return f"open {page} in a browser"
+    return f"opened: {page}"
+
+
+def lab(arguments: argparse.Namespace) -> str:
+    """`lab`: a notebook beside the script, with the explorer of a function of it, opened in JupyterLab."""
+    load(arguments.target)  # mistakes are told here, not in the notebook
+    path, _, name = _parts(arguments.target)
+    here = Path(path).name + (f":{name}" if name else "")
+    cell = f"from graphlab.__main__ import load\n\nf, names = load({here!r})\nf.explore()"
+    notebook = Path(path).with_name(f"{_stem(arguments.target)}.graphlab.ipynb")
+    if not notebook.exists():
+        notebook.write_text(json.dumps(_notebook(cell), indent=1) + "\n", encoding="utf-8")
+    if arguments.no_browser:
+        return f"written: {notebook}"
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise CommandError(f"JupyterLab is not installed (pip install jupyterlab); the notebook is {notebook}")
+    done = subprocess.run([sys.executable, "-m", "jupyterlab", str(notebook)], check=False)
+    if done.returncode:
+        raise CommandError(f"JupyterLab ended with {done.returncode}")
+    return f"written: {notebook}"
+
+
+def _parts(target: str) -> tuple[str, str, str]:
+    """The path and the name of `script.py:name`; `script.py` has no name."""
+    return (target, "", "") if target.endswith(".py") else target.rpartition(":")
+
+
+def _stem(target: str) -> str:
+    path, _, name = _parts(target)
+    return Path(path).stem + (f"-{name}" if name else "")
+
+
+def _notebook(cell: str) -> dict[str, Any]:
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    code: dict[str, Any] = {"cell_type": "code", "id": "explorer", "metadata": {}, "execution_count": None}
+    code |= {"outputs": [], "source": cell.splitlines(keepends=True)}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": [code]}
 
 
 def compile_ahead(arguments: argparse.Namespace) -> str:
     """`precompile`: the programs of a script's functions are put into the cache."""
     target: str = arguments.target
-    path, _, name = (target, "", "") if target.endswith(".py") else target.rpartition(":")
+    path, _, name = _parts(target)
     built: list[Event] = []
     with listen(built.append):
         names = run_script(path)
@@ -154,10 +218,16 @@ def info(arguments: argparse.Namespace) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m graphlab", description="Look through graphlab's compiler.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for action, help in ((show, "print a view of a function"), (report, "write a report of a function")):
+    looks = ((show, "print a view of a function"), (report, "write a report of a function"),
+             (explore, "look at a function in the browser"), (lab, "look at a function in JupyterLab"))  # fmt: skip
+    for action, help in looks:
         command = commands.add_parser(action.__name__, help=help)
         command.set_defaults(action=action)
-        command.add_argument("target", metavar="script.py:name", help="a compiled function or a variable")
+        command.add_argument("target", metavar="script.py[:name]", help="a compiled function or a variable")
+        if action in (explore, lab):
+            command.add_argument("--no-browser", action="store_true", help="only write the page or the notebook")
+        if action is lab:
+            continue
         command.add_argument(
             "--with", dest="values", metavar="name=expr", nargs="+", action="extend", default=[],
             help="values of the inputs, to run on",
@@ -165,8 +235,13 @@ def _parser() -> argparse.ArgumentParser:
         if action is show:
             command.add_argument("--view", choices=VIEWS)
             command.add_argument("--json", action="store_true", help="the whole trace as JSON")
-        else:
-            command.add_argument("-o", "--out", metavar="FILE", required=True, help="FILE.html or FILE.svg")
+        elif action is report:
+            command.add_argument(
+                "-o", "--out", metavar="FILE", required=True, help="FILE.html, .svg, .png, .pdf, .dot or .json"
+            )
+            command.add_argument(
+                "--show", default="side-by-side", help="before, after, difference, side-by-side or a number of rewrites"
+            )
     command = commands.add_parser("precompile", help="compile the functions of a script for later processes")
     command.set_defaults(action=compile_ahead)
     command.add_argument("target", metavar="script.py[:name]", help="all functions of a script, or one")

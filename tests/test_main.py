@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 
 from graphlab.__main__ import main
@@ -69,7 +71,9 @@ def test_info_names_the_version_and_the_compiler(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("target", "text", "message"),
     [
-        ("model.py", SCRIPT, "expected script.py:name"),
+        ("model", SCRIPT, "expected script.py or script.py:name"),
+        ("model.py", SCRIPT + "g = graphlab.function([x], x)", "one compiled function; choose one: model.py:name"),
+        ("model.py", "x = 1", "it has none"),
         ("nowhere.py:f", SCRIPT, "there is no file nowhere.py"),
         ("model.py:g", SCRIPT, "has no function or variable g; it has x, total, f"),
         ("model.py:number", SCRIPT, "has no function or variable number"),
@@ -110,5 +114,30 @@ def test_bad_values_are_one_line(
 
 
 def test_a_report_of_an_unknown_kind_is_one_line(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "model.py:f", "-o", "f.pdf"]) == 1
+    for more in (["-o", "f.gif"], ["-o", "f.svg", "--show", "sideways"], ["-o", "f.svg", "--show", "999"]):
+        assert main(["report", "model.py:f", *more]) == 1
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_script_with_one_function_needs_no_name(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "model.py", "-o", "f.svg", "--show", "0"]) == 0
+    assert "after 0 of" in (script.parent / "f.svg").read_text()
+
+
+def test_explore_writes_a_page_for_the_browser(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "model.py", "--no-browser"]) == 0
+    page = Path(capsys.readouterr().out.removeprefix("open ").partition(" in a browser")[0])
+    assert page.name == "model.html"
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_lab_writes_a_notebook_that_shows_the_function(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", "model.py:total", "--no-browser"]) == 0
+    notebook = nbformat.read(script.parent / "model-total.graphlab.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    (cell,) = notebook.cells
+    names: dict[str, Any] = {}
+    exec(cell.source.replace("f.explore()", ""), names)
+    assert names["f"]([1.0, 2.0]) == 6.0
+    assert main(["lab", "model.py:nothing", "--no-browser"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1

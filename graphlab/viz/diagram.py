@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -75,6 +76,15 @@ class Link:
     mark: str = SAME
     bytes: int = 0
     count: int = 1  # how many values go over it: more than one where a group is closed
+
+    @property
+    def width(self) -> float:
+        """How thick it is drawn: it grows with the logarithm of the bytes that go over it.
+
+        >>> [Link("a", "b", 0, bytes=count).width for count in (1, 1000, 1_000_000)]
+        [0.9, 1.8, 2.7]
+        """
+        return round(0.9 + 0.3 * math.log10(max(self.bytes, 1)), 2)
 
     @property
     def ends(self) -> tuple[str, str, int]:

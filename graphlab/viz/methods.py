@@ -43,14 +43,14 @@ def report(
     function: Function,
     path: str | os.PathLike[str],
     args: Sequence[Any] | Mapping[str, Any] | None = None,
-    show: str = "side-by-side",
+    show: str | int = "side-by-side",
     include: Sequence[str] = (),
 ) -> Path:
-    """Write what there is to see to `path`, whose ending says what: .svg, .html, .json or .dot; the path.
+    """Write what there is to see to `path`, whose ending says what: .svg, .html, .json, .dot, .png or .pdf; the path.
 
-    `args`, the arguments of a call, are run step by step and the page then holds their values. `show`
-    chooses the graphs of an .svg or .dot: "before", "after", "difference" or "side-by-side". `include=("profile",)`
-    adds where the time of that call goes.
+    `args`, the arguments of a call, are run step by step and the page then holds their values. `show` chooses
+    the graphs of a picture: "before", "after", "difference", "side-by-side", or a number: the graph after so many
+    rewrites. `include=("profile",)` adds where the time of that call goes.
     """
     from graphlab.viz import report as reports
 

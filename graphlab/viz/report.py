@@ -14,11 +14,13 @@ from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
 from graphlab.viz import bundle, dot
 from graphlab.viz.escape import escape, script_json
+from graphlab.viz.layout import PATIENCE
 from graphlab.viz.listing import listings
-from graphlab.viz.record import record
+from graphlab.viz.record import Recorder
 from graphlab.viz.views import SHOWS, VIEWS, Views
 
-FORMATS = (".svg", ".html", ".json", ".dot")
+FORMATS = (".svg", ".html", ".json", ".dot", ".png", ".pdf")
+THROUGH_DOT = (".png", ".pdf")
 INCLUDES = ("profile",)
 LONG = 100_000  # characters of C that take their time to be coloured
 REWRITES = 200  # a page holds the pictures of no more rewrites
@@ -30,56 +32,72 @@ def report(
     function: Function,
     path: str | os.PathLike[str],
     args: Sequence[Any] | Mapping[str, Any] | None = None,
-    show: str = "side-by-side",
+    show: str | int = "side-by-side",
     include: Sequence[str] = (),
 ) -> Path:
-    """Write what there is to see of `function` to `path`, whose ending says what: .svg, .html, .json or .dot.
+    """Write what there is to see of `function` to `path`; its ending says what: .svg, .html, .json, .dot, .png or .pdf.
 
     `args`, the arguments of a call (a sequence, or a mapping by name), are run step by step, and the
-    page then holds their values: without it, none. `show` chooses the graphs of an .svg or .dot:
-    "before", "after", "difference" or "side-by-side". Files name no path, user, host or time, and the
+    page then holds their values: without it, none. `show` chooses the graphs of a picture: "before", "after",
+    "difference", "side-by-side" (where dot draws: the difference), or a number: the graph after so many rewrites.
+    Graphviz's dot draws .png and .pdf. Files name no path, user, host or time, and the
     same function gives the same bytes - unless `include` has "profile", which times a call on `args` and adds the
-    table. Returns the path; GraphValueError for an unknown ending, `show` or `include`, or a profile without `args`.
+    table. Returns the path; GraphValueError for an unknown ending, `show` or `include`, or a profile without `args`,
+    and where dot is needed and not found.
     """
     target = Path(path)
-    if target.suffix not in FORMATS or show not in SHOWS:
+    most = len(function.trace.rewrites)
+    counts = isinstance(show, int) and not isinstance(show, bool) and 0 <= show <= most
+    if target.suffix not in FORMATS or not (show in SHOWS or counts):
         what = f"show={show!r}" if target.suffix in FORMATS else f"the ending of {target.name!r}"
         raise GraphValueError(
             f"report: {what} is unknown",
             origin=caller_origin(),
-            hint=f"{', '.join(FORMATS)}; {', '.join(SHOWS)}",
+            hint=f"{', '.join(FORMATS)}; {', '.join(SHOWS)}, or a number of rewrites up to {most}",
         )
     if unknown := [what for what in include if what not in INCLUDES]:
         raise GraphValueError(f"report: include={unknown[0]!r} is unknown", origin=caller_origin(),
                               hint=f"include is a sequence of: {', '.join(INCLUDES)}")  # fmt: skip
     if include and args is None:
         raise GraphValueError("report: a profile needs a call", origin=caller_origin(), hint="pass its args=[...]")
-    target.write_text(contents(traced(function, args, include), target.suffix, show), encoding="utf-8", newline="\n")
+    recorder = Recorder(function)
+    views = Views(traced(function, recorder, args, include), moments=recorder.moment)
+    try:
+        target.write_bytes(contents(views, target.suffix, f"step-{show}" if counts else str(show)))
+    except dot.DotFailed as failure:
+        raise GraphValueError(
+            f"report: a {target.suffix} file needs Graphviz: {failure}",
+            origin=caller_origin(),
+            hint="install it (apt-get install graphviz), or write an .svg, which needs nothing",
+        ) from None
     return target
 
 
 def traced(
-    function: Function, args: Sequence[Any] | Mapping[str, Any] | None = None, include: Sequence[str] = ()
+    function: Function, recorder: Recorder, args: Sequence[Any] | Mapping[str, Any] | None, include: Sequence[str]
 ) -> dict[str, Any]:
     """The trace of `function`, with the values of a run on `args` if they are given, and a profile of it."""
     if args is None:
-        return record(function)
+        return recorder.trace(None, False)
     given, named = ((), args) if isinstance(args, Mapping) else (args, {})
     session = function.debug(*given, **named)
     profile = function.profile(*given, **named) if "profile" in include else None
-    return record(function, session.finish(), profile=profile)
+    return recorder.trace(session.finish(), False, profile)
 
 
-def contents(trace: dict[str, Any], suffix: str, show: str = "side-by-side") -> str:
-    """The text of a report of `trace` in the format that `suffix` names."""
-    views = Views(trace)
+def contents(views: Views, suffix: str, show: str = "side-by-side") -> bytes:
+    """A report in the format that `suffix` names; DotFailed if that needs dot, and dot fails."""
     if suffix == ".svg":
-        return views.document(show)
-    if suffix == ".dot":
-        return str(dot.digraph(views.placed("difference" if show == "side-by-side" else show)[0], labels=True).source)
-    if suffix == ".json":
-        return json.dumps(trace, indent=1, allow_nan=False) + "\n"
-    return html(trace, views)
+        text = views.document(show)
+    elif suffix == ".json":
+        text = json.dumps(views.trace, indent=1, allow_nan=False) + "\n"
+    elif suffix == ".html":
+        text = html(views.trace, views)
+    else:
+        text = str(dot.digraph(views.placed("difference" if show == "side-by-side" else show)[0], labels=True).source)
+        if suffix in THROUGH_DOT:
+            return dot.drawn(text, suffix.removeprefix("."), PATIENCE)
+    return text.encode()
 
 
 def state(

@@ -150,7 +150,7 @@ def _link(link: Link, points: Sequence[Point], spot: Point | None) -> str:
     return (
         f'<g class="gl-link gl-{link.mark}" data-from="{escape(source)}" data-to="{escape(target)}">'
         f"<title>{escape(what)}</title>"
-        f'<path class="gl-wire" d="{_curves([*points[:-1], (bx, by)])}" stroke-width="{n(_width(link.bytes))}"/>'
+        f'<path class="gl-wire" d="{_curves([*points[:-1], (bx, by)])}" stroke-width="{n(link.width)}"/>'
         f'<path class="gl-head" d="{head}"/>{label}</g>'
     )
 
@@ -159,15 +159,6 @@ def _curves(points: Sequence[Point]) -> str:
     (x, y), *rest = points
     curves = "".join(f"{'C' if k % 3 == 0 else ' '}{n(x)} {n(y)}" for k, (x, y) in enumerate(rest))
     return f"M{n(x)} {n(y)}{curves}"
-
-
-def _width(count: int) -> float:
-    """The width of a link over which so many bytes go: it grows with their logarithm.
-
-    >>> [_width(count) for count in (1, 1000, 1_000_000)]
-    [0.9, 1.8, 2.7]
-    """
-    return round(0.9 + 0.3 * math.log10(max(count, 1)), 2)
 
 
 def _before_last(points: Sequence[Point]) -> Point:

@@ -1,6 +1,7 @@
 """Reports: what their ending says, holding only what was asked for."""
 
 import json
+import os
 import re
 from typing import Any
 
@@ -17,9 +18,34 @@ def test_the_ending_chooses_the_format(cubic: graphlab.Function, tmp_path) -> No
         assert cubic.report(tmp_path / f"f{suffix}").read_text().startswith(start)
 
 
+@pytest.mark.needs_dot
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF")])
+def test_dot_draws_the_same_picture_every_time(suffix, start, training: graphlab.Function, tmp_path) -> None:
+    for show in ("before", "after", "difference", "side-by-side", 3):
+        one, other = (training.report(tmp_path / f"{k}{suffix}", show=show).read_bytes() for k in "ab")
+        assert one.startswith(start)
+        assert one == other
+
+
+def test_without_dot_a_png_is_an_error_that_says_what_to_do(monkeypatch, cubic: graphlab.Function, tmp_path) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(GraphValueError, match=r"dot was not found.*\n.*\n?.*apt-get install graphviz"):
+        cubic.report(tmp_path / "f.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_shows_the_graph_after_so_many_rewrites(training: graphlab.Function, tmp_path) -> None:
+    count = len(training.trace.rewrites)
+    pictures = {training.report(tmp_path / "f.svg", show=k).read_text() for k in range(count + 1)}
+    assert len(pictures) == count + 1
+    for wrong in (count + 1, -1, True):
+        with pytest.raises(GraphValueError, match="a number of rewrites up to"):
+            training.report(tmp_path / "f.svg", show=wrong)
+
+
 def test_an_unknown_ending_or_view_is_an_error_that_names_the_choices(cubic: graphlab.Function, tmp_path) -> None:
-    with pytest.raises(GraphValueError, match=r"f\.pdf.*\n.*\n?.*\.svg, \.html"):
-        cubic.report(tmp_path / "f.pdf")
+    with pytest.raises(GraphValueError, match=r"f\.gif.*\n.*\n?.*\.svg, \.html"):
+        cubic.report(tmp_path / "f.gif")
     with pytest.raises(GraphValueError, match="side-by-side"):
         cubic.report(tmp_path / "f.svg", show="sideways")
     assert list(tmp_path.iterdir()) == []
