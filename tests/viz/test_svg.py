@@ -9,16 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 import graphlab
 import graphlab.tensor as T
-from graphlab.viz.record import record
+from graphlab.graph.node import Graph
+from graphlab.viz import dot
+from graphlab.viz.record import Expression, record
 from graphlab.viz.views import SHOWS, Views
 from tests.viz.hostile import HOSTILE
 
 ENGINES = ["linear", pytest.param("dot", marks=pytest.mark.needs_dot)]
 ROOT = Path(__file__).resolve().parent.parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
+ELEMENTS = {"svg", "g", "path", "rect", "circle", "text", "title", "desc"}
 
 PROGRAM = """
 import sys, graphlab, graphlab.tensor as T
@@ -120,3 +125,33 @@ def test_two_processes_write_the_same_bytes(path, tmp_path) -> None:
     assert written[0] == written[1]
     if path == os.devnull:
         assert b"layout: linear (Graphviz&#39;s dot was not found)" in written[0][0]
+
+
+MANY = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+TEXTS = st.lists(st.text(st.characters(exclude_categories=()), max_size=12), min_size=100, max_size=100)
+
+
+def named(names: list[str]) -> Views:
+    """The views of an expression of inputs with these names."""
+    xs = [T.dvector(name or None) for name in names]
+    return Views(record(Expression(Graph(tuple(xs), (T.stack(xs),)), "hostile")), "linear")
+
+
+@settings(MANY, max_examples=100)
+@given(TEXTS)
+def test_ten_thousand_texts_as_names_change_no_picture_but_in_its_text(names: list[str]) -> None:
+    views = named(names)
+    tree = ET.fromstring(views.picture("before"))
+    assert sum(1 for _ in cards(tree)) == len(views.trace["graphs"]["before"]["nodes"]) > len(names)
+    assert {element.tag.removeprefix(SVG) for element in tree.iter()} <= ELEMENTS
+    assert not [name for element in tree.iter() for name in element.attrib if name.startswith("on")]
+
+
+@pytest.mark.needs_dot
+@settings(MANY, max_examples=4)
+@given(TEXTS)
+def test_dot_reads_as_many_nodes_whatever_their_names(names: list[str]) -> None:
+    drawn, _ = named(names).placed("before")
+    plain = dot.run(dot.digraph(drawn, labels=True).source, "plain", 60.0)
+    lines = [line.split(b" ", 1)[0] for line in plain.splitlines()]
+    assert (lines.count(b"node"), lines.count(b"edge")) == (len(drawn.cards), len(drawn.links))
