@@ -329,6 +329,38 @@ static int64_t pieces_of(job *job, double work, int32_t *threads)
   return pieces < GL_MAX_CHUNKS ? (int64_t)pieces : GL_MAX_CHUNKS;
 }
 
+/* Whether the array in `slot` has no elements. */
+static int is_empty(const gl_frame *frame, int32_t slot)
+{
+  const gl_array *array = &frame->arrays[slot];
+  for (int32_t d = 0; d < gl_call_of((gl_frame *)frame)->slots[slot].ndim; d++)
+    if (array->shape[d] == 0)
+      return 1;
+  return 0;
+}
+
+/* Run a nest without elements. Where something is folded there may be results all the same. A kernel reads what is
+ * constant in a loop before it; from arrays that are empty it then reads zeros, which come into no result. */
+static int run_nothing(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, const int64_t *extent,
+                       const int64_t *stride, char **data)
+{
+  static const _Alignas(64) char zeros[64];
+  const int32_t ndim = nest->ndim, kept = kept_of(nest);
+  int64_t own[operands_of(nest) * ndim + 1];
+  gl_parts whole = {0};
+  for (int32_t d = 0; d < kept; d++)
+    if (extent[d] == 0)
+      return 0;
+  memcpy(own, stride, (size_t)(operands_of(nest) * ndim) * sizeof *own);
+  for (int32_t k = nest->n_outputs; k < operands_of(nest); k++)
+    if (is_empty(frame, nest->slots[k])) {
+      data[k] = (char *)zeros;
+      memset(own + k * ndim, 0, (size_t)ndim * sizeof *own);
+    }
+  data[operands_of(nest)] = (char *)&whole;
+  return kernel(extent, own, data);
+}
+
 int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64_t *extent, const int64_t *stride,
                    char **data)
 {
@@ -341,6 +373,8 @@ int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64
   double work = nest->cost;
   for (int32_t d = 0; d < ndim; d++)
     work *= (double)extent[d];
+  if (work == 0)
+    return run_nothing(frame, nest, kernel, extent, stride, data);
   if (work < SHORT_WORK && !nest->scratch) {
     data[operands_of(nest)] = (char *)&whole;
     return kernel(extent, stride, data);

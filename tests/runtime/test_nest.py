@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -141,3 +143,23 @@ def test_temporaries_are_aligned_to_cache_lines() -> None:
 
 def test_the_sum_of_two_numbers() -> None:
     np.testing.assert_array_equal(adder().call([np.array(1.5), np.array(2.0)])[0], np.array(3.5), strict=True)
+
+
+NOWHERE = """
+import numpy as np, graphlab, graphlab.tensor as T
+
+class Nowhere:  # an array without elements, at an address that nobody may read
+    def __init__(self, shape, strides):
+        self.__array_interface__ = dict(shape=shape, typestr="<f8", data=(4096, False), strides=strides, version=3)
+
+x, y = T.tensor("float64", (None, 1), "x"), T.dmatrix("y")
+for z, want in ((3 - T.exp(y) * x, np.zeros((0, 2))), ((T.exp(y) * x).sum(), 0), ((T.exp(y) * x).sum(axis=0), [0, 0]),
+                (T.prod(y * x, axis=0), [1, 1])):
+    f = graphlab.function([x, y], z)
+    assert f.c_source
+    np.testing.assert_array_equal(f(np.asarray(Nowhere((0, 1), (0, 0))), np.asarray(Nowhere((0, 2), (16, 8)))), want)
+"""
+
+
+def test_arrays_without_elements_are_not_read() -> None:
+    subprocess.run([sys.executable, "-c", NOWHERE], check=True, timeout=300)
