@@ -339,18 +339,16 @@ static int is_empty(const gl_frame *frame, int32_t slot)
   return 0;
 }
 
-/* Run a nest without elements. Where something is folded there may be results all the same. A kernel reads what is
- * constant in a loop before it; from arrays that are empty it then reads zeros, which come into no result. */
+/* Run a nest without elements: where something is folded there may be results all the same, or a refusal. A kernel
+ * reads what is constant in a loop before it; from arrays that are empty it then reads zeros, which come into no
+ * result. */
 static int run_nothing(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, const int64_t *extent,
                        const int64_t *stride, char **data)
 {
   static const _Alignas(64) char zeros[64];
-  const int32_t ndim = nest->ndim, kept = kept_of(nest);
+  const int32_t ndim = nest->ndim;
   int64_t own[operands_of(nest) * ndim + 1];
   gl_parts whole = {0};
-  for (int32_t d = 0; d < kept; d++)
-    if (extent[d] == 0)
-      return 0;
   memcpy(own, stride, (size_t)(operands_of(nest) * ndim) * sizeof *own);
   for (int32_t k = nest->n_outputs; k < operands_of(nest); k++)
     if (is_empty(frame, nest->slots[k])) {

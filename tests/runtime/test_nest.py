@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphlab
+import graphlab.tensor as T
 from graphlab.runtime.program import StepFailed
 from tests.runtime.programs import ADD, adder, call, machine, nested
 
@@ -159,6 +161,14 @@ for z, want in ((3 - T.exp(y) * x, np.zeros((0, 2))), ((T.exp(y) * x).sum(), 0),
     assert f.c_source
     np.testing.assert_array_equal(f(np.asarray(Nowhere((0, 1), (0, 0))), np.asarray(Nowhere((0, 2), (16, 8)))), want)
 """
+
+
+def test_a_maximum_of_nothing_is_refused_where_there_are_no_results_either() -> None:
+    x = T.fmatrix("x")
+    f = graphlab.function([x], T.max(x, axis=1))
+    assert f.c_source
+    with pytest.raises(graphlab.GraphlabError, match="zero-size"):
+        f(np.zeros((0, 0), "f"))
 
 
 def test_arrays_without_elements_are_not_read() -> None:
