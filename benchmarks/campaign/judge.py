@@ -30,7 +30,8 @@ from graphlab.ops.extents import BroadcastTo, Reshape, ShapeOf, StackScalars
 from graphlab.ops.index import Index
 from graphlab.ops.join import Concatenate
 from graphlab.ops.lowering import Expand
-from graphlab.ops.reduce import All_, Any_
+from graphlab.ops.products import Prod
+from graphlab.ops.reduce import All_, Any_, Sum
 from graphlab.ops.shape import Dimshuffle
 from graphlab.ops.ufunc import Elementwise
 from graphlab.rewrite.rule import EXACT, STABLE
@@ -392,8 +393,15 @@ class Noise:
                 return made
         if node.op.name in ADDS:  # added up in another order, the sum is that of operands a little off
             operands = [self._shaken(a) for a in operands]
+        if isinstance(node.op, (Sum, Prod)):  # but for what overflows on the way
+            operands = [self._shuffled(a, node.op.over(a.ndim)) for a in operands]
         with bodies(self.run):
             return [self._noisy(node, r, operands) for r in node.op.evaluate(*operands)]
+
+    def _shuffled(self, value: Array, axes: Sequence[int]) -> Array:
+        for axis in axes:
+            value = np.take(value, self.rng.permutation(value.shape[axis]), axis)
+        return value
 
     def _noisy(self, node: Apply, result: Array, operands: Sequence[Array]) -> Array:
         if _lossy(node):
