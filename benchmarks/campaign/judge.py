@@ -395,6 +395,9 @@ class Noise:
             operands = [self._shaken(a) for a in operands]
         if isinstance(node.op, (Sum, Prod)):  # but for what overflows on the way
             operands = [self._shuffled(a, node.op.over(a.ndim)) for a in operands]
+        if node.op.name == "matmul" and all(a.ndim > 1 for a in operands) and self.rng.random() < 0.5:
+            x, y = operands  # products are rounded, and may overflow, or they are not: BLAS fuses them with sums
+            return [self._noisy(node, (x[..., None] * y[..., None, :, :]).sum(-2).astype(node.output.dtype), operands)]
         with bodies(self.run):
             return [self._noisy(node, r, operands) for r in node.op.evaluate(*operands)]
 
