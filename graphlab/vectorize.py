@@ -170,7 +170,7 @@ def _(way: Built, node: Apply, inputs: Sequence[Variable], batched: Flags) -> Se
 
 @_realized.register
 def _(way: OneByOne, node: Apply, inputs: Sequence[Variable], batched: Flags) -> Sequence[Variable]:
-    match node.op.lowering(node):
+    match node.op.lowering(node) if way.build is None else Expand(way.build):
         case Expand(build):
             given = [Variable(v.type) for v in node.inputs]
             return _over_one_axis(build(*given), dict(zip(given, inputs, strict=True)))

@@ -69,7 +69,9 @@ class SymbolicShapes:
                     if keepdims or d not in axes
                 ]
                 return self._typed(variable, kept)
-            case Runtime("broadcast_to") | Runtime("draw", (_, 1, *_)):
+            case Runtime("broadcast_to"):
+                return self._typed(variable, self._described(node.inputs[1], self._fresh(variable)))
+            case Runtime("draw", (_, 1, *_)) if variable.index == 1:  # the other output is the state
                 return self._typed(variable, self._described(node.inputs[1], self._fresh(variable)))
             case Runtime("sum_to"):
                 return self._typed(variable, self[node.inputs[1]])
@@ -163,7 +165,7 @@ class SymbolicShapes:
         if like is not None and like.ndim == len(otherwise):
             return self[like]
         match vector.owner and self._lowerings.get(vector.owner):
-            case Runtime("stack_scalars") if vector.owner is not None:
+            case Runtime("stack_scalars") if vector.owner is not None and len(vector.owner.inputs) == len(otherwise):
                 counted = map(self._counted, vector.owner.inputs)
                 return tuple(n if c is None else c for c, n in zip(counted, otherwise, strict=True))
         return otherwise

@@ -59,7 +59,12 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class OneByOne:
-    """No rule: what the op expands to takes the batch, else NumPy computes the examples one after another."""
+    """No rule: what the op expands to takes the batch, else NumPy computes the examples one after another.
+
+    `build` expands it, if its lowering does not.
+    """
+
+    build: Callable[..., Sequence[Variable]] | None = None
 
 
 Batching = Along | Shifted | ToShape | Extents | Keyed | Built | OneByOne

@@ -7,7 +7,7 @@ a product of matrices: the windows of the images, copied side by side as columns
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -39,6 +39,7 @@ from graphlab.ops.rearrange import extent_along, pad
 from graphlab.ops.shape import moveaxis, swapaxes, transpose
 from graphlab.ops.windows import FoldWindows, Numbers, fold_windows, spatial
 
+Build = Callable[..., Sequence[Variable]]
 REAL = ("float32", "float64")  # what the runtime convolves
 
 # ---- what the three share --------------------------------------------------------------------------
@@ -110,12 +111,12 @@ class Convolutional(Op):
         apart = reshape(whole, [*after[:out], batch, extents[into + 1], *after[out + 1 :]])
         return (moveaxis(apart, out, 0),)
 
-    def _batched(self, into: dict[int, tuple[int, int]], batched: tuple[bool, ...]) -> Batching:
-        """`into` gives for the inputs that can be merged their axis, and that of the result."""
+    def _batched(self, into: dict[int, tuple[int, int]], batched: tuple[bool, ...], build: Build) -> Batching:
+        """`into` gives for the inputs that can be merged their axis, and that of the result; else `build` expands."""
         one = [which for which, has in enumerate(batched) if has]
         if len(one) == 1 and one[0] in into:
             return Built(partial(self.merged, one[0], *into[one[0]]))
-        return OneByOne()
+        return OneByOne(build)
 
     def pushforward(self, node: Apply, tangents: Cotangents) -> Cotangents:
         # Linear in each of the first two inputs.
@@ -169,7 +170,8 @@ class Convolution(Convolutional):
         ]
 
     def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
-        return self._batched({0: (0, 0), 1: (0, 1)} if self.geometry.groups == 1 else {0: (0, 0)}, batched)
+        filters = {1: (0, 1)} if self.geometry.groups == 1 else {}
+        return self._batched({0: (0, 0), **filters}, batched, self._product)
 
     def lowering(self, node: Apply) -> Lowering:
         if node.output.dtype not in REAL:
@@ -245,7 +247,7 @@ class ConvolutionInput(Convolutional):
         return [Convolution(self.geometry)(t, w), by_filters(t, g, shape_vector(spatial(w, self.rank))), None]
 
     def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
-        return self._batched({0: (0, 0)}, batched)
+        return self._batched({0: (0, 0)}, batched, self._product)
 
     def lowering(self, node: Apply) -> Lowering:
         if node.output.dtype not in REAL:
@@ -322,7 +324,7 @@ class ConvolutionFilters(Convolutional):
         return [by_input(g, t, shape_vector(spatial(x, self.rank))), Convolution(self.geometry)(x, t), None]
 
     def batching(self, node: Apply, batched: tuple[bool, ...]) -> Batching:
-        return self._batched({0: (1, 1), 1: (1, 0)} if self.geometry.groups == 1 else {}, batched)
+        return self._batched({0: (1, 1), 1: (1, 0)} if self.geometry.groups == 1 else {}, batched, self._product)
 
     def lowering(self, node: Apply) -> Lowering:
         if node.output.dtype not in REAL:
