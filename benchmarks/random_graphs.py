@@ -23,10 +23,12 @@ dtype and shape must agree, and of each element of each output:
 1. If only rules of class `exact` fired and every op gives a correctly rounded result or a copy, all bits, the sign
    of zero included; NaN is one value.
 2. Else it may be off by what rounding can do, which is measured: NumPy computes the graph three times with every
-   rounded result moved by up to 8 units in the last place at random, and 16 times the largest change of an output
-   is its tolerance. NaN and infinities must be where NumPy has them, and where only rules of class `exact` fired
+   rounded result moved by up to 8 units in the last place at random, in each step of an operation that is made of
+   several, and with sums and products in another order; 16 times the largest change of an output is its tolerance.
+   NaN and infinities must be where NumPy has them, and where only rules of class `exact` fired
    zeros must have NumPy's sign, but for sums and maxima of zeros; then sums, products and quotients of two numbers
-   are not moved, for IEEE 754 leaves no choice in them. What differs even so is measured 40 times.
+   are not moved, for IEEE 754 leaves no choice in them. What differs even so is measured 40 times, and 600 times
+   where truth values or integers decide.
 3. An element whose NaN, infinity, truth value or integer that noise changes is undecided: 0/0 or 1/0, depending
    on a rounding, or a number cast out of an integer's range. It is counted, and printed as such.
 4. Where a rule of class `rounding` fired, the naive form may have broken down on the way. So an element that is not

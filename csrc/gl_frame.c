@@ -58,17 +58,27 @@ static PyObject *frame_run_step(PyObject *self, PyObject *number)
   Py_RETURN_NONE;
 }
 
+/* The slot that Python asks for; -1 with an exception if there is none. */
+static int32_t asked_slot(frame *me, PyObject *number)
+{
+  const long slot = PyLong_AsLong(number);
+  if (PyErr_Occurred() || !is_open(me))
+    return -1;
+  if (slot >= 0 && slot < me->run.call.n_slots)
+    return (int32_t)slot;
+  PyErr_Format(PyExc_IndexError, "there is no slot %ld", slot);
+  return -1;
+}
+
 static PyObject *frame_value(PyObject *self, PyObject *number)
 {
   frame *me = (frame *)self;
-  long slot = PyLong_AsLong(number);
-  if (PyErr_Occurred() || !is_open(me))
+  const int32_t slot = asked_slot(me, number);
+  if (slot < 0)
     return NULL;
-  if (slot < 0 || slot >= me->run.call.n_slots)
-    return PyErr_Format(PyExc_IndexError, "there is no slot %ld", slot);
   if (!me->run.call.frame.arrays[slot].data)
     Py_RETURN_NONE;
-  return gl_copied(&me->run, (int32_t)slot);
+  return gl_copied(&me->run, slot);
 }
 
 static PyObject *numbers(int32_t n, const int64_t *values)
@@ -82,11 +92,9 @@ static PyObject *numbers(int32_t n, const int64_t *values)
 static PyObject *frame_layout(PyObject *self, PyObject *number)
 {
   frame *me = (frame *)self;
-  long slot = PyLong_AsLong(number);
-  if (PyErr_Occurred() || !is_open(me))
+  const int32_t slot = asked_slot(me, number);
+  if (slot < 0)
     return NULL;
-  if (slot < 0 || slot >= me->run.call.n_slots)
-    return PyErr_Format(PyExc_IndexError, "there is no slot %ld", slot);
   const gl_array *array = &me->run.call.frame.arrays[slot];
   if (!array->data)
     Py_RETURN_NONE;
@@ -99,13 +107,11 @@ static PyObject *frame_layout(PyObject *self, PyObject *number)
 static PyObject *frame_drop(PyObject *self, PyObject *number)
 {
   frame *me = (frame *)self;
-  long slot = PyLong_AsLong(number);
-  if (PyErr_Occurred() || !is_open(me))
+  const int32_t slot = asked_slot(me, number);
+  if (slot < 0)
     return NULL;
-  if (slot < 0 || slot >= me->run.call.n_slots)
-    return PyErr_Format(PyExc_IndexError, "there is no slot %ld", slot);
   if (me->run.call.frame.arrays[slot].owner)
-    gl_clear(&me->run.call.frame, (int32_t)slot);
+    gl_clear(&me->run.call.frame, slot);
   Py_RETURN_NONE;
 }
 

@@ -330,10 +330,10 @@ static int64_t pieces_of(job *job, double work, int32_t *threads)
 }
 
 /* Whether the array in `slot` has no elements. */
-static int is_empty(const gl_frame *frame, int32_t slot)
+static int is_empty(gl_frame *frame, int32_t slot)
 {
   const gl_array *array = &frame->arrays[slot];
-  for (int32_t d = 0; d < gl_call_of((gl_frame *)frame)->slots[slot].ndim; d++)
+  for (int32_t d = 0; d < gl_call_of(frame)->slots[slot].ndim; d++)
     if (array->shape[d] == 0)
       return 1;
   return 0;
@@ -348,14 +348,12 @@ static int run_nothing(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, c
   static const _Alignas(64) char zeros[64];
   const int32_t ndim = nest->ndim;
   int64_t own[operands_of(nest) * ndim + 1];
-  gl_parts whole = {0};
   memcpy(own, stride, (size_t)(operands_of(nest) * ndim) * sizeof *own);
   for (int32_t k = nest->n_outputs; k < operands_of(nest); k++)
     if (is_empty(frame, nest->slots[k])) {
       data[k] = (char *)zeros;
       memset(own + k * ndim, 0, (size_t)ndim * sizeof *own);
     }
-  data[operands_of(nest)] = (char *)&whole;
   return kernel(extent, own, data);
 }
 
@@ -371,12 +369,11 @@ int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64
   double work = nest->cost;
   for (int32_t d = 0; d < ndim; d++)
     work *= (double)extent[d];
+  data[operands_of(nest)] = (char *)&whole;
   if (work == 0)
     return run_nothing(frame, nest, kernel, extent, stride, data);
-  if (work < SHORT_WORK && !nest->scratch) {
-    data[operands_of(nest)] = (char *)&whole;
+  if (work < SHORT_WORK && !nest->scratch)
     return kernel(extent, stride, data);
-  }
   job job = {.nest = nest, .kernel = kernel, .call = gl_call_of(frame), .extent = extent, .stride = stride,
              .data = data, .memory = (char *)&whole, .level = -1, .rows = whole.rows};
   int32_t threads;
