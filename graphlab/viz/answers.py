@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphlab.debug.profile import Profile
@@ -30,6 +31,18 @@ class Answers:
         self.views = Views(self.trace, patience=PATIENCE, moments=self.recorder.moment)
         self.index: Index | None = None
 
+    def ask(self, what: Any, key: Any) -> dict[str, Any]:
+        """The answer to a question, one of QUESTIONS, about `key`; ValueError if there is none."""
+        answer: dict[str, Any] = _named(QUESTIONS, what, key, "asked for")(self, key)
+        return answer
+
+    def act(self, what: Any, key: Any) -> int:
+        """Do one of ACTS to the session; the position then. ValueError if that can't be done."""
+        if self.session is None:
+            raise ValueError("there is no run to step through")
+        _named(ACTS, what, key, "done")(self, key)
+        return self.session.position
+
     def step(self, to: Any) -> int:
         """Go to position `to`, or as near as there is one; the position then."""
         if self.session is None:
@@ -39,24 +52,10 @@ class Answers:
         self.session.goto(min(max(to, 0), len(self.session.steps)))
         return self.session.position
 
-    def ask(self, what: Any, key: Any) -> dict[str, Any]:
-        """The answer to a question; ValueError if there is none.
-
-        "picture" `key`, "value" of a node and "listings" are what they say. "search" finds nodes by words.
-        "reveal", of a view with its toggles and a node, as in "after:scope_1@n7", is the toggles that show it.
-        """
-        if what == "picture" and isinstance(key, str):
-            return {"svg": self.views.picture(key)}
-        if what == "listings":
-            return dict(listings(self.trace))
-        if what == "search" and isinstance(key, str):
-            return self.search(key)
-        if what == "reveal" and isinstance(key, str):
-            view, _, toggles = key.rpartition("@")[0].partition(":")
-            return {"folds": ",".join(self.views.revealed(view, toggles, key.rpartition("@")[2]))}
-        if what == "value" and isinstance(key, str):
-            return self.value(key.partition("@")[0])
-        raise ValueError(f"{str(what)[:40]!r} can't be asked for")
+    def reveal(self, key: str) -> dict[str, Any]:
+        """The toggles that show a node, of a view with its toggles and the node, as in "after:scope_1@n7"."""
+        view, _, toggles = key.rpartition("@")[0].partition(":")
+        return {"folds": ",".join(self.views.revealed(view, toggles, key.rpartition("@")[2]))}
 
     def search(self, query: str) -> dict[str, Any]:
         """The nodes of which every word of `query` is said: how many, and the ids of the first ones."""
@@ -77,3 +76,21 @@ class Answers:
             return {"outputs": self.recorder.value(self.session, node)}
         except GraphlabError as error:
             return {"waiting": error.message}
+
+
+def _named(table: Mapping[str, Handler], what: Any, key: Any, word: str) -> Handler:
+    if not isinstance(what, str) or what not in table or not isinstance(key, str):
+        raise ValueError(f"{str(what)[:40]!r} can't be {word}")
+    return table[what]
+
+
+Handler = Callable[[Answers, str], Any]
+# What a page may ask, and what it may do, each with a text that says of what. Each story has its own module.
+QUESTIONS: dict[str, Handler] = {
+    "picture": lambda answers, key: {"svg": answers.views.picture(key)},
+    "listings": lambda answers, key: dict(listings(answers.trace)),
+    "search": Answers.search,
+    "reveal": Answers.reveal,
+    "value": lambda answers, key: answers.value(key.partition("@")[0]),
+}
+ACTS: dict[str, Handler] = {}

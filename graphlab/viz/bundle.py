@@ -27,8 +27,10 @@ def script(entry: str) -> str:
 
 @cache
 def style() -> str:
-    """The one stylesheet of pictures and explorer."""
-    return "".join((STATIC / name).read_text(encoding="utf-8") for name in ("picture.css", "explorer.css"))
+    """The one stylesheet: of pictures, of the explorer, and then of its panels."""
+    first = [STATIC / "picture.css", STATIC / "explorer.css"]
+    rest = sorted(set(STATIC.glob("*.css")) - set(first))
+    return "".join(path.read_text(encoding="utf-8") for path in (*first, *rest))
 
 
 def _add(name: str, done: dict[str, str]) -> None:

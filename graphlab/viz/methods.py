@@ -31,8 +31,8 @@ def explore(
 ) -> Any:
     """An explorer of the function for a notebook: its graphs, its rewrites, its C; the steps of a `session`.
 
-    `view` is "graph", "rewrites", "step", "code", "nodes" or, with a `profile` from `f.profile(...)`, "profile";
-    ValueError otherwise.
+    `view` is the tab: "rewrites", "graph", "inspect", "step", "value", "code", "profile" (of a `profile` from
+    `f.profile(...)`) or "nodes"; ValueError otherwise.
     """
     from graphlab.viz import widget
 

@@ -111,7 +111,7 @@ def state(
         "legend": views.legend(),
         "listings": listings(trace) if len(trace["code"]["text"]) < LONG or not lazy else {},
         "view": view,
-        "graph": "after" if view in ("step", "code") else "before",
+        "graph": "after" if view in ("step", "code", "value") else "before",
         "folds": "",
         "focus": outputs[0][0] if outputs else "",
         "step": step,
@@ -128,7 +128,7 @@ def html(trace: Mapping[str, Any], views: Views) -> str:
     names += folded if len(folded) <= FOLDED else []
     held = {
         "state": state(trace, views, view, len(trace["steps"])),
-        "pictures": {name: views.picture(name) for name in names},
+        "answers": {f"picture:{name}": {"svg": views.picture(name)} for name in names},
     }
     script, style = bundle.script("offline"), bundle.style()
     policy = (

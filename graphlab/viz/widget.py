@@ -15,7 +15,7 @@ from graphlab.viz.answers import Answers
 from graphlab.viz.report import state
 from graphlab.viz.views import still
 
-TABS = ("graph", "rewrites", "step", "code", "nodes")
+TABS = ("rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes")
 
 
 def explore(
@@ -23,11 +23,11 @@ def explore(
 ) -> Explorer:
     """An explorer of `function` for a notebook, opened at `view`; with a `session` it steps through that run.
 
-    `view` is "graph", "rewrites", "step", "code", "nodes" or, with a `profile`, "profile"; ValueError otherwise.
+    `view` is the tab: "rewrites", "graph", "inspect", "step", "value", "code", "profile" or "nodes"; ValueError
+    otherwise.
     """
-    tabs = TABS if profile is None else (*TABS, "profile")
-    if view not in tabs:
-        raise ValueError(f"view={view!r}: expected one of {', '.join(tabs)}")
+    if view not in TABS:
+        raise ValueError(f"view={view!r}: expected one of {', '.join(TABS)}")
     return Explorer(Answers(function, session, profile), view)
 
 
@@ -60,6 +60,8 @@ class Explorer(anywidget.AnyWidget):
         elif kind == "ask":
             what, key = message.get("what"), message.get("key")
             self.send({"kind": "answer", "what": what, "key": key, "data": self.answers.ask(what, key)})
+        elif kind == "act":
+            self.step = self.answers.act(message.get("what"), message.get("key"))
         else:
             raise ValueError("a message that means nothing was ignored")
 

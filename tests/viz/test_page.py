@@ -112,7 +112,16 @@ def test_each_rewrite_shows_both_sides(visit, tmp_path) -> None:
 def test_the_keyboard_reaches_everything(visit, cubic, tmp_path) -> None:
     page = opened(visit, cubic.report(tmp_path / "f.html", args=[[1.0]]))
     page.get_by_test_id("gl-tab-graph").focus()
-    for key, view in (("2", "rewrites"), ("3", "step"), ("4", "code"), ("5", "nodes"), ("1", "graph")):
+    for key, view in (
+        ("1", "rewrites"),
+        ("3", "inspect"),
+        ("4", "step"),
+        ("5", "value"),
+        ("6", "code"),
+        ("7", "profile"),
+        ("8", "nodes"),
+        ("2", "graph"),
+    ):
         page.keyboard.press(key)
         expect(page.get_by_test_id("gl-explorer")).to_have_attribute("data-view", view)
     page.keyboard.press("d")
@@ -136,7 +145,8 @@ def test_a_profile_is_a_panel_whose_rows_lead_to_their_nodes(visit, training, ba
     row.click()
     expect(row).to_have_class(re.compile("is-focus"))
     plain = opened(visit, training.report(tmp_path / "p.html", args=batch))
-    expect(plain.get_by_test_id("gl-tab-profile")).to_have_count(0)
+    plain.get_by_test_id("gl-tab-profile").click()
+    expect(plain.locator(".gl-side")).to_contain_text("No profile")
 
 
 def test_hostile_names_stay_text(visit, tmp_path) -> None:
@@ -146,7 +156,7 @@ def test_hostile_names_stay_text(visit, tmp_path) -> None:
     f = graphlab.function(xs, total, name=HOSTILE[1])
     page = opened(visit, f.report(tmp_path / "f.html", args=[[1.0]] * len(xs)))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    for view in ("rewrites", "step", "code", "nodes", "graph"):
+    for view in ("rewrites", "inspect", "step", "value", "code", "profile", "nodes", "graph"):
         page.get_by_test_id(f"gl-tab-{view}").click()
     for card in page.locator(".gl-canvas [data-nodes]").all()[:12]:
         card.hover()
@@ -161,6 +171,7 @@ def test_the_address_keeps_the_focus(visit, cubic, tmp_path) -> None:
     page.reload()
     page.locator("#gl-app[data-ready]").wait_for()
     expect(page.get_by_test_id("gl-explorer")).to_have_attribute("data-view", "code")
+    page.get_by_test_id("gl-tab-inspect").click()
     expect(page.get_by_test_id("gl-inspector").locator("h3")).to_contain_text("x")
 
 
@@ -168,7 +179,7 @@ def test_the_address_keeps_the_focus(visit, cubic, tmp_path) -> None:
 def test_it_is_legible_in_light_and_dark(scheme, browser, training, batch, shots, tmp_path) -> None:
     visit = Visit(browser, ("file:",), color_scheme=scheme)
     page = opened(visit, training.report(tmp_path / "t.html", args=batch))
-    for view in ("graph", "rewrites", "step", "code", "nodes"):
+    for view in ("graph", "rewrites", "inspect", "step", "value", "code", "nodes"):
         page.get_by_test_id(f"gl-tab-{view}").click()
         page.screenshot(path=shots / f"report-{view}-{scheme}.png")
         assert poor_contrast(page) == []

@@ -9,16 +9,23 @@ import { codePanel } from "./code.js";
 import { tablePanel } from "./table.js";
 import { profilePanel } from "./profile.js";
 import { inspectorPanel } from "./inspector.js";
+import { valuePanel } from "./value.js";
 
-const PANELS = [["graph", "Graph"], ["rewrites", "Rewrites"], ["step", "Step"], ["code", "Code"], ["nodes", "Nodes"], ["profile", "Profile"]];
-const HELP = "n p: step · [ ]: rewrite · arrows: walk the graph · 1–6: panels · d: difference · f: fit · /: search · Esc: leave";
+// What a tab shows beside the graph. Its number is its key.
+const TABS = [
+  ["rewrites", "Timeline", ["rewrites"]], ["graph", "Graph", ["inspect"]], ["inspect", "Inspector", ["inspect", "value"]],
+  ["step", "Stepper", ["step", "value"]], ["value", "Value", ["value"]], ["code", "Code", ["code"]],
+  ["profile", "Profile", ["profile", "inspect"]], ["nodes", "Nodes", ["nodes", "inspect"]],
+];
 
 export function render({ model, el }) {
   const store = createStore(model), { trace } = store;
-  const graph = graphPanel(store), inspector = inspectorPanel(store);
-  const panels = { rewrites: rewritesPanel(store), step: stepperPanel(store), code: codePanel(store), nodes: tablePanel(store) };
-  if (trace.profile) panels.profile = profilePanel(store);
-  const TABS = PANELS.filter(([name]) => name !== "profile" || trace.profile);
+  // A panel is its element, what to do when it is opened, and the keys that it has: {key: [what it does, act]}.
+  const graph = graphPanel(store);
+  const panels = {
+    rewrites: rewritesPanel(store), inspect: inspectorPanel(store), step: stepperPanel(store), value: valuePanel(store),
+    code: codePanel(store), profile: profilePanel(store), nodes: tablePanel(store),
+  };
   const count = { rewrites: trace.rewrites.length, step: trace.steps.length };
   const tabs = TABS.map(([name, text]) => h("button", {
     type: "button", role: "tab", "data-view": name, "data-testid": `gl-tab-${name}`, onclick: () => store.set("view", name),
@@ -30,17 +37,18 @@ export function render({ model, el }) {
     h("header", { class: "gl-head" }, h("strong", {}, trace.function.name), h("code", {}, trace.function.expression)),
     h("div", { class: "gl-tabs", role: "tablist", "aria-label": "Panels" }, tabs),
     h("div", { class: "gl-main" }, graph.element, side),
-    h("footer", { class: "gl-foot" }, status, error, h("span", { class: "gl-dim", title: HELP }, "? keys")));
+    h("footer", { class: "gl-foot" }, status, error,
+      h("button", { type: "button", class: "gl-dim", "data-testid": "gl-help", onclick: () => help() }, "? keys")));
   el.replaceChildren(root);
 
   function turn() {
-    const view = store.get("view"), panel = panels[view];
+    const view = store.get("view"), [, , shown] = TABS.find(([name]) => name === view) ?? TABS[1];
     tabs.forEach((tab) => tab.setAttribute("aria-selected", String(tab.dataset.view === view)));
-    side.replaceChildren(...[panel?.element, inspector.element].filter(Boolean));
+    side.replaceChildren(...shown.map((name) => panels[name].element));
     root.dataset.view = view;
     // What runs is the optimised graph.
     if (["step", "code"].includes(view) && store.get("graph") === "before") store.set("graph", "after");
-    panel?.open();
+    for (const name of shown) panels[name].open();
   }
 
   function tell() {
@@ -65,21 +73,24 @@ export function render({ model, el }) {
     if (next) store.focus(next);
   }
 
-  const difference = () => store.set("graph", store.get("graph") === "difference" ? "after" : "difference");
-  const find = () => { store.set("view", "nodes"); panels.nodes.search(); };
   const keys = {
-    n: () => panels.step.move(1), p: () => panels.step.move(-1), "]": () => rewrite(1), "[": () => rewrite(-1),
-    f: graph.fit, d: difference, "/": find, Escape: () => document.activeElement?.blur(),
-    "?": () => { status.textContent = HELP; },
+    ...Object.assign({}, graph.keys, ...Object.values(panels).map((panel) => panel.keys)),
+    Escape: ["leave", () => document.activeElement?.blur()], "?": ["keys", () => help()],
   };
-  const rewrite = (by) => { store.set("view", "rewrites"); panels.rewrites.move(by); };
-  TABS.forEach(([name], k) => { keys[k + 1] = () => store.set("view", name); });
-  for (const name of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]) keys[name] = () => walk(name);
+  TABS.forEach(([name, text], k) => { keys[k + 1] = [text, () => store.set("view", name)]; });
+  for (const name of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]) keys[name] = ["walk the graph", () => walk(name)];
+  const shown = (key) => key.replace("ArrowUp", "↑").replace("ArrowDown", "↓").replace("ArrowLeft", "←").replace("ArrowRight", "→");
+  const card = h("dialog", { class: "gl-keys", "aria-label": "Keys", "data-testid": "gl-keys" },
+    h("dl", {}, Object.entries(keys).map(([key, [what]]) => h("div", {}, h("dt", {}, h("kbd", {}, shown(key))), h("dd", {}, what)))),
+    h("form", { method: "dialog" }, h("button", { autofocus: true }, "Close")));
+  root.append(card);
+  const help = () => (card.open ? card.close() : card.showModal());
 
   root.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input, textarea");
     if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
-    const act = Object.hasOwn(keys, event.key) ? keys[event.key] : null;
+    if (card.open) return;
+    const [, act] = Object.hasOwn(keys, event.key) ? keys[event.key] : [];
     if (act) { event.preventDefault(); event.stopPropagation(); act(); }
   });
 

@@ -106,5 +106,9 @@ export function graphPanel(store) {
   store.listen("change:focus", follow);
   store.listen("change:step", mark);
   store.listen("change:view", mark);
-  return { element, draw, fit: () => zoom.fit(), layout: () => box.querySelector("svg")?.dataset ?? {} };
+  const keys = {
+    f: ["fit the picture", () => zoom.fit()],
+    d: ["difference", () => store.set("graph", store.get("graph") === "difference" ? "after" : "difference")],
+  };
+  return { element, draw, keys, layout: () => box.querySelector("svg")?.dataset ?? {} };
 }

@@ -19,17 +19,24 @@ const model = {
     const { kind, what, key, to } = message;
     if (kind === "step") model.set("step", Math.max(0, Math.min(state.trace.steps.length, to)));
     if (kind === "ask") {
-      const data = what === "picture" ? picture(key) : value(key.split("@")[0]);
+      const data = held.answers[`${what}:${key}`] ?? (elsewhere[what] ?? absent)(key);
       queueMicrotask(() => tell("msg:custom", { kind: "answer", what, key, data }));
     }
+    if (kind === "act") absent();
   },
 };
+
+// What the page holds no answer to is made of what it holds, or said to be absent.
+const elsewhere = { picture, value: (key) => value(key.split("@")[0]) };
+function absent() {
+  model.set("error", "That is not in this report: a notebook's explorer has it.");
+  return {};
+}
 
 // A report holds pictures with one group toggled: another one is as it was at first again.
 function picture(key) {
   const [view, folds = ""] = key.split(":"), last = folds.split(",").at(-1), near = `${view}:${last}`;
-  if (key in held.pictures) return { svg: held.pictures[key] };
-  if (folds && near in held.pictures) queueMicrotask(() => model.set("folds", last));
+  if (folds && `picture:${near}` in held.answers) queueMicrotask(() => model.set("folds", last));
   else if (folds) model.set("error", "That picture is not in this report: a notebook's explorer draws it.");
   return { svg: "" };
 }
@@ -42,8 +49,9 @@ function value(id) {
   return outputs ? { outputs } : { waiting: "Its value is not in this report." };
 }
 
+const VIEWS = ["rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes"];
 const wanted = new URLSearchParams(location.hash.slice(1));
-if (["graph", "rewrites", "step", "code", "nodes"].includes(wanted.get("view"))) state.view = wanted.get("view");
+if (VIEWS.includes(wanted.get("view"))) state.view = wanted.get("view");
 if (wanted.get("focus")) state.focus = wanted.get("focus");
 render({ model, el: document.getElementById("gl-app") });
 tell("change:focus");

@@ -3,6 +3,10 @@
 import { h, light } from "./dom.js";
 
 export function profilePanel(store) {
+  if (!store.trace.profile) {
+    const hint = h("p", { class: "gl-empty" }, "No profile. Make one with ", h("code", {}, "f.explore(profile=f.profile(...))"), ".");
+    return { element: h("div", { class: "gl-panel" }, hint), open: () => {} };
+  }
   const { headline, cells: [titles, ...cells], shares, nodes } = store.trace.profile;
   const rows = cells.map((texts, k) => h("tr", {
     "data-nodes": nodes[k].join(" "), tabindex: 0, onclick: () => show(k),

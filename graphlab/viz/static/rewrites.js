@@ -43,5 +43,7 @@ export function rewritesPanel(store) {
       h("div", { class: "gl-sides" }, side("before", sides[0]), side("after", sides[1])));
   }
 
-  return { element, open: () => { if (chosen < 0) choose(0); }, move: (by) => choose(chosen + by) };
+  const turn = (by) => { store.set("view", "rewrites"); choose(chosen + by); };
+  const keys = { "[": ["the rewrite before", () => turn(-1)], "]": ["the next rewrite", () => turn(1)] };
+  return { element, keys, open: () => { if (chosen < 0) choose(0); } };
 }

@@ -56,5 +56,7 @@ export function stepperPanel(store) {
   store.listen("change:step", stepped);
   store.listen("change:focus", () => light(list, store.lit()));
   draw();
-  return { element, open: draw, move: (by) => { if (steps.length) go(now() + by); } };
+  const move = (by) => { if (steps.length) go(now() + by); };
+  const keys = { n: ["one step forward", () => move(1)], p: ["one step back", () => move(-1)] };
+  return { element, keys, open: draw };
 }

@@ -38,6 +38,7 @@ export function createStore(model) {
     // The focused nodes and those that are the same node in the other graph.
     lit() { return new Set(this.focused().flatMap((id) => [...(same.get(id) ?? [id])])); },
     send: (message) => model.send(message),
+    act: (what, key) => model.send({ kind: "act", what, key }), // what changes the session; what it is then comes as state
     ask(what, key) {
       const name = `${what}:${key}`;
       if (answers.has(name)) return Promise.resolve(answers.get(name));

@@ -38,5 +38,6 @@ export function tablePanel(store) {
     if (first && box.clientHeight) reveal(box, first);
   });
   filter();
-  return { element, open: () => light(table, store.lit()), search: () => search.focus() };
+  const keys = { "/": ["search", () => { store.set("view", "nodes"); search.focus(); }] };
+  return { element, keys, open: () => light(table, store.lit()) };
 }
