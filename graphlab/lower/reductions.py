@@ -37,6 +37,7 @@ Rule = tuple[str, Literal | None, str]  # what is folded how, from what on, and 
 Use = tuple[Function, Nodes]
 
 LEVELS = 40  # 2**40 blocks
+LAST = 8  # lanes that are folded one by one
 
 LANE, COUNT, WHOLE, FIRST, I, K = map(Name, ("lane", "count", "whole", "first", "i", "k"))  # noqa: E741
 BLOCK, CARRY, LEVEL, ELEMENTS = map(Name, ("block", "carry", "level", "elements"))
@@ -190,7 +191,7 @@ def _functions(fold: Fold, in_lanes: bool) -> list[Function]:
     two = (Parameter(a, fold.dtype), Parameter(x, fold.dtype))
     once = Function(fold.name, two, (), fold.rule_of(a, x), fold.dtype)
     lanes = [_lanes_function(fold)] if in_lanes else []
-    return [*([] if fold.is_short else [once]), _block_function(fold), *lanes]
+    return [*([] if fold.is_short else [once]), _halved_function(fold), _block_function(fold), *lanes]
 
 
 def count_elements(frame: Frame, folds: Iterable[Fold], earlier: Expr = ZERO) -> list[Stmt]:
@@ -305,34 +306,49 @@ def _block_function(fold: Fold) -> Function:
         Let(WHOLE, "int64", c_int(f"{{0}} / {fold.lanes} * {fold.lanes}", COUNT)),
         by_vectors([fold], [along]),
         For(I, WHOLE, COUNT, (rest,), simd=True),
-        *_halved(fold),
     )
     parameters = (Parameter(x, fold.dtype, is_array=True), Parameter(COUNT, "int64"))
-    return Function(f"{fold.name}_block", parameters, body, fold.at(LANE, ZERO), fold.dtype)
+    return Function(f"{fold.name}_block", parameters, body, _halved(fold, LANE), fold.dtype)
 
 
 def _lanes_function(fold: Fold) -> Function:
     """Fold the `count` elements of `x`, which do not fill them, and the lanes `from` into one."""
     x, source = Name("x"), Name("from")
     body = (
+        If(Formula("{0} == 0", (COUNT,), "bool"), (Return(_halved(fold, source)),)),
         Accumulator(LANE, fold.dtype, None, fold.lanes, fold.nodes),
         For(K, ZERO, Literal(fold.lanes, "int64"), (fold.put(LANE, fold.at(source, K), K),), simd=True),
         For(I, ZERO, COUNT, (fold.fold_in(LANE, I, fold.at(x, I)),), simd=True),
-        *_halved(fold),
     )
     parameters = (
         Parameter(source, fold.dtype, is_array=True), Parameter(x, fold.dtype, is_array=True), Parameter(COUNT, "int64")
     )  # fmt: skip
-    return Function(f"{fold.name}_lanes", parameters, body, fold.at(LANE, ZERO), fold.dtype)
+    return Function(f"{fold.name}_lanes", parameters, body, _halved(fold, LANE), fold.dtype)
 
 
-def _halved(fold: Fold) -> tuple[Stmt, ...]:
-    """One half of the lanes folded into the other, and so on: lane 0 has them all."""
-    half, width = Name("half"), Name("width")
-    halve = fold.fold_in(LANE, K, fold.at(LANE, c_int("{0} + {1}", K, width)))
-    levels = fold.lanes.bit_length()
-    each = (
-        Let(width, "int64", c_int(f"{fold.lanes} >> {{0}}", half)),
-        For(K, ZERO, width, (halve,), simd=True),
+def _halved(fold: Fold, lanes: Name) -> Formula:
+    return Formula(f"{fold.name}_halved({{0}})", (lanes,), fold.dtype)
+
+
+def _halved_function(fold: Fold) -> Function:
+    """One half of the lanes folded into the other, and so on, until there is one.
+
+    They become LAST at once, in vectors, and these one by one, in registers: halves that are stored and read again,
+    down to one, took as long as folding 800 elements.
+    """
+    last = Name("last")
+
+    def tree(array: Name, at: Callable[[int], Expr], lane: int, width: int, lanes: int) -> Expr:
+        """What the lanes at lane, lane + width, lane + 2 * width, ... fold into."""
+        if width == lanes:
+            return fold.at(array, at(lane))
+        halves = (tree(array, at, first, 2 * width, lanes) for first in (lane, lane + width))
+        return fold.op(*halves)
+
+    along = tree(LANE, lambda lane: c_int(f"{{0}} + {lane}", K) if lane else K, 0, LAST, fold.lanes)
+    body = (
+        Accumulator(last, fold.dtype, None, LAST, fold.nodes),
+        For(K, ZERO, Literal(LAST, "int64"), (fold.put(last, along, K),), simd=True),
     )
-    return (For(half, ONE, Literal(levels, "int64"), each, unroll=levels - 1),)
+    one = tree(last, lambda lane: Literal(lane, "int64"), 0, 1, LAST)
+    return Function(f"{fold.name}_halved", (Parameter(LANE, fold.dtype, is_array=True),), body, one, fold.dtype)

@@ -151,8 +151,9 @@ def test_spans_tell_where_each_step_is() -> None:
         for _, last in spans[:-1]:
             assert text[last - 1] == "}"
             assert text[last] == ""
-    function, kernel, row = program.source.spans["kernel_0"]
-    assert text[function[0] - 1].startswith("static double fold_0_block(")
+    halved, block, kernel, row = program.source.spans["kernel_0"]
+    assert text[halved[0] - 1].startswith("static double fold_0_halved(")
+    assert text[block[0] - 1].startswith("static double fold_0_block(")
     assert text[kernel[0] - 1] == "/* kernel_0: exp, sum */"
     assert text[row[0] - 1].startswith("  {run_kernel_0, ")
 

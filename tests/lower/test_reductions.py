@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from graphlab.graph.node import Graph, Variable
 from graphlab.interpret import interpret
-from graphlab.loops.ir import Accumulator, For, If, LoopCall
+from graphlab.loops.ir import Accumulator, For, If, Literal, LoopCall
 from graphlab.loops.walk import walk
 from graphlab.lower import lower
 from graphlab.ops import elementwise as e
@@ -203,6 +204,32 @@ def test_elements_folded_as_they_are_computed_give_the_bits_of_those_in_memory(
         got = squares(a, b)
         np.testing.assert_array_equal(got[0], total(a * b)[0])
         np.testing.assert_array_equal(got[1], total(a + b)[1])
+
+
+def halved(values: Array, lanes: int) -> Any:
+    """The sum of some elements in lanes, one half of which is then added to the other, down to one."""
+    padded = np.zeros(-(-len(values) // lanes) * lanes, values.dtype)
+    padded[: len(values)] = values
+    left = np.zeros(lanes, values.dtype)
+    for row in padded.reshape(-1, lanes):
+        left = left + row
+    while len(left) > 1:
+        left = left[: len(left) // 2] + left[len(left) // 2 :]
+    return left[0]
+
+
+@pytest.mark.parametrize(("dtype", "lanes"), [("float64", 32), ("float32", 64), ("complex128", 16)])
+def test_lanes_are_folded_half_into_half_without_a_loop_for_each_half(
+    dtype: str, lanes: int, rng: np.random.Generator
+) -> None:
+    x = var(dtype, None)
+    program = built([x], [reduce.sum(x), reduce.sum(e.negative(x))])
+    kernels = [step.action.kernel for step in program.lowered.program.steps if isinstance(step.action, LoopCall)]
+    (folding,) = {f for kernel in kernels for f, _ in kernel.functions if f.name == "fold_0_halved"}
+    assert [loop.stop for loop in walk(folding.body) if isinstance(loop, For)] == [Literal(8, "int64")]
+    for n in (17, 63, 64, 65, 100, 16 * lanes - 1, 16 * lanes):
+        a = rng.standard_normal(n).astype(dtype)
+        assert [v.tobytes() for v in program(a)] == [halved(a, lanes).tobytes(), halved(-a, lanes).tobytes()]
 
 
 def test_folds_of_wide_and_narrow_elements_share_their_lanes(rng: np.random.Generator) -> None:

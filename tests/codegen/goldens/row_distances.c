@@ -54,6 +54,15 @@ static int gl_run_step(gl_frame *f, const gl_step *step) {
   return failed;
 }
 
+static float fold_0_halved(const float *lane) {
+  float last[8];
+  #pragma omp simd
+  for (int64_t k = 0; k < 8; ++k) {
+    last[k] = ((lane[k] + lane[k + 32]) + (lane[k + 16] + lane[k + 48])) + ((lane[k + 8] + lane[k + 40]) + (lane[k + 24] + lane[k + 56]));
+  }
+  return ((last[0] + last[4]) + (last[2] + last[6])) + ((last[1] + last[5]) + (last[3] + last[7]));
+}
+
 static float fold_0_block(const float *x, int64_t count) {
   if (count <= 16) {
     float part = x[0];
@@ -77,18 +86,13 @@ static float fold_0_block(const float *x, int64_t count) {
   for (int64_t i = whole; i < count; ++i) {
     lane[i - whole] = lane[i - whole] + x[i];
   }
-  #pragma GCC unroll 6
-  for (int64_t half = 1; half < 7; ++half) {
-    const int64_t width = 64 >> half;
-    #pragma omp simd
-    for (int64_t k = 0; k < width; ++k) {
-      lane[k] = lane[k] + lane[k + width];
-    }
-  }
-  return lane[0];
+  return fold_0_halved(lane);
 }
 
 static float fold_0_lanes(const float *from, const float *x, int64_t count) {
+  if (count == 0) {
+    return fold_0_halved(from);
+  }
   float lane[64];
   #pragma omp simd
   for (int64_t k = 0; k < 64; ++k) {
@@ -98,15 +102,7 @@ static float fold_0_lanes(const float *from, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     lane[i] = lane[i] + x[i];
   }
-  #pragma GCC unroll 6
-  for (int64_t half = 1; half < 7; ++half) {
-    const int64_t width = 64 >> half;
-    #pragma omp simd
-    for (int64_t k = 0; k < width; ++k) {
-      lane[k] = lane[k] + lane[k + width];
-    }
-  }
-  return lane[0];
+  return fold_0_halved(lane);
 }
 
 /* kernel_0: subtract, square, sum, sqrt */
