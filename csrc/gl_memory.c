@@ -146,8 +146,10 @@ static piece *large_piece(size_t bytes)
   shift((ptrdiff_t)(piece ? piece->size : size), (ptrdiff_t)size);
   if (most_bytes < asked_bytes)
     most_bytes = asked_bytes;
-  if (!piece) /* the process grows by it: by so much less may be kept */
-    surplus = shrunk(most_bytes > live_bytes ? most_bytes - live_bytes : 0, MAX_KEPT, NULL);
+  if (!piece) { /* the process grows by it: by so much less may be kept */
+    const size_t room = most_bytes + most_bytes / GL_KEPT_BEYOND;
+    surplus = shrunk(room > live_bytes ? room - live_bytes : 0, MAX_KEPT, NULL);
+  }
   pthread_mutex_unlock(&lock);
   to_system(surplus);
   if (piece || (piece = fresh_piece(size)))

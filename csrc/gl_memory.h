@@ -2,7 +2,8 @@
  * come from the system one by one, which takes longer than computing what is written to them. What is kept
  *
  * - is at most GL_KEPT_BYTES;
- * - never makes a process larger: with what is in use it stays below the most that was in use at once;
+ * - makes a process hardly larger: with what is in use it stays below the most that was in use at once and an eighth
+ *   of that. Without the eighth, a call that has small arrays before a large one gave the large one back each time;
  * - goes back to the system when nobody wanted it for GL_KEPT_MS (every so many calls somebody looks), or when
  *   there is no memory.
  */
@@ -14,6 +15,7 @@
 #define GL_ALIGNMENT 64 /* of all arrays: a cache line, and the widest vector */
 #define GL_LARGE (1 << 17) /* bytes: from here on pieces are kept */
 #define GL_KEPT_BYTES (256 << 20)
+#define GL_KEPT_BEYOND 8
 #define GL_KEPT_MS 1000
 #define GL_REST_CALLS 16
 

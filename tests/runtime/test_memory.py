@@ -93,7 +93,7 @@ def test_the_tightest_piece_is_taken_that_is_less_than_twice_as_large(memory: Me
     assert memory.new(3) not in pieces  # 8 would be too much
 
 
-def test_what_is_kept_makes_the_process_no_larger(memory: Memory) -> None:
+def test_what_is_kept_makes_the_process_no_larger_by_more_than_an_eighth(memory: Memory) -> None:
     memory.drop(memory.new(8))
     small = memory.new(3)
     assert memory.use() == (3, 0, 8)
@@ -101,10 +101,22 @@ def test_what_is_kept_makes_the_process_no_larger(memory: Memory) -> None:
     memory.drop(small)
     assert memory.use() == (3, 3, 8)
     memory.drop(more)
-    memory.new(1)
-    assert memory.use() == (1, 6, 8)
     memory.new(1), memory.new(1)
+    assert memory.use() == (2, 6, 8)
+    memory.new(1)
     assert memory.use() == (3, 3, 8)
+
+
+def test_a_call_with_small_arrays_before_a_large_one_finds_all_of_them_again(memory: Memory) -> None:
+    turns = []
+    for _ in range(3):
+        first, second = memory.new(1), memory.new(1)
+        memory.drop(first)
+        large = memory.new(12)
+        memory.drop(second, large)
+        turns.append(({first, second}, large))
+    assert turns == [turns[0]] * 3
+    assert memory.use() == (0, 14, 13)
 
 
 def test_at_most_so_much_is_kept(memory: Memory) -> None:
