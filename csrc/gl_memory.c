@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #define MAX_KEPT 128 /* pieces */
+/* Bytes before a large array, which thus begins with a page. A processor takes what lies at the same place in another
+ * page for the same at first, and reads from an array that begins further behind in its page wait for writes to this. */
+#define LEAD 4096
 
 /* With the address sanitizer, what is kept counts as freed. */
 #ifdef __SANITIZE_ADDRESS__
@@ -57,22 +60,25 @@ static int64_t now_ms(void)
 static size_t whole(size_t bytes)
 {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  return (GL_ALIGNMENT + bytes + page - 1) / page * page;
+  return (LEAD + bytes + page - 1) / page * page;
 }
 
 static void *memory_of(piece *p) { return (char *)p + GL_ALIGNMENT; }
 static piece *piece_of(void *memory) { return (piece *)((char *)memory - GL_ALIGNMENT); }
+/* Where the pages of a large piece begin. */
+static char *pages_of(piece *p) { return (char *)memory_of(p) - LEAD; }
 
 /* ---- the system -------------------------------------------------------------------------------- */
 
 static piece *from_system(size_t size)
 {
-  piece *fresh = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (fresh == MAP_FAILED)
+  char *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED)
     return NULL;
 #ifdef MADV_HUGEPAGE
-  madvise(fresh, size, MADV_HUGEPAGE); /* as NumPy does; where there are none all is as before */
+  madvise(pages, size, MADV_HUGEPAGE); /* as NumPy does; where there are none all is as before */
 #endif
+  piece *fresh = piece_of(pages + LEAD);
   fresh->size = size;
   return fresh;
 }
@@ -82,8 +88,8 @@ static void to_system(piece *chain)
   while (chain) {
     piece *next = chain->next;
     size_t size = chain->size;
-    SHOW(chain, size); /* whoever gets these addresses next may use them */
-    munmap(chain, size);
+    SHOW(pages_of(chain), size); /* whoever gets these addresses next may use them */
+    munmap(pages_of(chain), size);
     chain = next;
   }
 }
@@ -164,7 +170,7 @@ static piece *large_piece(size_t bytes)
 static void keep(piece *p)
 {
   piece *surplus = NULL;
-  HIDE(memory_of(p), p->size - GL_ALIGNMENT);
+  HIDE(memory_of(p), p->size - LEAD);
   pthread_mutex_lock(&lock);
   shift(-(ptrdiff_t)p->size, -(ptrdiff_t)whole(p->asked));
   if (p->size > GL_KEPT_BYTES) {
@@ -263,7 +269,7 @@ void *gl_memory_new(size_t bytes)
     return NULL;
   p->asked = bytes;
   if (p->size) {
-    HIDE(memory_of(p), p->size - GL_ALIGNMENT);
+    HIDE(memory_of(p), p->size - LEAD);
     SHOW(memory_of(p), bytes);
   }
   return memory_of(p);

@@ -93,6 +93,18 @@ def test_the_tightest_piece_is_taken_that_is_less_than_twice_as_large(memory: Me
     assert memory.new(3) not in pieces  # 8 would be too much
 
 
+def test_large_arrays_begin_with_a_page(memory: Memory) -> None:
+    pieces = [memory.new(mib) for mib in (0.125, 1.00001, 3)]
+    assert [address is not None and address % 4096 for address in pieces] == [0, 0, 0]
+    large = graphlab.function([x := T.dvector("x")], x * 2)(np.arange(20_000.0))
+    assert large.ctypes.data % 4096 == 0
+    np.testing.assert_array_equal(large, np.arange(0.0, 40_000.0, 2.0))
+    small = memory.library.gl_memory_resized(ctypes.c_void_p(pieces[2]), ctypes.c_size_t(100))
+    memory.drop(*pieces[:2], small)
+    assert memory.use()[0] == 0
+    assert memory.library.gl_memory_release() > 4 * MIB
+
+
 def test_what_is_kept_makes_the_process_no_larger_by_more_than_an_eighth(memory: Memory) -> None:
     memory.drop(memory.new(8))
     small = memory.new(3)
