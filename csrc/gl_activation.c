@@ -117,7 +117,9 @@ void gl_deactivate(gl_activation *run)
 
 /* ---- results ----------------------------------------------------------------------------------- */
 
-PyObject *gl_copied(const gl_activation *run, int32_t slot)
+static int check_signals(void *asks) { return asks ? PyErr_CheckSignals() : 0; }
+
+PyObject *gl_copied(gl_activation *run, int32_t slot, int asks)
 {
   const gl_array *array = &run->call.frame.arrays[slot];
   const gl_slot *kind = &run->call.slots[slot];
@@ -126,8 +128,11 @@ PyObject *gl_copied(const gl_activation *run, int32_t slot)
   if (!copy)
     return NULL;
   gl_c_strides(kind->ndim, array->shape, kind->itemsize, stride);
-  gl_copy_elements(kind->ndim, array->shape, kind->itemsize, PyArray_BYTES((PyArrayObject *)copy), stride,
-                   array->data, array->stride);
+  if (gl_copy_until(kind->ndim, array->shape, kind->itemsize, PyArray_BYTES((PyArrayObject *)copy), stride,
+                    array->data, array->stride, check_signals, asks ? run : NULL)) {
+    gl_fail(&run->call.frame, GL_ERROR_HOST, -1);
+    Py_CLEAR(copy);
+  }
   return copy;
 }
 
@@ -137,7 +142,7 @@ static PyObject *taken(gl_activation *run, int32_t slot)
   gl_array *array = &run->call.frame.arrays[slot];
   gl_block *block = array->owner;
   if (!block || !block->object || block->home != slot)
-    return gl_copied(run, slot);
+    return gl_copied(run, slot, 1);
   block->home = -1;
   Py_INCREF((PyObject *)block->object);
   return block->object;
@@ -237,7 +242,7 @@ void gl_lend_copies(gl_activation *run)
     if (slot < 0 || run->call.frame.arrays[slot].owner)
       continue;
     gl_array *array = &run->call.frame.arrays[slot];
-    PyObject *copy = gl_copied(run, slot);
+    PyObject *copy = gl_copied(run, slot, 0);
     array->owner = copy ? gl_block_of_object(&run->call, copy, code->outputs[code->update_outputs[k]]) : NULL;
     if (array->owner) {
       array->data = PyArray_BYTES((PyArrayObject *)copy);

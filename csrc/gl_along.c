@@ -133,22 +133,37 @@ static const searches searching[GL_DTYPES][2] = {
 
 static int64_t magnitude(int64_t x) { return x < 0 ? -x : x; }
 
+/* Whether the user wants to stop, asked each time that so many more elements are done. */
+static int stopped_after(gl_frame *frame, int64_t elements, int64_t *done)
+{
+  *done += elements;
+  if (*done < GL_ASK_BYTES / 8)
+    return 0;
+  *done = 0;
+  return gl_stopped(frame);
+}
+
 /* For each place of the other axes, `extent` and `stride`, in C order: the position along `n` elements. */
-static void search_all(const searches *by, const char *in, int64_t n, int64_t step, int32_t ndim,
-                       const int64_t *extent, const int64_t *stride, int64_t *out)
+static int search_all(gl_frame *frame, const searches *by, const char *in, int64_t n, int64_t step, int32_t ndim,
+                      const int64_t *extent, const int64_t *stride, int64_t *out)
 {
   int64_t at[GL_MAX_NDIM] = {0}, last = ndim > 0 ? extent[ndim - 1] : 1, across = ndim > 0 ? stride[ndim - 1] : 0;
   int aside = last > 1 && magnitude(across) < magnitude(step); /* neighbours are nearer than the next element */
+  int64_t done = 0;
+  int failed = 0;
   if (gl_elements(ndim, extent) == 0)
-    return;
+    return 0;
   do {
-    for (int64_t j = 0; j < last; j += aside ? COLUMNS : 1)
+    for (int64_t j = 0; !failed && j < last; j += aside ? COLUMNS : 1) {
       if (aside)
         by->columns(in + j * across, n, step, last - j < COLUMNS ? last - j : COLUMNS, across, out + j);
       else
         out[j] = by->row(in + j * across, n, step);
+      failed = stopped_after(frame, aside ? n * COLUMNS : n, &done);
+    }
     out += last;
-  } while (gl_advance(ndim - 1, extent, stride, at, &in));
+  } while (!failed && gl_advance(ndim - 1, extent, stride, at, &in));
+  return failed;
 }
 
 int gl_arg_extreme(gl_frame *frame, const int32_t *slots, const int64_t *params)
@@ -165,10 +180,10 @@ int gl_arg_extreme(gl_frame *frame, const int32_t *slots, const int64_t *params)
   if (in.shape[axis] == 0)
     return gl_fail(frame, GL_ERROR_EMPTY, 0);
   int failed = gl_allocate(frame, slots[0], shape);
-  if (!failed)
-    search_all(&searching[params[0]][params[1]], in.data, in.shape[axis], in.stride[axis], others, extent, stride,
-               (int64_t *)frame->arrays[slots[0]].data);
-  return failed;
+  if (failed)
+    return failed;
+  return search_all(frame, &searching[params[0]][params[1]], in.data, in.shape[axis], in.stride[axis], others, extent,
+                    stride, (int64_t *)frame->arrays[slots[0]].data);
 }
 
 /* ---- running sums and products ------------------------------------------------------------------- */
@@ -234,10 +249,14 @@ int gl_accumulate(gl_frame *frame, const int32_t *slots, const int64_t *params)
   int32_t axis = (int32_t)params[2];
   int64_t outer = gl_elements(axis, out->shape), n = out->shape[axis];
   int64_t inner = gl_elements(kind->ndim - axis - 1, out->shape + axis + 1);
-  if (n > 1 && inner > 0)
-    for (int64_t i = 0; i < outer; i++)
-      accumulating[params[0]][params[1]](out->data + i * n * inner * kind->itemsize, n, inner);
-  return 0;
+  int64_t done = 0, most = inner > 0 ? GL_ASK_BYTES / (inner * kind->itemsize) + 1 : n; /* rows at a time */
+  for (int64_t i = 0; !failed && inner > 0 && i < outer; i++)
+    for (int64_t before = 0; !failed && before + 1 < n; before += most) {
+      const int64_t rows = n - 1 - before < most ? n - 1 - before : most;
+      accumulating[params[0]][params[1]](out->data + (i * n + before) * inner * kind->itemsize, rows + 1, inner);
+      failed = stopped_after(frame, rows * inner, &done);
+    }
+  return failed;
 }
 
 /* ---- ranges of numbers --------------------------------------------------------------------------- */
@@ -261,19 +280,18 @@ static int64_t real_count(double start, double stop, double step)
   return count < 0x1p62 ? (int64_t)count : -1; /* NaN too */
 }
 
-/* As NumPy, the first two are exact, and their difference is what the others are apart. */
-#define FILL(type)                                \
-  {                                               \
-    type *to = (type *)out, apart = (type)second; \
-    if (n > 0)                                    \
-      to[0] = (type)start;                        \
-    if (n > 1)                                    \
-      to[1] = apart;                              \
-    for (int64_t i = 2; i < n; i++)               \
-      to[i] = to[0] + (type)i * (apart - to[0]);  \
+/* Numbers `first` to before `end` of a range. As NumPy, the first two are exact, and their difference is what the others
+ * are apart. */
+#define FILL(type)                                                       \
+  {                                                                      \
+    type *to = (type *)out, begin = (type)start, apart = (type)second;   \
+    for (int64_t i = first; i < end; i++)                                \
+      to[i] = i == 1 ? apart : begin + (type)i * (apart - begin);        \
+    if (first == 0 && end > 0)                                           \
+      to[0] = begin;                                                     \
   }
 
-static void fill_reals(char *out, int64_t n, double start, double second, int single)
+static void fill_reals(char *out, int64_t first, int64_t end, double start, double second, int single)
 {
   if (single)
     FILL(float)
@@ -281,9 +299,9 @@ static void fill_reals(char *out, int64_t n, double start, double second, int si
     FILL(double)
 }
 
-static void fill_integers(int64_t *out, int64_t n, int64_t start, int64_t step)
+static void fill_integers(int64_t *out, int64_t first, int64_t end, int64_t start, int64_t step)
 {
-  for (int64_t i = 0; i < n; i++)
+  for (int64_t i = first; i < end; i++)
     out[i] = (int64_t)((uint64_t)start + (uint64_t)i * (uint64_t)step); /* as far as it is filled, it fits */
 }
 
@@ -304,11 +322,15 @@ int gl_arange(gl_frame *frame, const int32_t *slots, const int64_t *params)
   if (failed)
     return failed;
   char *out = frame->arrays[slots[0]].data;
-  if (params[0] == GL_DTYPE_INT64)
-    fill_integers((int64_t *)out, count, from, by);
-  else if (is_real)
-    fill_reals(out, count, from_real, from_real + by_real, params[0] == GL_DTYPE_FLOAT32);
-  else
-    fill_reals(out, count, (double)from, (double)from + (double)by, params[0] == GL_DTYPE_FLOAT32);
-  return 0;
+  const double start_real = is_real ? from_real : (double)from;
+  const double second = is_real ? from_real + by_real : (double)from + (double)by;
+  for (int64_t first = 0; !failed && first < count; first += GL_ASK_BYTES / 8) {
+    const int64_t end = count - first < GL_ASK_BYTES / 8 ? count : first + GL_ASK_BYTES / 8;
+    if (params[0] == GL_DTYPE_INT64)
+      fill_integers((int64_t *)out, first, end, from, by);
+    else
+      fill_reals(out, first, end, start_real, second, params[0] == GL_DTYPE_FLOAT32);
+    failed = gl_stopped(frame);
+  }
+  return failed;
 }

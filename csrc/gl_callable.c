@@ -57,16 +57,17 @@ static PyObject *in_order(PyObject *names, PyObject *args, PyObject *kwargs)
   return all;
 }
 
-/* The call by the program: GL_DONE and the result, or why not. */
-static inline gl_outcome run_program(callable *me, PyObject *arguments, PyObject **result)
+/* The call by the program: GL_DONE and the result, or why not; `stopped`: a signal's handler raised. */
+static inline gl_outcome run_program(callable *me, PyObject *arguments, PyObject **result, int *stopped)
 {
-  gl_error error;
+  gl_error error = {0};
   PyObject *form = me->form;
   Py_XINCREF(form); /* it may be bound anew meanwhile */
   gl_outcome outcome = gl_code_call(me->code, arguments, me->ways, me->single, NULL, result, &error);
   if (outcome == GL_DONE && form)
     *result = formed(form, *result);
   Py_XDECREF(form);
+  *stopped = outcome == GL_RAISED && error.kind == GL_ERROR_HOST && error.n_details && error.details[0] < 0;
   return outcome;
 }
 
@@ -74,21 +75,22 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
 {
   callable *me = (callable *)self;
   PyObject *result = NULL;
+  int stopped = 0;
   if (me->code) {
     gl_outcome outcome = GL_UNFIT;
     if (!kwargs || PyDict_Size(kwargs) == 0) {
-      outcome = run_program(me, args, &result);
+      outcome = run_program(me, args, &result, &stopped);
     } else {
       PyObject *arguments = in_order(me->names, args, kwargs);
       if (arguments)
-        outcome = run_program(me, arguments, &result);
+        outcome = run_program(me, arguments, &result, &stopped);
       Py_XDECREF(arguments);
     }
     if (outcome == GL_DONE)
       return result;
     if (PyErr_Occurred()) {
-      if (!PyErr_ExceptionMatches(PyExc_Exception))
-        return NULL; /* KeyboardInterrupt is not to be tried again */
+      if (stopped || !PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL; /* KeyboardInterrupt, or what a signal's handler raised: it is not to be tried again */
       PyErr_Clear();
     }
   }

@@ -95,6 +95,28 @@ static void lay_out(gl_frame *frame, places *p, const int32_t *slots, int32_t nd
     p->at[k] = frame->arrays[slots[k]].data;
 }
 
+#define MOST_DRAWN (1 << 20) /* numbers at a time: a few hundredths of a second */
+
+/* `n` numbers into `*out`, which moves on behind them; the user may stop it. */
+static int fill_run(gl_frame *frame, gl_fill fill, gl_source *from, int64_t n, int32_t itemsize, char **out, places *p,
+                    const int64_t *step)
+{
+  const char *at[GL_MOST_PARAMETERS] = {p->at[0], p->at[1]};
+  const int shares = from->alike && itemsize < 4; /* small numbers share a draw of bits: what is left would be lost */
+  const int64_t most = shares ? n : MOST_DRAWN;
+  int failed = 0;
+  for (int64_t first = 0; !failed && first < n; first += most) {
+    const int64_t count = n - first < most ? n - first : most;
+    if (fill(from, count, *out, at, step))
+      return gl_fail(frame, GL_ERROR_PARAMETER, 0);
+    *out += count * itemsize;
+    for (int32_t k = 0; k < p->count; k++)
+      at[k] += count * step[k];
+    failed = count < MOST_DRAWN / 16 ? 0 : gl_stopped(frame);
+  }
+  return failed;
+}
+
 /* ---- the entry of gl_api ----------------------------------------------------------------------- */
 
 int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params)
@@ -127,11 +149,12 @@ int gl_draw(gl_frame *frame, const int32_t *slots, const int64_t *params)
     from.alike = p.ndim == 1;
     for (int32_t k = 0; k < p.count; k++)
       from.alike = from.alike && step[k] == 0;
-    do {
-      if (gl_distributions[kind].fill(&from, run, out, p.at, step))
-        return gl_fail(frame, GL_ERROR_PARAMETER, 0);
-      out += run * gl_call_of(frame)->slots[slots[1]].itemsize;
-    } while (advance(&p, counter));
+    do
+      failed = fill_run(frame, gl_distributions[kind].fill, &from, run, gl_call_of(frame)->slots[slots[1]].itemsize,
+                        &out, &p, step);
+    while (!failed && advance(&p, counter));
+    if (failed)
+      return failed;
   }
   memcpy(frame->arrays[slots[0]].data, &state, sizeof state);
   return 0;

@@ -78,7 +78,7 @@ static PyObject *frame_value(PyObject *self, PyObject *number)
     return NULL;
   if (!me->run.call.frame.arrays[slot].data)
     Py_RETURN_NONE;
-  return gl_copied(&me->run, slot);
+  return gl_copied(&me->run, slot, 1);
 }
 
 static PyObject *numbers(int32_t n, const int64_t *values)

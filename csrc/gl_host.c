@@ -118,7 +118,7 @@ static PyObject *shown(gl_activation *run, int32_t slot)
   gl_array *array = &run->call.frame.arrays[slot];
   const char *numbers = (const char *)run->numbers;
   if (array->data >= numbers && array->data < (const char *)(run->numbers + run->code->n_inputs))
-    return gl_copied(run, slot); /* a Python number: its memory ends with the run */
+    return gl_copied(run, slot, 0); /* a Python number: its memory ends with the run */
   PyObject *base = keeper(run, array);
   if (!base)
     return NULL;

@@ -428,8 +428,9 @@ static int over_part(gl_frame *frame, transfer *t, selection *part, char *array,
   lay_out_kept(t, part, stride);
   lay_out_gathered(t, part, stride);
   int32_t last = t->rank - 1;
-  int64_t at[GL_MAX_NDIM] = {0}, offset[CHUNK] = {0};
-  int empty = gl_elements(t->kept, t->extent) == 0;
+  int64_t at[GL_MAX_NDIM] = {0}, offset[CHUNK] = {0}, done = 0;
+  const int64_t each = gl_elements(t->kept, t->extent);
+  int empty = each == 0;
   if (gl_elements(t->rank, t->gathered) == 0)
     return 0;
   for (int64_t outer = gl_elements(last, t->gathered); outer > 0; outer--) {
@@ -449,6 +450,13 @@ static int over_part(gl_frame *frame, transfer *t, selection *part, char *array,
         start += at[d] * t->other_step[d];
       if (!empty)
         places(t, n, array + part->offset, offset, other + start, t->other_step[last]);
+      done += n * (1 + each);
+      if (done >= GL_ASK_BYTES / 8) {
+        int failed = gl_stopped(frame);
+        if (failed)
+          return failed;
+        done = 0;
+      }
     }
     for (int32_t d = last - 1; d >= 0 && ++at[d] == t->gathered[d]; d--)
       at[d] = 0;

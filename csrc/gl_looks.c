@@ -31,7 +31,7 @@ void gl_copy_after(gl_activation *run, int32_t first_step, int32_t end)
     int64_t bytes = gl_elements(slot->ndim, array->shape) * slot->itemsize;
     if (!array->data || used + bytes > looks->room)
       continue;
-    looks->values[k] = gl_copied(run, looks->slots[k]);
+    looks->values[k] = gl_copied(run, looks->slots[k], 0);
     if (!looks->values[k])
       PyErr_Clear(); /* there is no memory, which is no fault of the call's */
     else

@@ -65,11 +65,13 @@ int gl_loop_begin(gl_frame *frame, const gl_loop *loop, int64_t *turns)
   return failed ? failed : *turns == 0 ? gl_loop_turn(frame, loop, -1) : 0;
 }
 
-/* A loop may take long, or never end: from time to time the user is asked. */
+/* Much takes long, and some loops never end: from time to time the user is asked. */
 int gl_stopped(gl_frame *frame)
 {
   gl_call *call = gl_call_of(frame);
   struct timespec now;
+  if (call->phase == GL_FINISHING)
+    return 0;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   const int64_t ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
   if (ms - call->asked < POLL_MS)

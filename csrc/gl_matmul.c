@@ -42,10 +42,10 @@ static int matrix_of(gl_frame *frame, gl_matrix *m, char *data, int64_t rows, in
   if (!m->packed)
     return gl_fail(frame, GL_ERROR_MEMORY, bytes);
   gl_c_strides(2, shape, itemsize, to);
-  gl_copy_elements(2, shape, itemsize, m->packed, to, data, from);
+  failed = gl_copy_asking(frame, 2, shape, itemsize, m->packed, to, data, from);
   m->row_stride = columns;
   m->column_stride = 1;
-  return 0;
+  return failed;
 }
 
 /* The transposition letter and leading dimension of what Fortran sees as `m` transposed. */
@@ -152,17 +152,64 @@ static int is_thin(gemm_job *job)
   return 1;
 }
 
-static void gemm(const gl_matrix *a, const gl_matrix *b, char *out, int single)
+#define LONG 4e9        /* multiplications: from here on BLAS is called for pieces, between which the user may stop it */
+#define LONG_PIECE 1e9  /* so many are in a piece, and packing its operands takes less than a hundredth of its time */
+#define LONG_SUM 4096   /* and so long are its sums; BLAS itself adds up less at a time */
+
+/* Into how many pieces of at most `most` to cut `extent`, all alike, and how large they are. */
+static int64_t even(int64_t extent, int64_t most)
+{
+  const int64_t pieces = (extent + most - 1) / most, each = (extent + pieces - 1) / pieces;
+  return (each + STRIP - 1) / STRIP * STRIP;
+}
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The extents of a piece of a long product depend on those of the product alone. */
+static void long_piece(const gemm_job *job, int64_t *rows, int64_t *columns, int64_t *sum)
+{
+  const int64_t all_rows = job->a->rows, all_columns = job->b->columns;
+  *sum = even(job->a->columns, LONG_SUM);
+  const double area = LONG_PIECE / (double)*sum;
+  const int64_t side = (int64_t)__builtin_sqrt(area);
+  *rows = all_columns < side ? (int64_t)(area / (double)all_columns) : side;
+  *rows = even(all_rows, *rows < all_rows ? *rows : all_rows);
+  *columns = (int64_t)(area / (double)least(*rows, all_rows));
+  *columns = even(all_columns, *columns < all_columns ? *columns : all_columns);
+}
+
+/* `rows` rows from `row` on of a long product, and of its columns those before `end`. */
+static int long_rows(gl_frame *frame, const gemm_job *job, int64_t row, int64_t rows, int64_t end, int64_t columns,
+                     int64_t sum)
+{
+  int stopped = 0;
+  for (int64_t column = 0; !stopped && column < end; column += columns)
+    for (int64_t k = 0; !stopped && k < job->a->columns; k += sum) {
+      part_of_gemm(job, row, rows, column, least(columns, end - column), k, least(sum, job->a->columns - k));
+      stopped = gl_stopped(frame);
+    }
+  return stopped;
+}
+
+static int gemm(gl_frame *frame, const gl_matrix *a, const gl_matrix *b, char *out, int single)
 {
   gemm_job job = {.a = a, .b = b, .out = out, .single = single};
   job.turn_b = letter(b, &job.ldb);
   job.turn_a = letter(a, &job.lda);
-  if (!is_thin(&job)) {
-    part_of_gemm(&job, 0, a->rows, 0, b->columns, 0, a->columns);
-    return;
+  if (is_thin(&job)) {
+    const int64_t all = job.by_columns ? b->columns : a->rows;
+    return gl_run_shared(frame, piece_of_gemm, &job, (all + job.step - 1) / job.step, gl_pool_threads());
   }
-  const int64_t all = job.by_columns ? b->columns : a->rows;
-  gl_pool_run(piece_of_gemm, NULL, &job, (all + job.step - 1) / job.step, gl_pool_threads());
+  if ((double)a->rows * (double)a->columns * (double)b->columns < LONG) {
+    part_of_gemm(&job, 0, a->rows, 0, b->columns, 0, a->columns);
+    return 0;
+  }
+  int64_t rows, columns, sum;
+  int stopped = 0;
+  long_piece(&job, &rows, &columns, &sum);
+  for (int64_t row = 0; !stopped && row < a->rows; row += rows)
+    stopped = long_rows(frame, &job, row, least(rows, a->rows - row), b->columns, columns, sum);
+  return stopped;
 }
 
 #define TILE 32
@@ -177,20 +224,50 @@ static inline __attribute__((always_inline)) void mirror(char *out, int64_t n, i
           memcpy(out + (j * n + i) * itemsize, out + (i * n + j) * itemsize, (size_t)itemsize);
 }
 
-/* out = a a', half of which is computed. */
-static void syrk(const gl_matrix *a, char *out, int single)
+/* The lower triangle of `rows` rows of a a', from `row` on, less the columns before them; its sums `length` at a time. */
+static int triangle(gl_frame *frame, const gl_matrix *a, int64_t row, int64_t rows, char *out, int single, int64_t length)
 {
-  int n = (int)a->rows, k = (int)a->columns, leading;
+  const int64_t itemsize = single ? 4 : 8;
+  int n = (int)rows, leading, ldc = (int)a->rows, stopped = 0;
   char lower = 'U', turn = letter(a, &leading) == 'N' ? 'T' : 'N'; /* our lower triangle is Fortran's upper one */
-  if (single) {
-    float one = 1, zero = 0;
-    gl_blas_table.ssyrk(&lower, &turn, &n, &k, &one, (float *)a->data, &leading, &zero, (float *)out, &n);
-    mirror(out, n, 4);
-  } else {
-    double one = 1, zero = 0;
-    gl_blas_table.dsyrk(&lower, &turn, &n, &k, &one, (double *)a->data, &leading, &zero, (double *)out, &n);
-    mirror(out, n, 8);
+  out += (row * a->rows + row) * itemsize;
+  for (int64_t first = 0; !stopped && first < a->columns; first += length) {
+    char *from = a->data + (row * a->row_stride + first * a->column_stride) * itemsize;
+    int k = (int)least(length, a->columns - first);
+    if (single) {
+      float one = 1, rest = first > 0;
+      gl_blas_table.ssyrk(&lower, &turn, &n, &k, &one, (float *)from, &leading, &rest, (float *)out, &ldc);
+    } else {
+      double one = 1, rest = first > 0;
+      gl_blas_table.dsyrk(&lower, &turn, &n, &k, &one, (double *)from, &leading, &rest, (double *)out, &ldc);
+    }
+    stopped = length < a->columns ? gl_stopped(frame) : 0;
   }
+  return stopped;
+}
+
+/* out = a a', where `b` is a': half of it is computed. */
+static int syrk(gl_frame *frame, const gl_matrix *a, const gl_matrix *b, char *out, int single)
+{
+  int stopped = 0;
+  if ((double)a->rows * (double)a->rows * (double)a->columns < 2 * LONG) {
+    stopped = triangle(frame, a, 0, a->rows, out, single, a->columns);
+  } else {
+    gemm_job job = {.a = a, .b = b, .out = out, .single = single};
+    int64_t rows, columns, sum;
+    job.turn_b = letter(b, &job.ldb);
+    job.turn_a = letter(a, &job.lda);
+    long_piece(&job, &rows, &columns, &sum);
+    for (int64_t row = 0; !stopped && row < a->rows; row += rows) {
+      const int64_t some = least(rows, a->rows - row);
+      stopped = long_rows(frame, &job, row, some, row, columns, sum);
+      if (!stopped)
+        stopped = triangle(frame, a, row, some, out, single, sum);
+    }
+  }
+  if (!stopped)
+    mirror(out, a->rows, single ? 4 : 8);
+  return stopped;
 }
 
 #define MIN_SYRK 64 /* smaller products are faster as a whole, as measured with OpenBLAS */
@@ -202,18 +279,17 @@ static int is_turned(const gl_matrix *a, const gl_matrix *b)
          a->column_stride == b->row_stride && a->rows >= MIN_SYRK;
 }
 
-static void one_product(const gl_matrix *a, const gl_matrix *b, char *out, int single)
+static int one_product(gl_frame *frame, const gl_matrix *a, const gl_matrix *b, char *out, int single)
 {
+  if (a->rows > 1 && b->columns > 1)
+    return is_turned(a, b) ? syrk(frame, a, b, out, single) : gemm(frame, a, b, out, single);
   if (a->rows == 1 && b->columns == 1)
     dot(a, b, out, single);
   else if (b->columns == 1)
     gemv(a, 0, b->data, b->row_stride, out, single);
-  else if (a->rows == 1)
-    gemv(b, 1, a->data, a->column_stride, out, single);
-  else if (is_turned(a, b))
-    syrk(a, out, single);
   else
-    gemm(a, b, out, single);
+    gemv(b, 1, a->data, a->column_stride, out, single);
+  return 0;
 }
 
 /* `array` of `ndim` axes; a vector is a row (on the left) or a column. */
@@ -311,7 +387,8 @@ int gl_product_run(gl_frame *frame, gl_product *product, char *first_a, char *fi
 {
   gl_matrices *a = &product->a, *b = &product->b;
   const int32_t itemsize = product->itemsize;
-  int64_t at[GL_MAX_NDIM] = {0}, d;
+  int64_t at[GL_MAX_NDIM] = {0}, d, done = 0;
+  const int64_t work = a->rows * a->columns + b->columns * a->columns; /* at least */
   if (product->elements == 0 || a->columns == 0) {
     memset(out, 0, (size_t)(product->elements * itemsize));
     return 0;
@@ -324,9 +401,14 @@ int gl_product_run(gl_frame *frame, gl_product *product, char *first_a, char *fi
     int failed = take(frame, a, itemsize);
     if (!failed)
       failed = take(frame, b, itemsize);
+    if (!failed)
+      failed = one_product(frame, &a->matrix, &b->matrix, out, itemsize == 4);
+    if (!failed && (done += work) >= GL_ASK_BYTES) { /* many small ones, or one with a vector */
+      done = 0;
+      failed = gl_stopped(frame);
+    }
     if (failed)
       return failed;
-    one_product(&a->matrix, &b->matrix, out, itemsize == 4);
     out += a->rows * b->columns * itemsize;
     for (d = product->batch - 1; d >= 0; d--) { /* step the axes of the batch like a counter */
       a->data += a->step[d];

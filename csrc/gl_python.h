@@ -106,7 +106,8 @@ gl_outcome gl_run_all(gl_activation *run); /* but for those that finish it */
 gl_outcome gl_run_step(gl_activation *run, int32_t step);
 void gl_deactivate(gl_activation *run);
 void gl_lend_copies(gl_activation *run); /* of old values, for new ones to be written there: to time that */
-PyObject *gl_copied(const gl_activation *run, int32_t slot);
+/* A copy of the slot's value; NULL with an exception: there is no memory, or, if it `asks`, the user wants to stop. */
+PyObject *gl_copied(gl_activation *run, int32_t slot, int asks);
 gl_outcome gl_code_call(gl_code *code, PyObject *arguments, int ways, int single, gl_looks *looks, PyObject **result,
                         gl_error *error);
 /* gl_looks.c: before each attempt at a call, after each of its steps, and after it. */

@@ -260,30 +260,59 @@ void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char
   }
 }
 
-static void copy_into(gl_frame *frame, int32_t out, int32_t in)
+int gl_copy_until(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out, const int64_t *out_stride,
+                  const char *in, const int64_t *in_stride, int (*stop)(void *context), void *context)
+{
+  const int64_t bytes = gl_elements(ndim, shape) * itemsize;
+  int64_t part[GL_MAX_NDIM];
+  int32_t d = 0;
+  if (bytes <= GL_ASK_BYTES) {
+    gl_copy_elements(ndim, shape, itemsize, out, out_stride, in, in_stride);
+    return bytes < GL_ASK_BYTES / 16 ? 0 : stop(context);
+  }
+  while (shape[d] == 1)
+    d++;
+  const int64_t each = bytes / shape[d], most = each < GL_ASK_BYTES ? GL_ASK_BYTES / each : 1;
+  int stopped = 0;
+  memcpy(part, shape, (size_t)ndim * sizeof *part);
+  for (int64_t first = 0; !stopped && first < shape[d]; first += most) {
+    part[d] = shape[d] - first < most ? shape[d] - first : most;
+    stopped = gl_copy_until(ndim, part, itemsize, out + first * out_stride[d], out_stride, in + first * in_stride[d],
+                            in_stride, stop, context); /* one that is long is cut along the axes behind it */
+  }
+  return stopped;
+}
+
+static int stop_frame(void *frame) { return gl_stopped(frame); }
+
+int gl_copy_asking(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
+                   const int64_t *out_stride, const char *in, const int64_t *in_stride)
+{
+  return gl_copy_until(ndim, shape, itemsize, out, out_stride, in, in_stride, stop_frame, frame);
+}
+
+static GL_TELLS int copy_into(gl_frame *frame, int32_t out, int32_t in)
 {
   const gl_array *source = &frame->arrays[in], *target = &frame->arrays[out];
   const gl_slot *kind = &gl_call_of(frame)->slots[in];
   int64_t stride[GL_MAX_NDIM];
   gl_c_strides(kind->ndim, source->shape, kind->itemsize, stride);
-  gl_copy_elements(kind->ndim, source->shape, kind->itemsize, target->data, stride, source->data,
-                   source->stride);
+  return gl_copy_asking(frame, kind->ndim, source->shape, kind->itemsize, target->data, stride, source->data,
+                        source->stride);
 }
 
 int gl_copy(gl_frame *frame, const int32_t *slots, const int64_t *params)
 {
   (void)params;
   int failed = gl_allocate(frame, slots[0], frame->arrays[slots[1]].shape);
-  if (!failed)
-    copy_into(frame, slots[0], slots[1]);
-  return failed;
+  return failed ? failed : copy_into(frame, slots[0], slots[1]);
 }
 
 int gl_copy_into(gl_frame *frame, int32_t out, int32_t in)
 {
   int failed = gl_allocate_in(frame, out, frame->arrays[in].shape, in);
   if (!failed && frame->arrays[out].data != frame->arrays[in].data)
-    copy_into(frame, out, in);
+    failed = copy_into(frame, out, in);
   return failed;
 }
 
@@ -308,12 +337,12 @@ int gl_concatenate(gl_frame *frame, const int32_t *slots, const int64_t *params)
   const gl_array *out = &frame->arrays[slots[0]];
   int32_t itemsize = gl_call_of(frame)->slots[slots[0]].itemsize;
   char *end = out->data;
-  for (int64_t k = 0; k < count; k++) {
+  for (int64_t k = 0; !failed && k < count; k++) {
     const gl_array *array = &frame->arrays[slots[1 + k]];
-    gl_copy_elements((int32_t)ndim, array->shape, itemsize, end, out->stride, array->data, array->stride);
+    failed = gl_copy_asking(frame, (int32_t)ndim, array->shape, itemsize, end, out->stride, array->data, array->stride);
     end += array->shape[axis] * out->stride[axis];
   }
-  return 0;
+  return failed;
 }
 
 /* ---- views ------------------------------------------------------------------------------------- */
@@ -416,9 +445,7 @@ int gl_reshape(gl_frame *frame, const int32_t *slots, const int64_t *params)
     return gl_allocate(frame, slots[0], shape);
   if (!reshaped_strides(&in, in_ndim, ndim, shape, stride)) {
     failed = gl_allocate(frame, slots[0], shape);
-    if (!failed)
-      copy_into(frame, slots[0], slots[1]);
-    return failed;
+    return failed ? failed : copy_into(frame, slots[0], slots[1]);
   }
   gl_array *view = gl_view(frame, slots[0], slots[1]);
   for (int32_t d = 0; d < ndim; d++) {

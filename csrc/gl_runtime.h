@@ -6,6 +6,7 @@
 #include "gl_abi.h"
 #include "gl_memory.h"
 
+#define GL_TELLS __attribute__((warn_unused_result)) /* a caller that does not listen would lose an interrupt */
 #define GL_DETAILS 5
 #define GL_POOL 4
 
@@ -78,8 +79,9 @@ int gl_record(gl_frame *frame, int32_t kind, int32_t n_details, const int64_t *d
 int gl_scratch(gl_frame *frame, int64_t bytes, char **memory);
 /* Put a fresh C-contiguous array of `shape` in the slot. */
 int gl_allocate(gl_frame *frame, int32_t slot, const int64_t *shape);
-/* Whether the user wants the run to stop, asked from time to time: then the error is recorded. */
-int gl_stopped(gl_frame *frame);
+/* Whether the user wants the run to stop, asked from time to time: then the error is recorded. What finishes a run is
+ * never stopped. */
+int gl_stopped(gl_frame *frame) GL_TELLS;
 /* As gl_allocate; the memory may be that of `dying`, which nobody needs after this step, if nobody else has it. */
 int gl_allocate_in(gl_frame *frame, int32_t slot, const int64_t *shape, int32_t dying);
 /* Make the slot share the block of `source`, with the same data; the caller sets shape and strides. */
@@ -112,6 +114,14 @@ int gl_copy_into(gl_frame *frame, int32_t out, int32_t in);
 /* Copy elements between two layouts of one shape that do not overlap. */
 void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                       const int64_t *out_stride, const char *in, const int64_t *in_stride);
+/* As much is copied, filled or looked at before the user is asked again: a few hundredths of a second. */
+#define GL_ASK_BYTES (8 << 20)
+/* The same, with `stop` asked now and then: what it said, if that is not 0. */
+int gl_copy_until(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out, const int64_t *out_stride,
+                  const char *in, const int64_t *in_stride, int (*stop)(void *context), void *context) GL_TELLS;
+/* The same with gl_stopped. */
+int gl_copy_asking(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
+                   const int64_t *out_stride, const char *in, const int64_t *in_stride) GL_TELLS;
 
 /* How many windows of `window` elements lie along `extent`; less than 1 for none. */
 int64_t gl_window_count(int64_t extent, int64_t window, int64_t stride, int64_t dilation);

@@ -51,7 +51,10 @@ _MAKERS = ("T.scalar", "T.vector", "T.matrix", "T.tensor3", "T.tensor4")  # by r
 def _described(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype}{list(value.shape)}"
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except Exception:  # it is the user's, and may do anything
+        shown = "whose repr fails"
     return f"{type(value).__name__} {shown if len(shown) < 60 else shown[:57] + '...'}"
 
 

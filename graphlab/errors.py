@@ -97,6 +97,10 @@ class GraphIndexError(GraphlabError, IndexError):
     """An index out of range."""
 
 
+class GraphMemoryError(GraphlabError, MemoryError):
+    """An array for which there is no memory."""
+
+
 class UnusedInputError(GraphlabError, ValueError):
     """An input that no output needs."""
 

@@ -9,18 +9,20 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from graphlab.errors import GraphlabError, GraphValueError, NaNError, caller_origin
+from graphlab.errors import GraphlabError, GraphMemoryError, GraphValueError, NaNError, caller_origin
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import maths
 from graphlab.graph.walk import leaves
 from graphlab.interpret import Environment, demand, interpret, leaf_value
 from graphlab.lower import Lowered
+from graphlab.runtime.native import DETAILS
 from graphlab.runtime.program import Machine, StepFailed
 from graphlab.runtime.statistics import measured
 
 Array = np.ndarray[Any, Any]
 
 COPIED_BYTES = 64 << 20  # of a call's arguments; more are only watched
+MEMORY_HINT = "smaller arguments or fewer at a time; graphlab.release_memory() gives back what is kept for later calls"
 HINT = "graphlab.post_mortem() opens the debugger at this step"
 
 # ---- what is kept of a failed call ---------------------------------------------------------------
@@ -108,17 +110,23 @@ def interpreted(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
 
 
 def explain(failure: StepFailed, graph: Graph, lowered: Lowered, arrays: Sequence[Array]) -> NoReturn:
-    """Say what went wrong in the user's terms: the interpreter finds the same fault on the graph as written."""
+    """Say what went wrong in the user's terms: the interpreter finds the same fault on the graph as written.
+
+    Where memory is short it is not asked: it would take more of it.
+    """
     step = lowered.program.steps[failure.step]
+    nodes = [lowered.nodes[n] for n in step.nodes]
+    origin = next((o for n in nodes for o in n.provenance.origins), None) or caller_origin()
+    ops = ", ".join(n.op.name for n in nodes) or step.name
+    if failure.kind == "memory":
+        raise GraphMemoryError(f"step {failure.step} ({ops}): {DETAILS[failure.kind].format(*failure.detail)}",
+                               origin=origin, hint=MEMORY_HINT)  # fmt: skip
     try:
         interpret(graph, arrays)
     except GraphlabError as error:
         where = f"it was step {failure.step} ({step.name})"
         error.hint = f"{error.hint}; {where}" if error.hint else where
         raise pointed(error) from None
-    nodes = [lowered.nodes[n] for n in step.nodes]
-    origin = next((o for n in nodes for o in n.provenance.origins), None)
-    ops = ", ".join(n.op.name for n in nodes)
     raise GraphValueError(f"step {failure.step} ({ops}) failed: {failure}", origin=origin, hint=HINT)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.errors import GraphIndexError, GraphlabError, GraphShapeError, GraphTypeError, GraphValueError
+from graphlab.errors import (
+    GraphIndexError,
+    GraphlabError,
+    GraphMemoryError,
+    GraphShapeError,
+    GraphTypeError,
+    GraphValueError,
+)
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import maths
 from graphlab.graph.types import TensorType
@@ -48,6 +55,7 @@ _FEW = 6
 _NOTHING = np.empty(0)  # what stands for the values of a branch that was not chosen
 
 _KINDS: tuple[tuple[type[Exception], type[GraphlabError]], ...] = (
+    (MemoryError, GraphMemoryError),
     (IndexError, GraphIndexError),
     (TypeError, GraphTypeError),
     (ValueError, GraphShapeError),
@@ -56,8 +64,6 @@ _KINDS: tuple[tuple[type[Exception], type[GraphlabError]], ...] = (
 
 def explain(error: Exception, node: Apply, values: Sequence[Array]) -> Exception:
     """`error`, raised by computing `node`, as one that names the user's line and what came in."""
-    if isinstance(error, MemoryError):
-        return error
     error = _said_by_types(node, values) or error
     kind = next((k for e, k in _KINDS if isinstance(error, e)), GraphValueError)
     if isinstance(error, GraphlabError):

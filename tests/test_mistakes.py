@@ -19,6 +19,7 @@ from graphlab.errors import (
     DisconnectedInputError,
     GraphIndexError,
     GraphlabError,
+    GraphMemoryError,
     GraphShapeError,
     GraphTypeError,
     GraphValueError,
@@ -720,6 +721,28 @@ def a_scan_of_negative_length() -> Any:
 def a_scan_that_is_too_long() -> Any:
     z, _ = graphlab.scan(lambda a: a * 2, x, n_steps=n)  # here
     return graphlab.function([x, n], z)([1.0, 2.0], 5)
+
+
+@mistake(GraphMemoryError, r"step 0 \(arange\): no memory for 9007199254740992 bytes", "release_memory")
+def more_numbers_than_there_is_memory_for() -> Any:
+    z = T.arange(n)  # here
+    return graphlab.function([n], z)(2**50)
+
+
+@mistake(GraphMemoryError, r"arange: Unable to allocate", r"n: int64\[\] = 1125899906842624")
+def more_numbers_than_numpy_has_memory_for() -> Any:
+    z = T.arange(n)  # here
+    return graphlab.function([n], z, mode="interpret")(2**50)
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@mistake(GraphTypeError, r"input 0 \(x\) expects float64\[\?\], got Unprintable whose repr fails")
+def an_argument_that_cant_be_shown() -> Any:
+    return double(Unprintable())  # here
 
 
 @mistake(GraphShapeError, r"add: shapes \(2,\) and \(3,\)", r"output0\[t-1\]: float64\[2\], y: float64\[3\]")
