@@ -22,6 +22,7 @@ from graphlab.debug.mortem import post_mortem
 from graphlab.debug.profile import Profiler
 from graphlab.debug.record import record
 from graphlab.debug.session import SETTINGS, Session
+from graphlab.doctor import doctor
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.evaluate import evaluate
 from graphlab.export import export_c
@@ -91,7 +92,7 @@ pickling.install()
 __all__ = [
     "Assert", "Function", "GraphlabError", "In", "Mode", "NodeRule", "Out", "Pass", "Precompiled", "Print",
     "RandomStream", "Rule", "Session", "Shared", "Variable", "ancestors", "applies_of", "check", "clone_replace",
-    "debug", "debugprint", "foldl", "foldr", "function", "ifelse", "inputs_of", "interpret", "latex", "load",
+    "debug", "debugprint", "doctor", "foldl", "foldr", "function", "ifelse", "inputs_of", "interpret", "latex", "load",
     "machine", "map", "maths", "mode", "name_scope", "num_threads", "optimize", "options", "post_mortem", "pp",
     "precompile", "prefix", "record",
     "reduce", "release_memory", "save", "scan", "set_default", "set_num_threads", "shared", "symbolic", "until",

@@ -5,7 +5,7 @@ python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
 python -m graphlab explore script.py
 python -m graphlab lab script.py
 python -m graphlab precompile script.py
-python -m graphlab info
+python -m graphlab doctor
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import runpy
-import shutil
 import subprocess
 import sys
 import tempfile
 import traceback
 import webbrowser
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graphlab.doctor import doctor
 from graphlab.errors import GraphlabError
 from graphlab.function import Function, function
 from graphlab.graph.events import Event, ProgramBuilt, listen
@@ -42,6 +40,10 @@ from graphlab.viz.record import record
 
 class CommandError(Exception):
     """A mistake on the command line or in the script it names: shown as one line."""
+
+
+class Unhealthy(Exception):
+    """What `doctor` found, if something is broken: shown like any answer, but the status tells."""
 
 
 def run_script(path: str) -> dict[str, Any]:
@@ -199,20 +201,12 @@ def compile_ahead(arguments: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def info(arguments: argparse.Namespace) -> str:
-    """`info`: the versions and tools that graphlab finds here."""
-    current = options()
-    compiler = shutil.which(current.cc[0])
-    return "\n".join(
-        [
-            f"graphlab   {version('graphlab')}",
-            f"python     {platform.python_version()} on {platform.system()} {platform.machine()}",
-            f"numpy      {np.__version__}",
-            f"compiler   {compiler or 'none: functions run in NumPy (install gcc, or set GRAPHLAB_CC)'}",
-            f"cache      {current.cache_dir}",
-            f"dot        {shutil.which('dot') or 'none: graphlab uses its own layout (install graphviz)'}",
-        ]
-    )
+def examine(arguments: argparse.Namespace) -> str:
+    """`doctor`: what graphlab needs here, whether it works, and how to mend what does not; 1 if something is broken."""
+    found = doctor()
+    if not found.healthy:
+        raise Unhealthy(str(found))
+    return str(found)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -248,8 +242,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--types", nargs="+", metavar="TYPE", help='"float64[?,3]" ...: of a Python function\'s arguments'
     )
-    command = commands.add_parser("info", help="what graphlab finds on this machine")
-    command.set_defaults(action=info)
+    command = commands.add_parser("doctor", help="whether what graphlab needs is there and works, and how to mend it")
+    command.set_defaults(action=examine)
     return parser
 
 
@@ -260,6 +254,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(arguments.action(arguments))
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Unhealthy as findings:
+        print(findings)
+        return 1
     except (CommandError, GraphlabError, OSError, ValueError) as error:
         message = error.message if isinstance(error, GraphlabError) else str(error)
         print(f"graphlab: {' '.join(message.split())}", file=sys.stderr)

@@ -26,7 +26,7 @@ FLOORS = {
     "compiled": 10,
     "background": 11, "faults": 11,
     "function": 12,
-    "debug": 13, "saving": 13, "export": 13, "precompile": 13, "evaluate": 13,
+    "debug": 13, "saving": 13, "export": 13, "precompile": 13, "evaluate": 13, "doctor": 13,
     "viz": 14,
     "__init__": 15, "__main__": 15, "tensor": 15,
 }  # fmt: skip

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from graphlab.__main__ import main
+from graphlab.options import using
 
 SCRIPT = """\
 import graphlab
@@ -61,11 +62,12 @@ def test_report_writes_a_page(script: Path, capsys: pytest.CaptureFixture[str]) 
     assert (script.parent / "f.html").read_text().startswith("<!doctype html>")
 
 
-def test_info_names_the_version_and_the_compiler(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info"]) == 0
-    shown = capsys.readouterr().out
-    assert "graphlab   0." in shown
-    assert "compiler" in shown
+def test_doctor_says_it_in_its_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    assert "compiler   ok " in capsys.readouterr().out
+    with using(cc=("no-such-compiler",)):
+        assert main(["doctor"]) == 1
+    assert "compiler   BROKEN   no C compiler found" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

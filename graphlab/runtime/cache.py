@@ -41,14 +41,17 @@ class Entry:
 def open_folder(wanted: Path) -> Path:
     """`wanted`, made if need be; where it can't be trusted or used a private one, with one warning."""
     folder = Path(os.path.abspath(wanted))
+    problem = problem_of(folder)
+    return folder if problem is None else private_folder(f"{wanted}: {problem}")
+
+
+def problem_of(folder: Path) -> str | None:
+    """Why `folder`, which is made if need be, can't be used; None if it can."""
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        problem = _distrust(folder)
-        if problem is None and not os.access(folder, os.W_OK | os.X_OK):
-            problem = "it is read-only"
+        return _distrust(folder) or (None if os.access(folder, os.W_OK | os.X_OK) else "it is read-only")
     except OSError as error:
-        problem = error.strerror or str(error)
-    return folder if problem is None else private_folder(f"{wanted}: {problem}")
+        return error.strerror or str(error)
 
 
 def _distrust(folder: Path) -> str | None:

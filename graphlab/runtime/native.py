@@ -94,14 +94,19 @@ def load_blas() -> None:
 
 def bundled_blas() -> tuple[int, ...] | None:
     """The addresses in the library that SciPy's wheels bring along, which loads in a moment; None if there is none."""
-    scipy = importlib.util.find_spec("scipy")
-    if scipy is None or scipy.origin is None:
-        return None
-    for path in sorted((Path(scipy.origin).parent.parent / "scipy.libs").glob("libscipy_openblas-*")):
+    for path in bundled_libraries():
         with suppress(OSError, AttributeError):
             library = ctypes.CDLL(str(path))
             return tuple(_address(library[f"scipy_{letter}{name}_"]) for name in _BLAS for letter in "ds")
     return None
+
+
+def bundled_libraries() -> list[Path]:
+    """Where SciPy's wheels have their BLAS."""
+    scipy = importlib.util.find_spec("scipy")
+    if scipy is None or scipy.origin is None:
+        return []
+    return sorted((Path(scipy.origin).parent.parent / "scipy.libs").glob("libscipy_openblas-*"))
 
 
 def _address(function: Any) -> int:
