@@ -16,6 +16,7 @@ from graphlab.graph.walk import ancestors
 
 if TYPE_CHECKING:
     from graphlab.debug.session import Session
+    from graphlab.rewrite.verdicts import Checked
 
 
 @contextmanager
@@ -67,6 +68,12 @@ def as_written(session: Session) -> Scope:
     known = dict(session._written.given)
     known.update(zip(session.function.inputs, arguments(session), strict=True))
     return Scope(computed(known), session.function.inputs, note=AWAY)
+
+
+def checked(session: Session) -> Checked:
+    """The verdicts on all rewrites, on the arguments of the call and the shared values that it began with."""
+    with session._shared_as(session._written.given):
+        return session.function.trace.check(*arguments(session))
 
 
 def place_of(session: Session, x: Handle) -> Place:

@@ -83,7 +83,7 @@ def _table(title: str, rules: Sequence[AnyRule]) -> str:
     lines = [f"## {title}", "", "| rule | changes | for | why |", "|---|---|---|---|"]
     for rule in rules:
         name = rule.name.replace("|", r"\|")
-        lines.append(f"| `{name}` | {rule.changes} | {_for(rule)} | {rule.because} |")
+        lines.append(f"| `{name}` | {rule.changes} | {dtypes_of(rule)} | {rule.because} |")
     return "\n".join([*lines, ""])
 
 
@@ -96,7 +96,7 @@ _KINDS: dict[frozenset[str], str] = {
 }  # fmt: skip
 
 
-def _for(rule: AnyRule) -> str:
+def dtypes_of(rule: AnyRule) -> str:
     """The dtypes that a rule is for, in words where there are any."""
     if not isinstance(rule, Rule):
         return "any"

@@ -10,6 +10,7 @@ from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
 from graphlab.function import Function
 from graphlab.graph.collector import uncollected
+from graphlab.viz import timeline
 from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
 from graphlab.viz.search import MOST, Index
@@ -52,6 +53,12 @@ class Answers:
         self.session.goto(min(max(to, 0), len(self.session.steps)))
         return self.session.position
 
+    def run(self) -> Session:
+        """The session; ValueError if there is none."""
+        if self.session is None:
+            raise ValueError("that needs real values: f.explore(f.debug(...)), or %%symgraph --with x=...")
+        return self.session
+
     def reveal(self, key: str) -> dict[str, Any]:
         """The toggles that show a node, of a view with its toggles and the node, as in "after:scope_1@n7"."""
         view, _, toggles = key.rpartition("@")[0].partition(":")
@@ -89,6 +96,8 @@ Handler = Callable[[Answers, str], Any]
 QUESTIONS: dict[str, Handler] = {
     "picture": lambda answers, key: {"svg": answers.views.picture(key)},
     "listings": lambda answers, key: dict(listings(answers.trace)),
+    "rules": lambda answers, key: timeline.rules(answers.function, include_times=True),
+    "check": lambda answers, key: timeline.check(answers.run()),
     "search": Answers.search,
     "reveal": Answers.reveal,
     "value": lambda answers, key: answers.value(key.partition("@")[0]),

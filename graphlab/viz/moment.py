@@ -14,8 +14,9 @@ from graphlab.viz.groups import Group
 GAP, RING = 14.0, 40  # between cards; how many places around the wished one are tried
 
 
-def joined(groups: Iterable[Group], drawn: Diagram) -> list[Group]:
-    """`groups` with those cards of `drawn` that are new: each where what it reads is, or its user."""
+def joined(groups: Iterable[Group], drawn: Diagram, whole: Diagram) -> list[Group]:
+    """`groups` of `whole` with those cards of `drawn` that are new: each where what it reads is, or its user."""
+    there = {card.key for card in whole.cards}
     near = dict[str, str]()
     for link in drawn.links:
         near.setdefault(link.source, link.target)
@@ -27,7 +28,7 @@ def joined(groups: Iterable[Group], drawn: Diagram) -> list[Group]:
     for group in groups:
         inside = dict.fromkeys(group.members)
         for card in drawn.cards:
-            if card.nodes and card.nodes[0].startswith("m") and near.get(card.key) in inside:
+            if card.key not in there and card.nodes and near.get(card.key) in inside:
                 inside[card.key] = None
         found.append(replace(group, members=tuple(inside)))
     return found

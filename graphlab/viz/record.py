@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphlab.errors import Origin
 from graphlab.graph.collector import uncollected
-from graphlab.graph.events import PassApplied, RewriteApplied
+from graphlab.graph.events import Event, PassApplied, RewriteApplied
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import constant_text, debugprint, maths, op_text, parameters
 from graphlab.graph.types import TensorType
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from graphlab.ops.base import Op
 
 FORMAT, VERSION = "graphlab-trace", 1
-VERDICTS = {"exact": "=", "rounding": "≈", "domain": "!"}
 INSIDE = 20_000  # characters of the text of a graph that an op holds
 LARGE = 5000  # nodes from which on a function is not told as mathematics
 VALUED = 2000  # values of at most so many nodes are embedded
@@ -144,7 +143,7 @@ class Recorder:
                 "after": self.graph(self.running, self.after),
             },
             "twins": {self.ids[a]: self.ids[b] for a, b in self.twins().items()},
-            "passes": _passes(f.trace.passes, include_times),
+            "passes": _passes(f.trace.events, include_times),
             "rewrites": [self.rewrite(*closed) for closed in self.closed],
             "kernels": [self.kernel(k) for k in f.kernels],
             "code": {"text": f.c_source, "lines": [self.names(line) for line in f.lines]},
@@ -261,7 +260,7 @@ class Recorder:
             found = twins(free, [node for node in nodes if node not in ids])
             ids.update((node, self.ids[twin]) for node, twin in found.items())
         for node in nodes:
-            ids.setdefault(node, f"m{len(ids)}")
+            ids.setdefault(node, self.ids.get(node, f"m{len(ids)}"))
         here = copy(self)
         here.ids = {**self.ids, **ids}
         return {
@@ -287,7 +286,9 @@ class Recorder:
             "pass": event.pass_name,
             "rule": event.rule,
             "changes": event.changes,
-            "verdict": VERDICTS.get(event.changes, "?"),
+            "verdict": "?",  # until real values tell
+            "nodes": event.nodes,
+            "line": event.before.origin.label if event.before.origin else "",
             "source": os.path.basename(event.source),
             "before": self.side(before),
             "after": self.side(after),
@@ -378,16 +379,20 @@ def _op(op: Op) -> dict[str, Any]:
     }
 
 
-def _passes(events: Sequence[PassApplied], include_times: bool) -> list[dict[str, Any]]:
-    """The passes; each graph is counted once, as what one pass gives is what the next one takes."""
+def _passes(events: Sequence[Event], include_times: bool) -> list[dict[str, Any]]:
+    """The passes, with the numbers of rewrites before and after each; what one pass gives the next one takes."""
     counts: dict[Graph, int] = {}
-    found = []
+    found, first, last = list[dict[str, Any]](), 0, 0
     for event in events:
+        last += isinstance(event, RewriteApplied)
+        if not isinstance(event, PassApplied) or event.depth:
+            continue
         for graph in (event.before, event.graph):
             if graph not in counts:
                 counts[graph] = len(toposort(graph.outputs, graph.inputs))
-        sizes = {"nodes_before": counts[event.before], "nodes_after": counts[event.graph]}
-        found.append({"name": event.name, **sizes, **({"seconds": event.seconds} if include_times else {})})
+        facts = {"nodes_before": counts[event.before], "nodes_after": counts[event.graph], "first": first, "last": last}
+        found.append({"name": event.name, **facts, **({"seconds": event.seconds} if include_times else {})})
+        first = last
     return found
 
 

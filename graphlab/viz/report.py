@@ -12,7 +12,7 @@ from typing import Any
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
-from graphlab.viz import bundle, dot
+from graphlab.viz import bundle, dot, timeline
 from graphlab.viz.escape import escape, script_json
 from graphlab.viz.layout import PATIENCE
 from graphlab.viz.listing import listings
@@ -24,6 +24,8 @@ THROUGH_DOT = (".png", ".pdf")
 INCLUDES = ("profile",)
 LONG = 100_000  # characters of C that take their time to be coloured
 REWRITES = 200  # a page holds the pictures of no more rewrites
+MOMENTS = 2_000_000  # characters of pictures of the graph between rewrites in a page
+DRAWN = 4000  # nodes of a trace of which such pictures are drawn
 FOLDED = 60  # and up to so many in which a group is opened or closed; if there are more, none of them
 
 
@@ -63,7 +65,8 @@ def report(
     recorder = Recorder(function)
     views = Views(traced(function, recorder, args, include), moments=recorder.moment)
     try:
-        target.write_bytes(contents(views, target.suffix, f"step-{show}" if counts else str(show)))
+        answers = told(function) if target.suffix == ".html" else {}
+        target.write_bytes(contents(views, target.suffix, f"step-{show}" if counts else str(show), answers))
     except dot.DotFailed as failure:
         raise GraphValueError(
             f"report: a {target.suffix} file needs Graphviz: {failure}",
@@ -82,17 +85,27 @@ def traced(
     given, named = ((), args) if isinstance(args, Mapping) else (args, {})
     session = function.debug(*given, **named)
     profile = function.profile(*given, **named) if "profile" in include else None
-    return recorder.trace(session.finish(), False, profile)
+    trace = recorder.trace(session.finish(), False, profile)
+    timeline.judge(trace, session)
+    return trace
 
 
-def contents(views: Views, suffix: str, show: str = "side-by-side") -> bytes:
-    """A report in the format that `suffix` names; DotFailed if that needs dot, and dot fails."""
+def told(function: Function) -> dict[str, Any]:
+    """What a page holds of the answers to questions that only a kernel could answer: each by its question and key."""
+    return {"rules:all": timeline.rules(function)}
+
+
+def contents(views: Views, suffix: str, show: str = "side-by-side", answers: Mapping[str, Any] | None = None) -> bytes:
+    """A report in the format that `suffix` names; DotFailed if that needs dot, and dot fails.
+
+    A page holds these `answers` to questions beside pictures.
+    """
     if suffix == ".svg":
         text = views.document(show)
     elif suffix == ".json":
         text = json.dumps(views.trace, indent=1, allow_nan=False) + "\n"
     elif suffix == ".html":
-        text = html(views.trace, views)
+        text = html(views.trace, views, answers or {})
     else:
         text = str(dot.digraph(views.placed("difference" if show == "side-by-side" else show)[0], labels=True).source)
         if suffix in THROUGH_DOT:
@@ -119,16 +132,32 @@ def state(
     }
 
 
-def html(trace: Mapping[str, Any], views: Views) -> str:
-    """One page that makes no request: the explorer over what the page itself holds."""
+def _moments(trace: Mapping[str, Any], views: Views) -> dict[str, str]:
+    """The graph after each number of rewrites, at the ends of passes first, as long as there is room in a page."""
+    if views.scene.moments is None or len(trace["nodes"]) > DRAWN:
+        return {}
+    most = len(trace["rewrites"])
+    order = dict.fromkeys((0, *(each["last"] for each in trace["passes"]), *range(most + 1)))
+    found, size = dict[str, str](), 0
+    for count in order:
+        found[f"step-{count}"] = views.picture(f"step-{count}")
+        size += len(found[f"step-{count}"])
+        if size > MOMENTS:
+            break
+    return found
+
+
+def html(trace: Mapping[str, Any], views: Views, answers: Mapping[str, Any]) -> str:
+    """One page that makes no request: the explorer over what the page itself holds, and these `answers`."""
     numbers = range(min(len(trace["rewrites"]), REWRITES))
     names = [f"rewrite-{k}-{side}" for k in numbers for side in ("before", "after")]
     view = "step" if trace["values"] else "graph"
     folded = [f"{view}:{toggle}" for view in VIEWS for toggle in views.toggles(view)]
     names += folded if len(folded) <= FOLDED else []
+    pictures = {name: views.picture(name) for name in names} | _moments(trace, views)
     held = {
         "state": state(trace, views, view, len(trace["steps"])),
-        "answers": {f"picture:{name}": {"svg": views.picture(name)} for name in names},
+        "answers": {**{f"picture:{name}": {"svg": drawn} for name, drawn in pictures.items()}, **answers},
     }
     script, style = bundle.script("offline"), bundle.style()
     policy = (

@@ -83,7 +83,7 @@ class Scene:
         stage, drawn = self.stage(toggles), drawing.moment(self.trace, self.moments(count), toggles)
         closed = stage.outline.closed.symmetric_difference(filter(_is_group, toggles))
         whole, layout = self._laid_out(fold(stage.both, stage.outline.groups, closed))
-        part = fold(drawn, moment.joined(stage.outline.groups, drawn), closed)
+        part = fold(drawn, moment.joined(stage.outline.groups, drawn, stage.both), closed)
         cut = cut_as(part, {card.key for card in whole.cards if card.family == FAMILY})
         return cut, moment.placed(cut, whole, layout)
 

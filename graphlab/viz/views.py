@@ -45,7 +45,7 @@ class Views:
 
     def revealed(self, name: str, toggles: str, node: str) -> list[str]:
         """The toggles that show `node` in the view `name`, beside those given: ValueError if it is not there."""
-        if name not in VIEWS:
+        if not _VIEW.fullmatch(name):
             raise ValueError(f"there is no view {name[:40]!r}")
         return self.scene.revealed(name, [key for key in toggles.split(",") if key], node)
 
@@ -70,7 +70,7 @@ class Views:
         if found is None or int(found[1]) >= len(self.trace["rewrites"]):
             raise ValueError(f"there is no picture {name[:40]!r}")
         made = drawing.rewrite_side(self.trace, int(found[1]), found[2])
-        return svg.graph(made, layout(made, self.engine))
+        return svg.graph(made, layout(made, "linear"))  # it is small, and dot takes a process
 
     def legend(self) -> str:
         """The legend of all views."""

@@ -76,7 +76,7 @@ def test_a_rewrite_shows_both_sides_close_up() -> None:
     x = T.dvector("x")
     trace = record(graphlab.function([x], T.exp(T.log(1 + T.sin(x)))))
     rewrite = next(r for r in trace["rewrites"] if "log1p" in r["rule"])
-    assert rewrite["verdict"] == "≈"
+    assert (rewrite["changes"], rewrite["verdict"], rewrite["nodes"]) == ("rounding", "?", -1)
     assert "log1p" in rewrite["after"]["text"]
     assert "log" in rewrite["before"]["text"]
     assert not os.path.isabs(rewrite["source"])

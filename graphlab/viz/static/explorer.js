@@ -3,10 +3,10 @@
 import { h } from "./dom.js";
 import { createStore } from "./store.js";
 import { graphPanel } from "./graph.js";
-import { rewritesPanel } from "./rewrites.js";
+import { timelinePanel } from "./timeline.js";
 import { stepperPanel } from "./stepper.js";
 import { codePanel } from "./code.js";
-import { tablePanel } from "./table.js";
+import { nodesPanel } from "./nodes.js";
 import { profilePanel } from "./profile.js";
 import { inspectorPanel } from "./inspector.js";
 import { valuePanel } from "./value.js";
@@ -23,8 +23,8 @@ export function render({ model, el }) {
   // A panel is its element, what to do when it is opened, and the keys that it has: {key: [what it does, act]}.
   const graph = graphPanel(store);
   const panels = {
-    rewrites: rewritesPanel(store), inspect: inspectorPanel(store), step: stepperPanel(store), value: valuePanel(store),
-    code: codePanel(store), profile: profilePanel(store), nodes: tablePanel(store),
+    rewrites: timelinePanel(store), inspect: inspectorPanel(store), step: stepperPanel(store), value: valuePanel(store),
+    code: codePanel(store), profile: profilePanel(store), nodes: nodesPanel(store),
   };
   const count = { rewrites: trace.rewrites.length, step: trace.steps.length };
   const tabs = TABS.map(([name, text]) => h("button", {
@@ -47,7 +47,7 @@ export function render({ model, el }) {
     side.replaceChildren(...shown.map((name) => panels[name].element));
     root.dataset.view = view;
     // What runs is the optimised graph.
-    if (["step", "code"].includes(view) && store.get("graph") === "before") store.set("graph", "after");
+    if (["step", "code"].includes(view) && /^(before|step-.*)$/.test(store.get("graph"))) store.set("graph", "after");
     for (const name of shown) panels[name].open();
   }
 
@@ -87,7 +87,7 @@ export function render({ model, el }) {
   const help = () => (card.open ? card.close() : card.showModal());
 
   root.addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input, textarea");
+    const typing = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
     if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
     if (card.open) return;
     const [, act] = Object.hasOwn(keys, event.key) ? keys[event.key] : [];

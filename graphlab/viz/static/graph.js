@@ -1,9 +1,9 @@
-// The graph: as written, as optimised, or the difference; always beside whatever panel is open.
+// The graph: as written, as optimised, side by side, the difference, or any moment between; always beside the open panel.
 
 import { drawn, h, light, reveal } from "./dom.js";
 import { zoomable } from "./zoom.js";
 
-const GRAPHS = [["before", "Before"], ["after", "After"], ["difference", "Difference"]];
+const GRAPHS = [["before", "Before"], ["after", "After"], ["side-by-side", "Side by side"], ["difference", "Difference"]];
 
 export function graphPanel(store) {
   const box = h("div", { class: "gl-canvas", "data-testid": "gl-canvas" });
@@ -11,29 +11,34 @@ export function graphPanel(store) {
   const choose = GRAPHS.map(([name, text]) => h("button", {
     type: "button", "data-graph": name, "data-testid": `gl-graph-${name}`, onclick: () => store.set("graph", name),
   }, text));
+  const moment = h("span", { class: "gl-moment gl-dim", "data-testid": "gl-graph-moment" });
   const tool = (text, title, act) => h("button", { type: "button", title, "aria-label": title, onclick: act }, text);
   const bar = h("div", { class: "gl-bar" },
-    h("div", { class: "gl-choice", role: "group", "aria-label": "Graph" }, choose),
+    h("div", { class: "gl-choice", role: "group", "aria-label": "Graph" }, choose), moment,
     h("span", { class: "gl-space" }),
-    tool("−", "Zoom out", () => zoom.by(0.8)), tool("+", "Zoom in", () => zoom.by(1.25)),
+    tool("−", "Zoom out ( - )", () => zoom.by(0.8)), tool("+", "Zoom in ( + )", () => zoom.by(1.25)),
     tool("⤢", "Fit the picture (f)", () => zoom.fit()));
   const element = h("section", { class: "gl-graph-panel", "aria-label": "Graph" }, bar, box,
     drawn("div", { class: "gl-legend-line" }, store.get("legend")));
 
   let shown = "";
+  const several = (graph) => (graph === "side-by-side" ? ["before", "after"] : [graph]);
 
   // The picture of the graph that is chosen, with the groups opened and closed that were toggled.
   async function draw() {
-    const graph = store.get("graph"), folds = store.get("folds");
-    const name = folds ? `${graph}:${folds}` : graph;
+    const graph = store.get("graph"), folds = store.get("folds"), step = /^step-(\d+)$/.exec(graph);
     for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.graph === graph));
-    const drawn = store.get("pictures")[name] ?? (await store.ask("picture", name)).svg;
-    if (!drawn || graph !== store.get("graph") || folds !== store.get("folds")) return;
+    moment.textContent = step ? `after ${step[1]} of ${store.trace.rewrites.length} rewrites` : "";
+    const names = several(graph).map((name) => (folds ? `${name}:${folds}` : name));
+    const found = await Promise.all(names.map(async (name) => store.get("pictures")[name] ?? (await store.ask("picture", name)).svg));
+    if (found.some((picture) => !picture) || graph !== store.get("graph") || folds !== store.get("folds")) return;
     const again = shown === graph, held = again ? document.activeElement?.closest?.("[data-group]")?.dataset.group : null;
     const place = anchor(again ? touched : null);
-    box.innerHTML = drawn;
+    box.innerHTML = found.join("");
+    box.classList.toggle("is-double", found.length > 1);
+    // Every graph stands on the same places: whoever looks from one to another sees nothing move.
+    if (shown && several(shown).length === found.length) zoom.keep(); else zoom.fit(true);
     shown = graph;
-    if (again) zoom.keep(); else zoom.fit(true);
     place();
     mark();
     if (held) find(held)?.focus({ preventScroll: true });
@@ -61,7 +66,9 @@ export function graphPanel(store) {
 
   // What is focused; and while stepping, what has run and what comes next.
   function mark() {
-    const ids = store.lit(), first = light(box, ids);
+    light(box, store.lit());
+    // A reference to what is focused is no place to look at it.
+    const first = [...box.querySelectorAll(".is-focus")].find((card) => !card.classList.contains("gl-reference"));
     if (first) reveal(box, first);
     const steps = store.get("view") === "step" ? store.trace.steps : [], now = store.get("step");
     light(box, new Set(steps.slice(0, now).flatMap((step) => step.nodes)), "is-done");
@@ -74,22 +81,31 @@ export function graphPanel(store) {
     const group = event.target.closest("[data-group]");
     if (group) return toggle(group.dataset.group);
     const card = event.target.closest("[data-nodes]");
-    if (card) store.focus(mine(card));
+    if (!card) return;
+    // Enter on what is picked already opens what is inside of it.
+    const body = event.type === "keydown" && card.classList.contains("is-focus") ? opener(card) : null;
+    if (body) return toggle(body);
+    store.focus(mine(card));
+  }
+
+  function opener(card) {
+    const ids = card.dataset.nodes.split(" ").flatMap((id) => [id, store.trace.twins[id]]);
+    const found = [...box.querySelectorAll(".gl-body [data-group]")].find((toggle) => ids.includes(toggle.dataset.group));
+    return found?.dataset.group;
   }
 
   // A card may stand for a node of each graph: the one of the graph that is shown comes first.
   function mine(card) {
     const ids = card.dataset.nodes.split(" ");
-    const shown = store.trace.graphs[store.get("graph")]?.nodes ?? [];
+    const shown = store.trace.graphs[card.closest("svg").dataset.view]?.nodes ?? [];
     return ids.find((id) => shown.includes(id)) ?? ids[0];
   }
 
   // If nothing that is focused is in this picture, turn to one that has it.
   function follow() {
-    const ids = store.lit();
-    const shows = (name) => store.trace.graphs[name].nodes.some((id) => ids.has(id));
-    const graph = store.get("graph");
-    if (graph !== "difference" && ids.size && !shows(graph)) {
+    const ids = store.lit(), graph = store.get("graph"), graphs = store.trace.graphs;
+    const shows = (name) => graphs[name].nodes.some((id) => ids.has(id));
+    if (graph in graphs && ids.size && !shows(graph)) {
       const other = graph === "before" ? "after" : "before";
       if (shows(other)) return store.set("graph", other);
     }
@@ -107,8 +123,9 @@ export function graphPanel(store) {
   store.listen("change:step", mark);
   store.listen("change:view", mark);
   const keys = {
-    f: ["fit the picture", () => zoom.fit()],
+    f: ["fit the picture", () => zoom.fit()], "+": ["zoom in", () => zoom.by(1.25)], "-": ["zoom out", () => zoom.by(0.8)],
     d: ["difference", () => store.set("graph", store.get("graph") === "difference" ? "after" : "difference")],
+    Enter: ["pick; open or close a group", null], // whatever has the focus does it
   };
   return { element, draw, keys, layout: () => box.querySelector("svg")?.dataset ?? {} };
 }

@@ -27,7 +27,7 @@ const model = {
 };
 
 // What the page holds no answer to is made of what it holds, or said to be absent.
-const elsewhere = { picture, value: (key) => value(key.split("@")[0]) };
+const elsewhere = { picture, value: (key) => value(key.split("@")[0]), reveal: shown };
 function absent() {
   model.set("error", "That is not in this report: a notebook's explorer has it.");
   return {};
@@ -36,9 +36,29 @@ function absent() {
 // A report holds pictures with one group toggled: another one is as it was at first again.
 function picture(key) {
   const [view, folds = ""] = key.split(":"), last = folds.split(",").at(-1), near = `${view}:${last}`;
+  if (view.startsWith("step-")) return moment(Number(view.slice(5)));
   if (folds && `picture:${near}` in held.answers) queueMicrotask(() => model.set("folds", last));
   else if (folds) model.set("error", "That picture is not in this report: a notebook's explorer draws it.");
   return { svg: "" };
+}
+
+// Where not every moment of the rewriting is held: the last one before it.
+function moment(count) {
+  for (let k = count; k >= 0; k -= 1)
+    if (`picture:step-${k}` in held.answers) {
+      model.set("error", k === count ? "" : `This report holds not every moment: this is the graph after ${k} rewrites.`);
+      return held.answers[`picture:step-${k}`];
+    }
+  return absent();
+}
+
+// What hides a node: the closed group that it is in, if the page holds the picture with that open.
+function shown(key) {
+  const [at, id] = key.split("@"), [view, folds = ""] = at.split(":");
+  const hiding = [...document.querySelectorAll("[data-inside]")].find((group) => group.dataset.inside.split(" ").includes(id));
+  if (!hiding) return { folds };
+  const { group } = hiding.dataset;
+  return `picture:${view}:${group}` in held.answers ? { folds: group } : absent();
 }
 
 // A value that its step has not computed yet is not shown, though the page has it.

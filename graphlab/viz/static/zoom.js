@@ -1,23 +1,29 @@
-// A picture in a box that scrolls: drag to move, Ctrl and wheel to zoom, fit.
+// Pictures in a box that scrolls: drag to move, Ctrl and wheel or two fingers to zoom, fit.
 
 export function zoomable(box) {
   let scale = 1;
-  const picture = () => box.querySelector("svg");
-  const natural = () => { const { width, height } = picture().viewBox.baseVal; return { width, height }; };
+  const pictures = () => [...box.querySelectorAll(":scope > svg")];
+  const size = (picture) => picture.viewBox.baseVal;
+  const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+  const natural = () => ({ width: sum(pictures().map((one) => size(one).width)),
+    height: Math.max(...pictures().map((one) => size(one).height)) });
 
+  // Change the scale; what lies at (x, y) of the box stays there.
   function apply(next, x = box.clientWidth / 2, y = box.clientHeight / 2) {
-    if (!picture()) return;
-    const before = scale, { width, height } = natural();
+    if (!pictures().length) return;
+    const before = scale;
     scale = Math.min(3, Math.max(0.1, next));
     const left = (box.scrollLeft + x) * (scale / before) - x, top = (box.scrollTop + y) * (scale / before) - y;
-    picture().setAttribute("width", width * scale);
-    picture().setAttribute("height", height * scale);
+    for (const picture of pictures()) {
+      picture.setAttribute("width", size(picture).width * scale);
+      picture.setAttribute("height", size(picture).height * scale);
+    }
     box.scrollTo(left, top);
   }
 
   // The whole picture; or, if it would be too small to read, its upper part.
   function fit(legible = false) {
-    if (!picture() || !box.clientWidth) return;
+    if (!pictures().length || !box.clientWidth) return;
     const { width, height } = natural();
     const whole = Math.min(1, (box.clientWidth - 24) / width, (box.clientHeight - 24) / height);
     apply(legible ? Math.max(whole, 0.75) : whole);
@@ -38,18 +44,37 @@ export function zoomable(box) {
     apply(scale * Math.exp(-event.deltaY / 300), event.clientX - frame.left, event.clientY - frame.top);
   }, { passive: false });
 
-  let drag = null;
+  // One finger scrolls, as everywhere; two zoom.
+  const fingers = new Map();
+  let drag = null, spread = 0;
+  const apart = ([a, b]) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
   box.addEventListener("pointerdown", (event) => {
-    if (event.button === 0) drag = { x: event.clientX, y: event.clientY, left: box.scrollLeft, top: box.scrollTop };
+    if (event.pointerType === "touch") fingers.set(event.pointerId, event);
+    else if (event.button === 0) drag = { x: event.clientX, y: event.clientY, left: box.scrollLeft, top: box.scrollTop };
+    if (fingers.size === 2) spread = apart([...fingers.values()]);
   });
   box.addEventListener("pointermove", (event) => {
+    if (fingers.has(event.pointerId)) {
+      fingers.set(event.pointerId, event);
+      if (fingers.size === 2) {
+        const now = [...fingers.values()], frame = box.getBoundingClientRect(), wide = apart(now);
+        const [x, y] = ["clientX", "clientY"].map((at) => (now[0][at] + now[1][at]) / 2);
+        if (spread) apply(scale * (wide / spread), x - frame.left, y - frame.top);
+        spread = wide;
+      }
+      return;
+    }
     if (!drag || !event.buttons) return;
     const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
     if (Math.abs(dx) + Math.abs(dy) > 3) box.classList.add("is-dragging");
     box.scrollTo(drag.left - dx, drag.top - dy);
   });
-  for (const end of ["pointerup", "pointerleave"])
-    box.addEventListener(end, () => { drag = null; requestAnimationFrame(() => box.classList.remove("is-dragging")); });
+  for (const end of ["pointerup", "pointerleave", "pointercancel"])
+    box.addEventListener(end, (event) => {
+      fingers.delete(event.pointerId);
+      drag = null;
+      requestAnimationFrame(() => box.classList.remove("is-dragging"));
+    });
 
   return { fit, keep, by: (factor) => apply(scale * factor) };
 }
