@@ -14,6 +14,7 @@ from graphlab.viz import timeline
 from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
 from graphlab.viz.search import MOST, Index
+from graphlab.viz.seen import losses, part
 from graphlab.viz.views import Views
 
 PATIENCE = 1.0  # seconds that dot may take while somebody waits
@@ -101,5 +102,7 @@ QUESTIONS: dict[str, Handler] = {
     "search": Answers.search,
     "reveal": Answers.reveal,
     "value": lambda answers, key: answers.value(key.partition("@")[0]),
+    "window": lambda answers, key: part(answers.recorder, answers.session, key),
+    "beside": lambda answers, key: losses(answers.recorder, answers.session),
 }
 ACTS: dict[str, Handler] = {}

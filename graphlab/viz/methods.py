@@ -44,13 +44,14 @@ def report(
     path: str | os.PathLike[str],
     args: Sequence[Any] | Mapping[str, Any] | None = None,
     show: str | int = "side-by-side",
-    include: Sequence[str] = (),
+    include: Sequence[str] | None = None,
 ) -> Path:
     """Write what there is to see to `path`, whose ending says what: .svg, .html, .json, .dot, .png or .pdf; the path.
 
     `args`, the arguments of a call, are run step by step and the page then holds their values. `show` chooses
     the graphs of a picture: "before", "after", "difference", "side-by-side", or a number: the graph after so many
-    rewrites. `include=("profile",)` adds where the time of that call goes.
+    rewrites. `include` chooses the parts of a page: "graph", "rewrites", "code", and of a call "values" and "profile",
+    where its time goes; None: all but the profile, and values only with `args`.
     """
     from graphlab.viz import report as reports
 

@@ -356,7 +356,7 @@ class Recorder:
     def value(self, session: Session, node: Node) -> list[dict[str, Any]]:
         """The summaries of a node's outputs."""
         outputs = node.outputs if isinstance(node, Apply) else (node,)
-        return [summary(session.value(v)) for v in outputs]
+        return [summary(seen.value, seen.how) for v in outputs for seen in [session.look(v)]]
 
 
 def _of(side: Close) -> list[Node]:

@@ -17,11 +17,13 @@ from graphlab.viz.escape import escape, script_json
 from graphlab.viz.layout import PATIENCE
 from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
+from graphlab.viz.seen import held
 from graphlab.viz.views import SHOWS, VIEWS, Views
 
 FORMATS = (".svg", ".html", ".json", ".dot", ".png", ".pdf")
 THROUGH_DOT = (".png", ".pdf")
-INCLUDES = ("profile",)
+PARTS = ("graph", "rewrites", "values", "code", "profile")
+OF_CALLS = ("values", "profile")
 LONG = 100_000  # characters of C that take their time to be coloured
 REWRITES = 200  # a page holds the pictures of no more rewrites
 MOMENTS = 2_000_000  # characters of pictures of the graph between rewrites in a page
@@ -35,17 +37,18 @@ def report(
     path: str | os.PathLike[str],
     args: Sequence[Any] | Mapping[str, Any] | None = None,
     show: str | int = "side-by-side",
-    include: Sequence[str] = (),
+    include: Sequence[str] | None = None,
 ) -> Path:
     """Write what there is to see of `function` to `path`; its ending says what: .svg, .html, .json, .dot, .png or .pdf.
 
     `args`, the arguments of a call (a sequence, or a mapping by name), are run step by step, and the
     page then holds their values: without it, none. `show` chooses the graphs of a picture: "before", "after",
     "difference", "side-by-side" (where dot draws: the difference), or a number: the graph after so many rewrites.
-    Graphviz's dot draws .png and .pdf. Files name no path, user, host or time, and the
-    same function gives the same bytes - unless `include` has "profile", which times a call on `args` and adds the
-    table. Returns the path; GraphValueError for an unknown ending, `show` or `include`, or a profile without `args`,
-    and where dot is needed and not found.
+    Graphviz's dot draws .png and .pdf. `include` chooses the parts of a page, or of JSON: "graph", "rewrites", "code",
+    "values" and "profile", of which the last two need `args`; None is all but the profile, and values where there are
+    `args`. Files name no path, user, host or time, and the same function gives the same bytes - unless `include` has
+    "profile", which times a call. Returns the path; GraphValueError for an unknown ending, `show` or part, for values
+    or a profile without `args`, and where dot is needed and not found.
     """
     target = Path(path)
     most = len(function.trace.rewrites)
@@ -57,16 +60,12 @@ def report(
             origin=caller_origin(),
             hint=f"{', '.join(FORMATS)}; {', '.join(SHOWS)}, or a number of rewrites up to {most}",
         )
-    if unknown := [what for what in include if what not in INCLUDES]:
-        raise GraphValueError(f"report: include={unknown[0]!r} is unknown", origin=caller_origin(),
-                              hint=f"include is a sequence of: {', '.join(INCLUDES)}")  # fmt: skip
-    if include and args is None:
-        raise GraphValueError("report: a profile needs a call", origin=caller_origin(), hint="pass its args=[...]")
+    parts = _parts(include, args is not None)
     recorder = Recorder(function)
-    views = Views(traced(function, recorder, args, include), moments=recorder.moment)
+    trace, answers = traced(function, recorder, args, parts, pages=target.suffix == ".html")
+    views = Views(trace, moments=recorder.moment)
     try:
-        answers = told(function) if target.suffix == ".html" else {}
-        target.write_bytes(contents(views, target.suffix, f"step-{show}" if counts else str(show), answers))
+        target.write_bytes(contents(views, target.suffix, f"step-{show}" if counts else str(show), parts, answers))
     except dot.DotFailed as failure:
         raise GraphValueError(
             f"report: a {target.suffix} file needs Graphviz: {failure}",
@@ -76,36 +75,53 @@ def report(
     return target
 
 
+def _parts(include: Sequence[str] | None, called: bool) -> tuple[str, ...]:
+    """The parts of a report, in their order."""
+    if include is None:
+        return tuple(part for part in PARTS if part != "profile" and (part not in OF_CALLS or called))
+    if unknown := [what for what in include if what not in PARTS]:
+        raise GraphValueError(f"report: include={unknown[0]!r} is unknown", origin=caller_origin(),
+                              hint=f"include is a sequence of: {', '.join(PARTS)}")  # fmt: skip
+    wanting = [part for part in OF_CALLS if part in include]
+    if wanting and not called:
+        what = "a profile needs a call" if wanting == ["profile"] else "values need a call"
+        raise GraphValueError(f"report: {what}", origin=caller_origin(), hint="pass its args=[...]")
+    return tuple(part for part in PARTS if part in include)
+
+
 def traced(
-    function: Function, recorder: Recorder, args: Sequence[Any] | Mapping[str, Any] | None, include: Sequence[str]
-) -> dict[str, Any]:
-    """The trace of `function`, with the values of a run on `args` if they are given, and a profile of it."""
-    if args is None:
-        return recorder.trace(None, False)
-    given, named = ((), args) if isinstance(args, Mapping) else (args, {})
-    session = function.debug(*given, **named)
-    profile = function.profile(*given, **named) if "profile" in include else None
-    trace = recorder.trace(session.finish(), False, profile)
-    timeline.judge(trace, session)
-    return trace
+    function: Function, recorder: Recorder, args: Sequence[Any] | Mapping[str, Any] | None, parts: Sequence[str],
+    *, pages: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """Those `parts` of the trace of `function`, of a run on `args`; and if `pages`, what only a kernel could answer."""
+    given, named = ((), args or {}) if isinstance(args, Mapping | None) else (args, {})
+    session = function.debug(*given, **named).finish() if "values" in parts else None
+    profile = function.profile(*given, **named) if "profile" in parts else None
+    trace = recorder.trace(session, False, profile)
+    answers = held(recorder, session, trace["values"]) if session is not None and pages else {}
+    if "rewrites" not in parts:
+        trace |= {"rewrites": [], "passes": []}
+    else:
+        if session is not None:
+            timeline.judge(trace, session)
+        answers |= {"rules:all": timeline.rules(function)} if pages else {}
+    if "code" not in parts:
+        kernels = [{**kernel, "c": ""} for kernel in trace["kernels"]]
+        trace |= {"kernels": kernels, "code": {"text": "", "lines": []}, "build": None}
+    return trace, answers
 
 
-def told(function: Function) -> dict[str, Any]:
-    """What a page holds of the answers to questions that only a kernel could answer: each by its question and key."""
-    return {"rules:all": timeline.rules(function)}
-
-
-def contents(views: Views, suffix: str, show: str = "side-by-side", answers: Mapping[str, Any] | None = None) -> bytes:
-    """A report in the format that `suffix` names; DotFailed if that needs dot, and dot fails.
-
-    A page holds these `answers` to questions beside pictures.
-    """
+def contents(
+    views: Views, suffix: str, show: str = "side-by-side", parts: Sequence[str] = PARTS,
+    answers: Mapping[str, Any] | None = None,
+) -> bytes:  # fmt: skip
+    """A report in the format that `suffix` names; DotFailed if that needs dot, and dot fails."""
     if suffix == ".svg":
         text = views.document(show)
     elif suffix == ".json":
         text = json.dumps(views.trace, indent=1, allow_nan=False) + "\n"
     elif suffix == ".html":
-        text = html(views.trace, views, answers or {})
+        text = html(views.trace, views, parts, answers or {})
     else:
         text = str(dot.digraph(views.placed("difference" if show == "side-by-side" else show)[0], labels=True).source)
         if suffix in THROUGH_DOT:
@@ -147,16 +163,20 @@ def _moments(trace: Mapping[str, Any], views: Views) -> dict[str, str]:
     return found
 
 
-def html(trace: Mapping[str, Any], views: Views, answers: Mapping[str, Any]) -> str:
-    """One page that makes no request: the explorer over what the page itself holds, and these `answers`."""
+def html(trace: Mapping[str, Any], views: Views, parts: Sequence[str], answers: Mapping[str, Any]) -> str:
+    """One page that makes no request: the explorer over what the page itself holds, its `parts` and `answers`."""
     numbers = range(min(len(trace["rewrites"]), REWRITES))
     names = [f"rewrite-{k}-{side}" for k in numbers for side in ("before", "after")]
     view = "step" if trace["values"] else "graph"
-    folded = [f"{view}:{toggle}" for view in VIEWS for toggle in views.toggles(view)]
+    folded = [f"{view}:{toggle}" for view in VIEWS for toggle in views.toggles(view)] if "graph" in parts else []
     names += folded if len(folded) <= FOLDED else []
-    pictures = {name: views.picture(name) for name in names} | _moments(trace, views)
-    held = {
-        "state": state(trace, views, view, len(trace["steps"])),
+    pictures = {name: views.picture(name) for name in names} | (_moments(trace, views) if "graph" in parts else {})
+    start = state(trace, views, view, len(trace["steps"]))
+    if "graph" not in parts:
+        start |= {"pictures": {}, "legend": ""}
+    holds = _holds(parts)
+    data = {
+        "state": {**start, "parts": list(parts), "holds": holds},
         "answers": {**{f"picture:{name}": {"svg": drawn} for name, drawn in pictures.items()}, **answers},
     }
     script, style = bundle.script("offline"), bundle.style()
@@ -165,7 +185,6 @@ def html(trace: Mapping[str, Any], views: Views, answers: Mapping[str, Any]) -> 
         "base-uri 'none'; form-action 'none'"
     )
     title = escape(trace["function"]["name"])
-    holds = "the values of one run" if trace["values"] else "no values"
     return "\n".join(
         [
             "<!doctype html>",
@@ -173,15 +192,24 @@ def html(trace: Mapping[str, Any], views: Views, answers: Mapping[str, Any]) -> 
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
-            f'<meta name="description" content="A graphlab report; it holds {holds}.">',
+            f'<meta name="description" content="A graphlab report; {holds}.">',
             f"<title>{title} · graphlab</title><style>{style}</style></head>",
             '<body class="gl-report"><div id="gl-app"></div>',
-            f"<noscript><p>{escape(trace['function']['expression'])}</p>{views.picture('after')}</noscript>",
-            f'<script type="application/json" id="gl-data">{script_json(held)}</script>',
+            f"<noscript><p>{escape(trace['function']['expression'])}</p>"
+            f"{views.picture('after') if 'graph' in parts else ''}</noscript>",
+            f'<script type="application/json" id="gl-data">{script_json(data)}</script>',
             f'<script type="module">{script}</script>',
             "</body></html>\n",
         ]
     )
+
+
+def _holds(parts: Sequence[str]) -> str:
+    """In words, what a page holds."""
+    kept = ", ".join({"code": "C", "profile": "a profile"}.get(part, part) for part in parts if part != "values")
+    if "values" in parts:
+        return f"it holds the values of one run{f', and {kept}' if kept else ''}"
+    return f"it holds no values{f', but {kept}' if kept else ''}"
 
 
 def _hash(text: str) -> str:

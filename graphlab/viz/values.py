@@ -1,45 +1,41 @@
-"""What a value looks like: its statistics, a few of its elements, and small charts drawn as SVG."""
+"""What a value looks like: its statistics, where it is not finite, and a window of its elements: texts, pictures."""
 
 from __future__ import annotations
 
-import base64
-import math
-import struct
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphlab.viz.plots import heatmap, histogram, line, reals, short, showing
+
 Array = np.ndarray[Any, Any]
 
-SAMPLE = 4096  # a chart looks at no more elements than these
-ROWS, COLUMNS = 6, 8  # elements listed
-GRID = 64  # largest side of a heatmap
-BINS = 24
+ROWS, COLUMNS = 6, 8  # elements listed at once
 FEW = 16  # fewer elements need no histogram
+OFFENDERS = 6  # elements that are not finite and are listed
+TOLD = 8  # numbers of slices that hold some of those
 
 
-def summary(value: Array) -> dict[str, Any]:
-    """Facts, listed elements and charts of `value` as JSON-able data; texts stand for the numbers."""
+def summary(value: Array, how: str = "") -> dict[str, Any]:
+    """Facts, what is not finite, and a window of `value`, as JSON-able data; texts stand for the numbers.
+
+    The window is where the first NaN or infinity is, if there is one. `how` says how the value was come by.
+    """
     array = np.asarray(value)
-    facts = [
-        ["dtype", array.dtype.name],
-        ["shape", "×".join(map(str, array.shape)) or "scalar"],
-        ["strides", ", ".join(map(str, array.strides)) or "–"],
-        *_moments(array),
-    ]
-    elements, shown = listed(array)
+    odd = _offenders(array)
+    first = odd[0][0] if odd else [0] * array.ndim
+    at, corner = (first[:-2], first[-2:]) if array.ndim > 2 else ([], first)
+    many = array.size >= FEW
     return {
-        "facts": facts,
-        "elements": elements,
-        "showing": _showing(shown, array.size),
-        "charts": charts(array),
+        "facts": [*_kind(array), *_moments(array)],
+        "how": how,
+        "shape": list(array.shape),
+        "offenders": odd,
+        "slices": _slices(array) if odd else [],
+        "histogram": histogram(array) if many else "",
+        **window(array, at, _page(corner)),
     }
-
-
-def _showing(shown: int, total: int) -> str:
-    return f"showing {shown:,} of {total:,}"
 
 
 def number(x: Any) -> str:
@@ -51,192 +47,135 @@ def number(x: Any) -> str:
     return str(x)
 
 
+# ---- the whole value -----------------------------------------------------------------------------
+
+
+def _kind(array: Array) -> list[list[str]]:
+    facts = [["dtype", array.dtype.name], ["shape", "×".join(map(str, array.shape)) or "scalar"]]
+    return [*facts, ["strides", ", ".join(map(str, array.strides))]] if array.ndim else facts
+
+
 def _moments(array: Array) -> list[list[str]]:
+    """Of the finite elements, of complex numbers their moduli; and how many elements are special."""
+    kind = array.dtype.kind
     if array.size == 0:
         return [["elements", "0"]]
-    if array.dtype.kind == "c":
-        return [["elements", f"{array.size:,}"], ["nan", f"{int(np.isnan(array).sum()):,}"]]
-    if array.dtype.kind == "b":
-        return [["true", f"{int(array.sum()):,}"], ["false", f"{int((~array).sum()):,}"]]
-    wide = array.astype(np.float64)
-    finite = wide[np.isfinite(wide)]
-    facts = [["min", _short(finite.min())], ["max", _short(finite.max())]] if finite.size else []
+    if array.ndim == 0:
+        return [["value", number(array[()])]]
+    if kind == "b":
+        true = int(np.count_nonzero(array))
+        return [["true", f"{true:,}"], ["false", f"{array.size - true:,}"]]
+    if kind in "iu":
+        facts = [["min", str(array.min())], ["max", str(array.max())]]
+    else:
+        facts = []
+    wide = reals(array)
+    there = np.isfinite(wide)
+    finite = wide if there.all() else wide[there]
+    name = "|{}|" if kind == "c" else "{}"
+    if finite.size and not facts:
+        facts = [[name.format("min"), short(finite.min())], [name.format("max"), short(finite.max())]]
     if finite.size > 1:
-        with np.errstate(over="ignore", invalid="ignore"):
-            facts += [["mean", _short(finite.mean())], ["std", _short(finite.std())]]
-    counts = {
-        "nan": np.isnan(wide).sum(), "+inf": np.isposinf(wide).sum(),
-        "-inf": np.isneginf(wide).sum(), "zero": (wide == 0).sum(),
-    }  # fmt: skip
-    always = ("nan", "zero")
-    return facts + [[name, f"{int(n):,}"] for name, n in counts.items() if n or name in always]
+        mean, std = _mean_and_std(finite)
+        facts += [[name.format("mean"), short(mean)], [name.format("std"), short(std)]]
+    return facts + [[what, f"{n:,}"] for what, n in _counts(array) if n or what in ("nan", "zero")]
 
 
-def _short(x: float) -> str:
-    return f"{x:.6g}"
+def _mean_and_std(finite: Array) -> tuple[float, float]:
+    """In units of the largest, where sums or squares would overflow or underflow."""
+    largest = float(np.max(np.abs(finite)))
+    scale = 1.0 if 1e-140 < largest < 1e140 or not largest else largest
+    if scale < 1e-300:  # so small that to divide by it would overflow
+        scale = 1e-300
+    scaled = finite / scale if scale != 1.0 else finite
+    return float(scaled.mean()) * scale, float(scaled.std()) * scale
 
 
-def listed(array: Array) -> tuple[list[list[str]], int]:
-    """The leading corner of `array` as rows of texts, and how many elements that is."""
-    grid = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1]) if array.size else array
-    if not array.size:
-        return [], 0
-    corner = grid[: 1 if array.ndim < 2 else ROWS, :COLUMNS]
-    return [[number(x) for x in row] for row in corner], corner.size
+def _counts(array: Array) -> Iterator[tuple[str, int]]:
+    if array.dtype.kind in "fc":
+        yield "nan", int(np.count_nonzero(np.isnan(array)))
+    if array.dtype.kind == "f":
+        yield "+inf", int(np.count_nonzero(np.isposinf(array)))
+        yield "-inf", int(np.count_nonzero(np.isneginf(array)))
+    if array.dtype.kind == "c":
+        yield "inf", int(np.count_nonzero(np.isinf(array) & ~np.isnan(array)))
+    yield "zero", array.size - int(np.count_nonzero(array))
 
 
-# ---- charts --------------------------------------------------------------------------------------
-
-
-def charts(array: Array) -> list[str]:
-    """SVG drawings that suit `array`: none for scalars, a sparkline or heatmap, for many a histogram too."""
-    if array.size < 2 or array.dtype.kind == "c":
+def _offenders(array: Array) -> list[list[Any]]:
+    """The first elements that are not finite, in the order of C: [index, text]."""
+    if array.dtype.kind not in "fc" or not array.size:
         return []
-    shape = [n for n in array.shape if n != 1]
-    numbers = array.astype(np.float64).reshape(shape)
-    first = sparkline(numbers) if numbers.ndim == 1 else heatmap(numbers.reshape(-1, shape[-1]))
-    return [first, histogram(numbers.ravel())] if numbers.size >= FEW else [first]
+    places = np.argwhere(~np.isfinite(array))[:OFFENDERS] if array.ndim else np.zeros((0, 0), np.intp)
+    return [[[int(k) for k in place], number(array[tuple(place)])] for place in places]
 
 
-def _svg(width: int, height: int, label: str, body: Sequence[str]) -> str:
-    return (
-        f'<svg class="gl-chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" aria-label="{label}">{"".join(body)}</svg>'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text class="gl-tick" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}">{text}</text>'
-
-
-def _n(x: float) -> str:
-    return f"{x:.1f}".removesuffix(".0")
-
-
-def _scaled(numbers: Array) -> tuple[float, float, Array]:
-    """The smallest and the largest finite number, and where each lies between them: 0 to 1."""
-    finite = numbers[np.isfinite(numbers)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    span = high / 2 - low / 2  # halves: the whole span may overflow
-    return low, high, (numbers / 2 - low / 2) / span if span else np.full(numbers.shape, 0.5)
-
-
-def _marker(x: float, y: float, value: float, size: float = 3.0) -> str:
-    """NaN is a cross, +inf a triangle up, -inf a triangle down: told by shape, not by colour alone."""
-    s = size
-    if math.isnan(value):
-        left, right, top, bottom = _n(x - s), _n(x + s), _n(y - s), _n(y + s)
-        d = f"M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}"
-        return f'<path class="gl-nan" d="{d}"/>'
-    up = 1 if value > 0 else -1
-    d = f"M{_n(x - s)} {_n(y + up * s)}L{_n(x + s)} {_n(y + up * s)}L{_n(x)} {_n(y - up * s)}Z"
-    return f'<path class="gl-inf" d="{d}"/>'
-
-
-def _thin(numbers: Array, most: int) -> Array:
-    """At most `most` elements of a vector, evenly taken, first and last among them."""
-    if len(numbers) <= most:
-        return numbers
-    return numbers[np.linspace(0, len(numbers) - 1, most).astype(np.intp)]
-
-
-def sparkline(numbers: Array) -> str:
-    """A vector as a line over its index; what is not finite stands at the edge as a mark."""
-    width, height, left, top, bottom = 300, 92, 6, 16, 18
-    drawn = _thin(numbers, 256)
-    low, high, levels = _scaled(drawn)
-    xs = left + np.arange(len(drawn)) * (width - 2 * left) / max(len(drawn) - 1, 1)
-    ys = height - bottom - levels * (height - top - bottom)
-    pieces, marks, pen = [], [], "M"
-    for x, y, value in zip(xs, ys, drawn, strict=True):
-        if math.isfinite(value):
-            pieces.append(f"{pen}{_n(x)} {_n(y)}")
-            pen = "L"
-        else:
-            pen = "M"
-            marks.append(_marker(x, height - bottom if value < 0 else top if value > 0 else height / 2, value))
-    body = [f'<path class="gl-line" d="{"".join(pieces)}"/>'] if pieces else []
-    if len(drawn) <= 40:
-        points = zip(xs, ys, drawn, strict=True)
-        body += [f'<circle class="gl-dot" cx="{_n(x)}" cy="{_n(y)}" r="2"/>' for x, y, v in points if math.isfinite(v)]
-    texts = [
-        _text(left, 10, f"max {_short(high)}"), _text(left, height - 4, f"min {_short(low)}"),
-        _text(width - left, height - 4, _showing(len(drawn), len(numbers)), "end"),
-    ]  # fmt: skip
-    return _svg(width, height, "values by index", [*body, *marks, *texts])
-
-
-def heatmap(grid: Array) -> str:
-    """A matrix as tiles, at most 64 on a side; blue is low, vermillion is high, near white lies between."""
-    picked = grid[np.ix_(_indices(grid.shape[0]), _indices(grid.shape[1]))]
-    low, high, levels = _scaled(picked)
-    rows, columns = picked.shape
-    cell = max(3, min(18, 300 // columns, 180 // rows))
-    height, width = rows * cell, columns * cell
-    colours = _colours(levels)
-    colours[~np.isfinite(picked)] = (128, 128, 128)
-    data = base64.b64encode(_png(colours.repeat(cell, 0).repeat(cell, 1))).decode()
-    body = [f'<image width="{width}" height="{height}" href="data:image/png;base64,{data}"/>']
-    holes = np.argwhere(~np.isfinite(picked))
-    size = max(1.0, cell / 2 - 1.5)
-    body += [_marker((j + 0.5) * cell, (i + 0.5) * cell, picked[i, j], size) for i, j in holes]
-    texts = [
-        _text(0, height + 13, f"{_short(low)} … {_short(high)}"),
-        _text(0, height + 26, _showing(picked.size, grid.size)),
+def _slices(array: Array) -> list[list[int]]:
+    """For each axis but the last two, at which places there is anything that is not finite; the first few."""
+    odd = ~np.isfinite(array)
+    axes = range(array.ndim)
+    return [
+        [int(k) for k in np.flatnonzero(odd.any(axis=tuple(b for b in axes if b != axis)))[:TOLD]] for axis in axes[:-2]
     ]
-    return _svg(max(width, 190), height + 30, "values as a heatmap", [*body, *texts])
 
 
-def _indices(extent: int) -> Array:
-    picked: Array = np.linspace(0, extent - 1, min(extent, GRID)).astype(np.intp)
-    return picked
+# ---- a part of it --------------------------------------------------------------------------------
 
 
-# Okabe-Ito blue, near white, Okabe-Ito vermillion: told apart by every kind of colour vision.
-_LOW, _MIDDLE, _HIGH = np.array([(0, 114, 178), (245, 243, 238), (213, 94, 0)])
+def _page(corner: Sequence[int]) -> tuple[int, int]:
+    """The corner of the page that an element is on; vectors are read line by line."""
+    if len(corner) < 2:
+        return (corner[0] // (ROWS * COLUMNS) * (ROWS * COLUMNS) if corner else 0), 0
+    return corner[0] // ROWS * ROWS, corner[1] // COLUMNS * COLUMNS
 
 
-def _colours(levels: Array) -> Array:
-    t = np.where(np.isfinite(levels), levels, 0.5)[..., None]
-    mixed = np.where(t < 0.5, _LOW + (_MIDDLE - _LOW) * t * 2, _MIDDLE + (_HIGH - _MIDDLE) * (t * 2 - 1))
-    colours: Array = mixed.round().astype(np.uint8)
-    return colours
+def window(value: Array, at: Sequence[int] = (), corner: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+    """The elements of one matrix in `value` from `corner` on, and a picture of the matrix.
+
+    `at` chooses the matrix, the last two axes of an array that has more. A vector begins with element `corner[0]`.
+    ValueError: there is no such place.
+    """
+    array = np.asarray(value)
+    place = {"at": list(at), "corner": list(corner)}
+    if len(at) != max(array.ndim - 2, 0) or any(not 0 <= k < n for k, n in zip(at, array.shape, strict=False)):
+        if array.size or len(at) != max(array.ndim - 2, 0):
+            raise ValueError(f"there is no slice {list(at)} of {array.shape}")
+    if not array.size:
+        return {**place, "elements": [], "rows": [], "columns": [], "of": [0, 0], "page": [1, 1],
+                "showing": "it has no elements", "chart": ""}  # fmt: skip
+    part = array[tuple(at)]
+    limits = part.shape if part.ndim == 2 else (part.size, 1)
+    if not all(0 <= k < n for k, n in zip(corner, limits, strict=True)):
+        raise ValueError(f"there is no element {list(corner)} in {limits}")
+    return {**place, **(_matrix if part.ndim == 2 else _vector)(part, corner, array.size)}
 
 
-def _png(pixels: Array) -> bytes:
-    """An RGB image of uint8[rows, columns, 3] as a PNG file: signature, header, data, end."""
-    rows, columns, _ = pixels.shape
-    lines = b"".join(b"\0" + line.tobytes() for line in pixels)  # each line begins with its filter: none
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(lines, 9)),
-        (b"IEND", b""),
-    )
-    packed = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+def _vector(part: Array, corner: tuple[int, int], total: int) -> dict[str, Any]:
+    flat, first = part.reshape(-1), corner[0]
+    listed = flat[first : first + ROWS * COLUMNS]
+    lines = range(0, len(listed), COLUMNS)
+    return {
+        "elements": [[number(x) for x in listed[k : k + COLUMNS]] for k in lines],
+        "rows": [first + k for k in lines],
+        "columns": list(range(min(COLUMNS, len(listed)))),
+        "of": [flat.size, 1],
+        "page": [ROWS * COLUMNS, 1],
+        "showing": showing(len(listed), total),
+        "chart": line(flat) if flat.size > 1 else "",
+    }
 
 
-def histogram(numbers: Array) -> str:
-    """How often values occur, in 24 bins between the smallest and the largest finite one."""
-    width, height, bottom, left = 300, 78, 16, 6
-    finite = _thin(numbers, SAMPLE)
-    finite = finite[np.isfinite(finite)]
-    if not finite.size:
-        return _svg(width, 20, "no finite values", [_text(left, 13, "no finite values")])
-    low, high, levels = _scaled(finite)
-    # Binned by hand: numpy.histogram refuses ranges too narrow to split, which values may well have.
-    bins = np.clip((levels * BINS).astype(np.intp), 0, BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
-    bar, scale = (width - 2 * left) / BINS, (height - bottom - 6) / counts.max()
-    body = [
-        f'<rect class="gl-bar" x="{_n(left + k * bar)}" y="{_n(height - bottom - n * scale)}" '
-        f'width="{_n(bar - 1)}" height="{_n(n * scale)}"/>'
-        for k, n in enumerate(counts)
-        if n
-    ]
-    shown = _showing(finite.size, numbers.size)
-    texts = [
-        _text(left, height - 4, _short(low)), _text(width - left, height - 4, _short(high), "end"),
-        _text(width / 2, height - 4, shown, "middle"),
-    ]  # fmt: skip
-    return _svg(width, height, "histogram", [*body, *texts])
+def _matrix(part: Array, corner: tuple[int, int], total: int) -> dict[str, Any]:
+    (top, left), (rows, columns) = corner, part.shape
+    listed = part[top : top + ROWS, left : left + COLUMNS]
+    down, across = top + listed.shape[0], left + listed.shape[1]
+    frame = (top, down - 1, left, across - 1) if listed.size < part.size else None
+    return {
+        "elements": [[number(x) for x in row] for row in listed],
+        "rows": list(range(top, down)),
+        "columns": list(range(left, across)),
+        "of": [rows, columns],
+        "page": [ROWS, COLUMNS],
+        "showing": showing(listed.size, total),
+        "chart": (line(part.reshape(-1)) if 1 in part.shape else heatmap(part, total, frame)) if part.size > 1 else "",
+    }

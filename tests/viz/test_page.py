@@ -61,6 +61,67 @@ def test_stepping_shows_the_values_that_numpy_gives(visit, training, batch, tmp_
     expect(status).to_contain_text(f"{steps.count() - 1} of")
 
 
+def test_slices_windows_and_the_first_nan_are_those_of_the_array(visit, rng, tmp_path) -> None:
+    x, w = T.dtensor3("x"), T.dmatrix("w")
+    y = T.log(x)
+    y.name = "y"
+    f = graphlab.function([x, w], [y, w + 1])
+    x0, w0 = 0.5 + rng.random((3, 5, 7)), rng.normal(size=(10, 12))
+    x0[1, 4, 6] = -1.0
+    page = opened(visit, f.report(tmp_path / "f.html", args=[x0, w0]))
+    page.get_by_test_id("gl-tab-value").click()
+    page.locator('.gl-canvas [aria-label^="y = log"]').first.click()
+    value, odd = page.get_by_test_id("gl-value"), page.get_by_test_id("gl-offenders").locator("button")
+    expect(odd).to_have_text("×[1, 4, 6] nan")
+    expect(value.locator(".gl-plot [data-kind=nan]")).to_have_count(1)
+    expect(value).to_contain_text("showing 35 of 105")
+    np.testing.assert_allclose(elements(page).reshape(5, 7), np.log(np.where(x0[1] > 0, x0[1], np.nan)), rtol=1e-14)
+    slider = page.get_by_test_id("gl-slice-0")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(value).to_contain_text("2 (of 0–2)")
+    np.testing.assert_allclose(elements(page).reshape(5, 7), np.log(x0[2]), rtol=1e-14)
+    expect(value.locator(".gl-plot [data-kind=nan]")).to_have_count(0)
+    odd.click()
+    expect(value.locator("td.is-element")).to_have_text("×nan")
+    page.locator('.gl-canvas [aria-label^="w, float64"]').first.click()
+    page.get_by_test_id("gl-next-rows").click()
+    page.get_by_test_id("gl-next-columns").click()
+    expect(value).to_contain_text("rows 6–9 of 10")
+    np.testing.assert_array_equal(elements(page).reshape(4, 4), w0[6:, 8:])
+    page.get_by_test_id("gl-jump").fill("2, 3")
+    page.keyboard.press("Enter")
+    expect(value.locator("td.is-element")).to_have_attribute("title", str(w0[2, 3]))
+
+
+def test_lost_digits_are_said_beside_a_value(visit, tmp_path) -> None:
+    x = T.fvector("x")
+    y = (x + 1e4) - 1e4
+    y.name = "y"
+    page = opened(visit, graphlab.function([x], y).report(tmp_path / "f.html", args=[[1e-3, 2.0]]))
+    page.get_by_test_id("gl-tab-value").click()
+    page.locator(".gl-canvas .gl-out >> xpath=..").first.click()
+    page.get_by_test_id("gl-shadow").get_by_role("button").click()
+    expect(page.get_by_test_id("gl-shadow")).to_contain_text("Beside float64")
+    expect(page.get_by_test_id("gl-shadow")).to_contain_text("digits are right")
+
+
+def test_a_report_holds_the_parts_that_were_chosen_and_says_so(visit, training, batch, tmp_path) -> None:
+    page = opened(visit, training.report(tmp_path / "c.html", args=batch, include=("values", "code")))
+    expect(page.get_by_test_id("gl-status")).to_contain_text("it holds the values of one run, and C")
+    expect(page.get_by_test_id("gl-canvas")).to_be_hidden()
+    page.get_by_test_id("gl-tab-code").click()
+    page.get_by_test_id("gl-c").locator("li[data-nodes]").filter(visible=True).first.click()
+    page.get_by_test_id("gl-tab-value").click()
+    assert elements(page).size
+    plain = opened(visit, training.report(tmp_path / "g.html", args=batch, include=("graph",)))
+    expect(plain.get_by_test_id("gl-status")).to_contain_text("it holds no values, but graph")
+    expect(plain.get_by_test_id("gl-canvas").locator("svg")).to_be_visible()
+    for view, text in (("value", "written without values"), ("code", "written without code")):
+        plain.get_by_test_id(f"gl-tab-{view}").click()
+        expect(plain.locator(".gl-side")).to_contain_text(text)
+
+
 def test_a_value_is_not_shown_before_its_step(visit, cubic, tmp_path) -> None:
     page = opened(visit, cubic.report(tmp_path / "f.html", args=[[1.0, 2.0]]))
     page.get_by_test_id("gl-start").click()

@@ -8,7 +8,7 @@ export function codePanel(store) {
   const c = drawn("div", { class: "gl-listing gl-c", "data-testid": "gl-c" }, listings.c ?? "");
   const wanted = store.trace.code.text !== "";
   const flags = store.trace.build?.flags ?? [];
-  const none = h("p", { class: "gl-empty" }, "No C: this function runs in NumPy.");
+  const none = h("p", { class: "gl-empty" }, store.holds("code") ? "No C: this function runs in NumPy." : "This report was written without code.");
   const element = h("div", { class: "gl-panel gl-code-panel" },
     h("h3", {}, "Your lines"), python, h("h3", {}, "Generated C"), wanted ? c : none,
     flags.length ? h("details", { class: "gl-flags" }, h("summary", {}, "Compiler flags"), h("code", {}, flags.join(" "))) : null);

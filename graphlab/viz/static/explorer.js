@@ -33,7 +33,7 @@ export function render({ model, el }) {
   const side = h("div", { class: "gl-side" });
   const status = h("span", { class: "gl-grow", "data-testid": "gl-status" });
   const error = h("span", { class: "gl-error", role: "alert", "data-testid": "gl-error" });
-  const root = h("div", { class: "gl-root", tabindex: -1, "data-testid": "gl-explorer", "data-lm-suppress-shortcuts": true },
+  const root = h("div", { class: "gl-root", tabindex: -1, "data-testid": "gl-explorer", "data-holds": store.get("parts")?.join(" "), "data-lm-suppress-shortcuts": true },
     h("header", { class: "gl-head" }, h("strong", {}, trace.function.name), h("code", {}, trace.function.expression)),
     h("div", { class: "gl-tabs", role: "tablist", "aria-label": "Panels" }, tabs),
     h("div", { class: "gl-main" }, graph.element, side),
@@ -56,7 +56,7 @@ export function render({ model, el }) {
     const { layout, why } = graph.layout();
     const sizes = ["before", "after"].map((name) => trace.graphs[name].nodes.length);
     status.textContent = [`${sizes[0]} → ${sizes[1]} nodes`, words(trace.rewrites.length, "rewrite"),
-      words(trace.kernels.length, "kernel"), `layout: ${layout}${why ? ` (${why})` : ""}`].join(" · ");
+      words(trace.kernels.length, "kernel"), layout && `layout: ${layout}${why ? ` (${why})` : ""}`, store.get("holds")].filter(Boolean).join(" · ");
     error.textContent = store.get("error");
   }
 

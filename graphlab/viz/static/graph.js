@@ -26,6 +26,7 @@ export function graphPanel(store) {
 
   // The picture of the graph that is chosen, with the groups opened and closed that were toggled.
   async function draw() {
+    if (!store.holds("graph")) return;
     const graph = store.get("graph"), folds = store.get("folds"), step = /^step-(\d+)$/.exec(graph);
     for (const button of choose) button.setAttribute("aria-pressed", String(button.dataset.graph === graph));
     moment.textContent = step ? `after ${step[1]} of ${store.trace.rewrites.length} rewrites` : "";

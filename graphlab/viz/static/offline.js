@@ -27,7 +27,7 @@ const model = {
 };
 
 // What the page holds no answer to is made of what it holds, or said to be absent.
-const elsewhere = { picture, value: (key) => value(key.split("@")[0]), reveal: shown };
+const elsewhere = { picture, window: part, value: (key) => value(key.split("@")[0]), reveal: shown };
 function absent() {
   model.set("error", "That is not in this report: a notebook's explorer has it.");
   return {};
@@ -59,6 +59,12 @@ function shown(key) {
   if (!hiding) return { folds };
   const { group } = hiding.dataset;
   return `picture:${view}:${group}` in held.answers ? { folds: group } : absent();
+}
+
+// Another part of a value is the same wherever the run stands; of large ones a report has the beginning.
+function part(key) {
+  const [id, , output, at] = key.split("@"), name = `window:${id}@@${output}@${at}`;
+  return held.answers[`window:${key.replace(/@[^@]*/, "@")}`] ?? held.answers[`${name}@0,0`] ?? absent();
 }
 
 // A value that its step has not computed yet is not shown, though the page has it.

@@ -31,6 +31,7 @@ export function createStore(model) {
   return {
     trace, nodes, users, listen,
     get: (name) => model.get(name),
+    holds: (part) => model.get("parts")?.includes(part) ?? true, // a report may have been written without it
     set,
     tell: (event) => (here[event] ?? []).forEach((handler) => handler()), // what concerns this page alone
     focus: (ids) => set("focus", [].concat(ids).join(" ")),
