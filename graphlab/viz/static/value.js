@@ -43,10 +43,11 @@ export function valuePanel(store) {
         if (inside) pick(index);
       } });
 
+    const is = (part, at, corner) => `${part.at};${part.corner}` === `${at};${corner}`;
     // Go to `corner` of the slice `at`; what the page does not hold leaves all as it is.
     async function turn(at, corner) {
-      const ticket = ++turned;
-      const part = await store.ask("window", `${id}@${place0}@${k}@${at.join(",")}@${corner.join(",")}`);
+      const ticket = ++turned, first = is(output, at, corner);
+      const part = first ? output : await store.ask("window", `${id}@${place0}@${k}@${at.join(",")}@${corner.join(",")}`);
       if (ticket !== turned) return;
       if (part.elements) seen = part;
       show();
@@ -57,7 +58,7 @@ export function valuePanel(store) {
       chosen = index.join();
       if (k === 0) { store.element = `${id}[${chosen}]`; store.tell("change:element"); }
       const corner = seen.page.map((size, axis) => Math.floor((last[axis] ?? 0) / size) * size);
-      if (`${at};${corner}` === `${seen.at};${seen.corner}`) show(); else turn(at, corner);
+      if (is(seen, at, corner)) show(); else turn(at, corner);
     }
     function slider(axis, extent) {
       const text = h("output", { class: "gl-num" }), odd = output.slices[axis] ?? [];
