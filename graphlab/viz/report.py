@@ -194,7 +194,7 @@ def html(trace: Mapping[str, Any], views: Views, parts: Sequence[str], answers: 
             '<meta name="color-scheme" content="light dark">',
             f'<meta name="description" content="A graphlab report; {holds}.">',
             f"<title>{title} · graphlab</title><style>{style}</style></head>",
-            '<body class="gl-report"><div id="gl-app"></div>',
+            '<body class="gl-report"><main id="gl-app"></main>',
             f"<noscript><p>{escape(trace['function']['expression'])}</p>"
             f"{views.picture('after') if 'graph' in parts else ''}</noscript>",
             f'<script type="application/json" id="gl-data">{script_json(data)}</script>',

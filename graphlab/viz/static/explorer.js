@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { createStore } from "./store.js";
+import { keepFocus, tabbed } from "./reach.js";
 import { graphPanel } from "./graph.js";
 import { timelinePanel } from "./timeline.js";
 import { stepperPanel } from "./stepper.js";
@@ -19,7 +20,7 @@ const TABS = [
 ];
 
 export function render({ model, el }) {
-  const store = createStore(model), { trace } = store;
+  const store = createStore(model, el), { trace } = store;
   // A panel is its element, what to do when it is opened, and the keys that it has: {key: [what it does, act]}.
   const graph = graphPanel(store);
   const panels = {
@@ -30,20 +31,23 @@ export function render({ model, el }) {
   const tabs = TABS.map(([name, text]) => h("button", {
     type: "button", role: "tab", "data-view": name, "data-testid": `gl-tab-${name}`, onclick: () => store.set("view", name),
   }, text, count[name] ? h("span", { class: "gl-count" }, String(count[name])) : null));
-  const side = h("div", { class: "gl-side" });
+  const side = h("div", { class: "gl-side", tabindex: 0 });
   const status = h("span", { class: "gl-grow", "data-testid": "gl-status" });
   const error = h("span", { class: "gl-error", role: "alert", "data-testid": "gl-error" });
+  const gone = h("span", { class: "gl-gone", role: "status", "data-testid": "gl-gone" });
+  const tablist = h("div", { class: "gl-tabs", role: "tablist", "aria-label": "Panels" }, tabs);
+  const select = tabbed(tablist, side, (name) => store.set("view", name));
   const root = h("div", { class: "gl-root", tabindex: -1, "data-testid": "gl-explorer", "data-holds": store.get("parts")?.join(" "), "data-lm-suppress-shortcuts": true },
-    h("header", { class: "gl-head" }, h("strong", {}, trace.function.name), h("code", {}, trace.function.expression)),
-    h("div", { class: "gl-tabs", role: "tablist", "aria-label": "Panels" }, tabs),
+    h("header", { class: "gl-head" }, h("strong", { role: "heading", "aria-level": 1 }, trace.function.name), h("code", {}, trace.function.expression)),
+    tablist,
     h("div", { class: "gl-main" }, graph.element, side),
-    h("footer", { class: "gl-foot" }, status, error,
+    h("footer", { class: "gl-foot" }, status, gone, error,
       h("button", { type: "button", class: "gl-dim", "data-testid": "gl-help", onclick: () => help() }, "? keys")));
   el.replaceChildren(root);
 
   function turn() {
-    const view = store.get("view"), [, , shown] = TABS.find(([name]) => name === view) ?? TABS[1];
-    tabs.forEach((tab) => tab.setAttribute("aria-selected", String(tab.dataset.view === view)));
+    const [view, , shown] = TABS.find(([name]) => name === store.get("view")) ?? TABS[1];
+    select(view);
     side.replaceChildren(...shown.map((name) => panels[name].element));
     root.dataset.view = view;
     // What runs is the optimised graph.
@@ -58,6 +62,7 @@ export function render({ model, el }) {
     status.textContent = [`${sizes[0]} → ${sizes[1]} nodes`, words(trace.rewrites.length, "rewrite"),
       words(trace.kernels.length, "kernel"), layout && `layout: ${layout}${why ? ` (${why})` : ""}`, store.get("holds")].filter(Boolean).join(" · ");
     error.textContent = store.get("error");
+    gone.textContent = store.live() ? "" : "disconnected: what is here stays; run the cell again to go on";
   }
 
   // Arrows walk along the links: up to inputs, down to users, sideways to fellow inputs.
@@ -75,7 +80,7 @@ export function render({ model, el }) {
 
   const keys = {
     ...Object.assign({}, graph.keys, ...Object.values(panels).map((panel) => panel.keys)),
-    Escape: ["leave", () => document.activeElement?.blur()], "?": ["keys", () => help()],
+    Escape: ["leave", () => leave()], "?": ["keys", () => help()],
   };
   TABS.forEach(([name, text], k) => { keys[k + 1] = [text, () => store.set("view", name)]; });
   for (const name of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]) keys[name] = ["walk the graph", () => walk(name)];
@@ -84,6 +89,8 @@ export function render({ model, el }) {
     h("dl", {}, Object.entries(keys).map(([key, [what]]) => h("div", {}, h("dt", {}, h("kbd", {}, shown(key))), h("dd", {}, what)))),
     h("form", { method: "dialog" }, h("button", { autofocus: true }, "Close")));
   root.append(card);
+  // To the cell around it, where a notebook listens to keys; a report has none.
+  const leave = () => { document.activeElement?.blur(); el.parentElement?.closest("[tabindex]")?.focus({ preventScroll: true }); };
   const help = () => (card.open ? card.close() : card.showModal());
 
   root.addEventListener("keydown", (event) => {
@@ -97,6 +104,7 @@ export function render({ model, el }) {
   store.listen("change:view", turn);
   store.listen("change:error", tell);
   store.listen("change:picture", tell);
+  store.listen("comm_live_update", tell);
   turn();
   tell();
   graph.draw();
@@ -104,5 +112,6 @@ export function render({ model, el }) {
   const resized = new ResizeObserver(() => { if (root.clientWidth) { resized.disconnect(); graph.draw(); } });
   resized.observe(root);
   el.dataset.ready = "1";
-  return () => { resized.disconnect(); store.close(); };
+  const forget = keepFocus(root);
+  return () => { resized.disconnect(); forget(); store.close(); };
 }

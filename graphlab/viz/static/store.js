@@ -1,6 +1,8 @@
 // What all panels share: the trace, the focus, and answers to questions that only Python can answer.
 
-export function createStore(model) {
+const GONE = "The kernel is gone: run the cell again.";
+
+export function createStore(model, el) {
   const trace = model.get("trace");
   const nodes = new Map(trace.nodes.map((node) => [node.id, node]));
   const same = new Map();
@@ -24,12 +26,21 @@ export function createStore(model) {
     waiting.delete(key);
   });
 
+  // A kernel that was restarted knows this explorer no longer: JupyterLab says so, and the page stays as it is.
+  const live = () => !el.closest(".jupyter-widgets-disconnected");
+  listen("comm_live_update", () => {
+    if (live()) return;
+    for (const tells of waiting.values()) tells.forEach((tell) => tell({ waiting: GONE }));
+    waiting.clear();
+  });
+  const send = (message) => (live() ? model.send(message) : set("error", GONE));
+
   // A question that failed shows as an error; it may be asked again.
   listen("change:error", () => { if (model.get("error")) waiting.clear(); });
 
   const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); model.save_changes(); } };
   return {
-    trace, nodes, users, listen,
+    trace, nodes, users, listen, live,
     get: (name) => model.get(name),
     holds: (part) => model.get("parts")?.includes(part) ?? true, // a report may have been written without it
     set,
@@ -38,11 +49,12 @@ export function createStore(model) {
     focused: () => model.get("focus").split(" ").filter((id) => nodes.has(id)),
     // The focused nodes and those that are the same node in the other graph.
     lit() { return new Set(this.focused().flatMap((id) => [...(same.get(id) ?? [id])])); },
-    send: (message) => model.send(message),
-    act: (what, key) => model.send({ kind: "act", what, key }), // what changes the session; what it is then comes as state
+    send,
+    act: (what, key) => send({ kind: "act", what, key }), // what changes the session; what it is then comes as state
     ask(what, key) {
       const name = `${what}:${key}`;
       if (answers.has(name)) return Promise.resolve(answers.get(name));
+      if (!live()) return Promise.resolve({ waiting: GONE });
       return new Promise((resolve) => {
         const first = !waiting.has(name);
         waiting.set(name, [...(waiting.get(name) ?? []), resolve]);

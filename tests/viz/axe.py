@@ -1,0 +1,23 @@
+"""axe-core on a page: what would keep somebody from using the explorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+def violations(page: Any, within: str = ".gl-root") -> list[str]:
+    """The serious and critical violations inside `within`, one a line: the rule, the element, why."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[str] = page.evaluate(_RUN, within)
+    return found
+
+
+_RUN = """async (within) => {
+  const found = await axe.run(within, { resultTypes: ["violations"], iframes: false });
+  return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).flatMap((rule) =>
+    rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)} (${rule.help}; ${node.any.concat(node.all, node.none).map((one) => one.message).join("; ").slice(0, 300)})`));
+}"""
