@@ -18,6 +18,7 @@ def violations(page: Any, within: str = ".gl-root") -> list[str]:
 
 _RUN = """async (within) => {
   const found = await axe.run(within, { resultTypes: ["violations"], iframes: false });
-  return found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).flatMap((rule) =>
-    rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)} (${rule.help}; ${node.any.concat(node.all, node.none).map((one) => one.message).join("; ").slice(0, 300)})`));
+  const serious = found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+  const why = (node) => node.any.concat(node.all, node.none).map((one) => one.message).join("; ").slice(0, 300);
+  return serious.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}: ${why(node)}`));
 }"""

@@ -95,9 +95,13 @@ def test_nothing_moves_for_those_who_asked_for_that(browser: Any, report: str) -
 
 
 @pytest.mark.parametrize(
-    "context", [{"viewport": {"width": 400, "height": 800}}, {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2}],
+    "context",
+    [
+        {"viewport": {"width": 400, "height": 800}},
+        {"viewport": {"width": 640, "height": 430}, "device_scale_factor": 2},
+    ],
     ids=["narrow", "magnified"],
-)  # fmt: skip
+)
 def test_it_needs_no_sideways_scrolling(context: dict[str, Any], browser: Any, report: str, shots: Path) -> None:
     for page in opened(browser, report, **context):
         for view in PANELS:
