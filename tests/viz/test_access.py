@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from graphlab.viz.report import PARTS
 from tests.viz.axe import violations
 from tests.viz.visit import Visit, poor_contrast
 
@@ -17,7 +18,7 @@ PANELS = ("rewrites", "graph", "inspect", "step", "value", "code", "profile", "n
 @pytest.fixture
 def report(training: Any, batch: Any, tmp_path: Path) -> str:
     """The address of a page with everything in it."""
-    path: Path = training.report(tmp_path / "t.html", args=batch, include=("profile",))
+    path: Path = training.report(tmp_path / "t.html", args=batch, include=PARTS)
     return path.as_uri()
 
 

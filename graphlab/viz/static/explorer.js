@@ -94,7 +94,8 @@ export function render({ model, el }) {
   const help = () => (card.open ? card.close() : card.showModal());
 
   root.addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
+    const slides = event.target.type === "range" && /^(Arrow|Page|Home|End)/.test(event.key);
+    const typing = slides || event.target.matches("input:not([type=range], [type=checkbox]), textarea, select");
     if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
     if (card.open) return;
     const [, act] = Object.hasOwn(keys, event.key) ? keys[event.key] : [];
