@@ -1,7 +1,7 @@
 /* Threads that share the work of one region at a time: gl_pool.h says how they behave.
  *
- * All turns on one word, the ticket: how many threads the region is for, how many chunks it has and which is next.
- * Who moves it on by one has that chunk, and until that has ended the region can't end: only then may what belongs
+ * All turns on one word, the ticket: how many threads the region is for, how many chunks it has and how many are taken.
+ * Who moves it on by one has a chunk, and until that has ended the region can't end: only then may what belongs
  * to the region be read. A worker that comes late finds nothing to take and touches nothing. */
 #include "gl_pool.h"
 
@@ -9,8 +9,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 
-#define SPINS 300       /* some 10 to 20 us: regions that follow closely find everybody awake */
+#define SPIN_NS 50000   /* about what it takes to wake a thread: waiting costs at most twice as much as it must */
+#define SPINS 32        /* between two looks at the clock: about 1 us */
 #define STACK (4 << 20) /* bytes for each worker */
 #define LINE 64         /* bytes of a cache line */
 
@@ -42,9 +44,16 @@ static int32_t given;     /* threads that the system is known to give; 0: unknow
 static struct {
   gl_chunk run;
   void *context;
+  int32_t shares;
 } region;
 
-static _Alignas(LINE) uint64_t ticket; /* threads << 48 | chunks << 24 | the next chunk */
+/* Chunks lie in as many shares as there are threads, which begin with their own: in the next region over the same
+ * arrays each finds in its caches what it had there. */
+static struct {
+  _Alignas(LINE) uint32_t taken;
+} share[GL_MAX_THREADS];
+
+static _Alignas(LINE) uint64_t ticket; /* threads << 48 | chunks << 24 | chunks taken */
 static _Alignas(LINE) uint32_t done;   /* chunks that have ended or will never begin */
 static _Alignas(LINE) uint32_t signals; /* grows with each region, and when workers are to end */
 static int32_t last_worker;             /* workers with greater numbers end */
@@ -57,11 +66,46 @@ static int32_t asleep, caller_asleep;
 
 static __thread int inside; /* this thread works on a region, or is a worker */
 
+/* Spin until `*word` is `value`, or until it is not, where it `leaves`: whether that came in time. */
+static int comes(const uint32_t *word, uint32_t value, int leaves)
+{
+  struct timespec now;
+  int64_t ns = 0, end = 0;
+  do {
+    for (int k = 0; k < SPINS; k++) {
+      if ((LOAD(*word) != value) == leaves)
+        return 1;
+      PAUSE();
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ns = now.tv_sec * (int64_t)1000000000 + now.tv_nsec;
+    end = end ? end : ns + SPIN_NS;
+  } while (ns < end);
+  return 0;
+}
+
 /* ---- chunks ------------------------------------------------------------------------------------ */
 
 static uint32_t next_of(uint64_t seen) { return seen & 0xffffff; }
 static uint32_t chunks_of(uint64_t seen) { return seen >> 24 & 0xffffff; }
 static int32_t threads_of(uint64_t seen) { return (int32_t)(seen >> 48); }
+
+/* The chunks of share `k`, from the first to before the last. */
+static int64_t share_of(int64_t k, int64_t chunks) { return k * chunks / region.shares; }
+
+/* A chunk for thread `number`, which has a ticket for one: of its own share while there are any, else of the next that
+ * has. There is one, as no more are taken than there are tickets. */
+static int64_t chunk_for(int32_t number, int64_t chunks)
+{
+  for (int32_t k = number % region.shares;; k = (k + 1) % region.shares) {
+    const int64_t first = share_of(k, chunks), count = share_of(k + 1, chunks) - first;
+    if (LOAD(share[k].taken) < count) {
+      const int64_t next = (int64_t)ADD(share[k].taken, 1) - 1;
+      if (next < count)
+        return first + next;
+    }
+  }
+}
 
 /* The next chunk for thread `number`; -1: there is none. */
 static int64_t taken(int32_t number)
@@ -69,7 +113,7 @@ static int64_t taken(int32_t number)
   uint64_t seen = LOAD(ticket);
   while (next_of(seen) < chunks_of(seen) && number < threads_of(seen))
     if (__atomic_compare_exchange_n(&ticket, &seen, seen + 1, 1, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-      return next_of(seen);
+      return chunk_for(number, chunks_of(seen));
   return -1;
 }
 
@@ -97,11 +141,8 @@ static void help(int32_t number)
 
 static void wait_for_work(uint32_t seen)
 {
-  for (int k = 0; k < SPINS; k++) {
-    if (LOAD(signals) != seen)
-      return;
-    PAUSE();
-  }
+  if (comes(&signals, seen, 1))
+    return;
   pthread_mutex_lock(&lock);
   ADD(asleep, 1);
   while (LOAD(signals) == seen)
@@ -189,11 +230,8 @@ static void withdraw(void)
 
 static void wait_for_others(uint32_t of)
 {
-  for (int k = 0; k < SPINS; k++) {
-    if (LOAD(done) == of)
-      return;
-    PAUSE();
-  }
+  if (comes(&done, of, 0))
+    return;
   pthread_mutex_lock(&lock);
   PUT(caller_asleep, 1);
   while (LOAD(done) != of)
@@ -206,6 +244,9 @@ static void together(gl_chunk run, gl_pool_stop stop, void *context, uint32_t of
 {
   region.run = run;
   region.context = context;
+  region.shares = n_workers + 1 < most ? n_workers + 1 : most;
+  for (int32_t k = 0; k < region.shares; k++)
+    PUT(share[k].taken, 0);
   PUT(done, 0);
   PUT(ticket, (uint64_t)most << 48 | (uint64_t)of << 24);
   signal_workers();

@@ -1,9 +1,11 @@
 /* Threads that share the work of one region at a time. A region is a function that is called for chunk 0, 1, ...;
- * whoever is free takes the next chunk. The caller works too, and waits for nothing but chunks that others have
- * begun. Regions inside a region, and those begun while another thread has the pool, run on their own thread alone.
+ * each thread takes those of its own share in turn, and who has none left takes those of others. The caller works too,
+ * and waits for nothing but chunks that others have begun. Regions inside a region, and those begun while another
+ * thread has the pool, run on their own thread alone.
  *
- * Threads are made when the first region wants them, and sleep between regions; in the child of a fork there are
- * none until it wants some itself. Where the system gives no thread, the caller does the work. */
+ * Threads are made when the first region wants them, and sleep between regions unless one follows closely; in the
+ * child of a fork there are none until it wants some itself. Where the system gives no thread, the caller does the
+ * work. */
 #ifndef GL_POOL_H
 #define GL_POOL_H
 

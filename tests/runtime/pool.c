@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,27 @@ static void *call_often(void *number)
     assert(!nested || mine.inner == begun);
   }
   return NULL;
+}
+
+/* The first chunk of each thread, which waits there for the other's. */
+static void begins(void *context, int64_t chunk, int32_t thread)
+{
+  static int arrived;
+  int64_t *first = context;
+  if (first[thread] >= 0)
+    return;
+  first[thread] = chunk;
+  __atomic_add_fetch(&arrived, 1, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) < 2)
+    sched_yield();
+}
+
+static void begin_with_own_shares(void)
+{
+  int64_t first[2] = {-1, -1};
+  gl_pool_set_threads(2);
+  gl_pool_run(begins, NULL, first, 9, 2);
+  assert(first[0] == 0 && first[1] == 4);
 }
 
 static void work_in_child(int with_threads)
@@ -139,6 +161,7 @@ int main(int argc, char **argv)
     return 0;
   }
   int fork_with_threads = argc < 2; /* a sanitizer of threads knows none that are made after a fork */
+  begin_with_own_shares();
   gl_pool_set_threads(4);
   call_often(NULL);
   for (uintptr_t k = 0; k < CALLERS; k++)
