@@ -4,7 +4,8 @@
 
 Opening is to take less than 1 s, a step less than 50 ms, going back less than 100 ms, and the values that are kept
 are to fit into the budget. A session steps to the end, then back to the start with a look at each step's value, then
-goes to positions in random order: with the default budget, and with a small one, where values are computed again.
+goes to positions in random order: with the default budget, and with a small one, where values are computed again. The
+slowest of each kind of move counts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import graphlab
 import graphlab.tensor as T
 from graphlab.debug.session import BUDGET, Session
 
-LIMITS = {"open": 1.0, "step": 0.05, "back": 0.1, "goto": 0.1}
+LIMITS = {"open": 1.0, "step": 0.05, "back": 0.1, "goto": 0.1}  # seconds, of the slowest
 
 
 @graphlab.symbolic
@@ -134,8 +135,8 @@ def main() -> int:
             times = measured(f, arguments, budget)
             for kind, limit in LIMITS.items():
                 middle, worst = np.median(times[kind]), max(times[kind])
-                good &= middle < limit
-                mark = "" if middle < limit else "   TOO SLOW"
+                good &= worst < limit
+                mark = "" if worst < limit else "   TOO SLOW"
                 took = f"median {1e3 * middle:8.2f} ms, worst {1e3 * worst:8.2f} ms"
                 print(f"  {kind:5} {took}, wanted {1e3 * limit:.0f} ms{mark}")
             good &= "over the budget" not in times

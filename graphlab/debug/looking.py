@@ -4,28 +4,98 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from graphlab.debug.element import Element, element
+from graphlab.debug.expressions import Unknown
 from graphlab.debug.handles import Handle, variable_of
 from graphlab.debug.levels import Level, Run
 from graphlab.debug.opening import Turns
 from graphlab.debug.show import Text, around, c_of, called, where
-from graphlab.debug.watches import short
+from graphlab.debug.watches import Watch, short
 from graphlab.errors import GraphIndexError, GraphValueError, caller_origin
 from graphlab.graph.node import Apply, Variable
+from graphlab.graph.text import maths
 from graphlab.graph.walk import toposort
 
 if TYPE_CHECKING:
     from graphlab.debug.session import Session
+    from graphlab.debug.travel import Travel
 
+Array = np.ndarray[Any, Any]
 Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A value as a session shows it: of which variable, from which step, and how it was come by.
+
+    `recomputed`: no step had it ready, and it was computed for this look. `how` says in what way, or in which form
+    the program has it; "" where it is just what the step wrote.
+    """
+
+    variable: Variable
+    value: Array
+    step: int | None
+    how: str
+    recomputed: bool
+
+    def __str__(self) -> str:
+        where = "" if self.step is None or self.step < 0 else f"  of step {self.step}"
+        note = f"  ({self.how})" if self.how else ""
+        return f"{called(self.variable)} = {short(self.value)}{where}{note}"
+
+
+def is_same(form: Variable, v: Variable) -> bool:
+    """Whether `form` is `v`, or a copy of it on other inputs, and no other expression."""
+    if form is v or form.owner is None or v.owner is None:
+        return form is v
+    return form.owner.provenance is v.owner.provenance
 
 
 def is_known(level: Level, v: Variable) -> bool:
     """Whether `v` is of `level`, and computed at its position."""
     k = level.born(v)
     return k is not None and k < level.position
+
+
+def look(session: Travel, x: Handle) -> Seen:
+    """The value of `x` now, and how it was come by; see Session.value."""
+    v = variable_of(x, session._levels, session._written)
+    located = session._locate(v)
+    if located is not None and is_known(*located):
+        level, form = located
+        found = level.find(form)
+        if not is_same(form, v):
+            found = replace(found, how=found.how or f"the program has it as {maths(form, limit=60)}")
+    elif located is not None and is_same(located[1], v):
+        level, k = located[0], located[0].born(located[1]) or 0
+        raise GraphValueError(
+            f"{v.name or 'the variable'} is computed by step {k}; the session stands before step {level.position}",
+            origin=caller_origin(),
+            hint=f"s.goto({k + 1})",
+        )
+    else:
+        found = session._written.compute(v)
+    return Seen(v, found.value, found.step, found.how, found.recomputed)
+
+
+def named_value(session: Travel, name: str) -> Array:
+    """The value of what is called `name`; Unknown if it has none at the position."""
+    try:
+        return look(session, name).value
+    except GraphValueError:
+        raise Unknown(name) from None
+
+
+def note(session: Travel, watches: Sequence[Watch] | None = None) -> None:
+    """Let watches (by default all) take down what they have here."""
+    for watch in session.watches if watches is None else watches:
+        with contextlib.suppress(Unknown, GraphValueError):
+            watch.note(session.place, watch.expression.value(lambda name: named_value(session, name)))
 
 
 def path(session: Session) -> str:

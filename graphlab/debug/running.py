@@ -10,6 +10,7 @@ import numpy as np
 from graphlab.debug.breakpoints import ODD, Breakpoint
 from graphlab.debug.expressions import Expression, Unknown
 from graphlab.debug.handles import names_of, variable_of
+from graphlab.debug.looking import named_value
 from graphlab.debug.schedule import StepView
 from graphlab.errors import GraphIndexError, caller_origin
 from graphlab.graph.node import Apply, Shared, Variable
@@ -182,7 +183,7 @@ def _first(value: Array, b: Breakpoint) -> str:
 
 def _holds(session: Session, expression: Expression, value: Array | None = None) -> bool:
     def lookup(name: str) -> Any:
-        return value if name == "value" and value is not None else session._named(name)
+        return value if name == "value" and value is not None else named_value(session, name)
 
     try:
         return expression.holds(lookup)

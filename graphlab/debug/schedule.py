@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from graphlab.errors import Origin
 from graphlab.function import Function
@@ -32,7 +33,7 @@ class StepView:
     nodes: tuple[Apply, ...]
     outputs: tuple[Variable, ...]
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Variable, ...]:
         """The variables that it reads, constants left out."""
         made = {v for n in self.nodes for v in n.outputs}

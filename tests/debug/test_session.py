@@ -9,9 +9,12 @@ from hypothesis import HealthCheck, given, settings
 import graphlab
 import graphlab.tensor as T
 from graphlab import shared
+from graphlab.debug.levels import Run, close
+from graphlab.debug.schedule import StepView
 from graphlab.debug.statistics import statistics
 from graphlab.errors import GraphValueError
 from graphlab.graph.events import StepRan, listen
+from graphlab.graph.node import Variable
 from graphlab.interpret import run_node
 from tests.random_graphs import RandomProgram, random_programs
 
@@ -139,3 +142,58 @@ def test_every_value_of_a_random_session_is_the_interpreters(program: RandomProg
                 known[v] = got
     for a, b in zip(s.outputs, f(*program.values), strict=True):
         assert a.tobytes() == b.tobytes()
+
+
+def test_the_plain_call_is_compared_once_and_a_single_step_does_not_wait_for_it(
+    f: graphlab.Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s, calls = f.debug(*ARGS), list[object]()
+    assert s._machine is not None
+
+    def wrong(arrays: object) -> list[np.ndarray]:
+        calls.append(arrays)
+        return [s.outputs[0] + 1]
+
+    monkeypatch.setattr(s._machine, "call", wrong)
+    s.goto(len(s.steps) - 1).step()
+    assert not calls
+    s.back()
+    assert not calls  # nobody has asked
+    assert s.goto(len(s.steps)).findings == ("output 0: the steps and the plain call differ",)
+    s.back().step().goto(0).finish()
+    assert len(calls) == 1
+    assert "finding: output 0" in str(s)
+    s.restart().finish()
+    assert len(calls) == 2
+
+
+def test_a_kernel_that_is_wrong_is_a_finding_at_its_step(f: graphlab.Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    s = f.debug(*ARGS)
+    wanted = next(k for k, step in enumerate(s.steps) if step.kind == "kernel")
+    plain = Run.inner
+
+    def off(run: Run, step: StepView, wanted_: object = ()) -> dict[Variable, np.ndarray]:
+        return {v: a * 1.001 if step.index == wanted else a for v, a in plain(run, step, ()).items()}
+
+    monkeypatch.setattr(Run, "inner", off)
+    s.goto(wanted)
+    assert s.findings == ()
+    assert f"step {wanted} (kernel_0)" in s.step().findings[0]
+    assert "the kernel and NumPy differ" in s.findings[0]
+
+
+def test_values_that_differ_by_rounding_alone_are_close() -> None:
+    ones = np.ones(3)
+    assert close(ones, ones * (1 + 1e-10))
+    assert not close(ones, ones * (1 + 1e-8))
+    assert close(ones.astype("float32"), ones.astype("float32") * np.float32(1 + 1e-5))
+    assert close(np.array([1e-14, 1.0]), np.array([2e-14, 1.0]))
+    assert close(np.array([1e-3]), np.array([1.1e-3]), passing=1e12)  # a difference of large numbers
+    odd = np.array([np.nan, np.inf, -np.inf, 1.0])
+    assert close(odd, odd + np.array([0, 0, 0, 1e-12]))
+    for k in range(3):
+        assert not close(odd, np.where(np.arange(4) == k, 1.0, odd))
+        assert not close(np.where(np.arange(4) == k, 1.0, odd), odd)
+    assert close(np.empty((0, 3)), np.empty((0, 3)))
+    assert not close(np.empty((0, 3)), np.empty((3, 0)))
+    assert not close(np.array([True]), np.array([False]))
