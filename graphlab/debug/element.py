@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.debug.reach import JOINS, MOVES, Mask, described, sources
-from graphlab.debug.reach import reaching as reaching_elements
+from graphlab.debug.reach import JOINS, MOVES, Mask, described, reaching, sources
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.text import ATOM, UNARY, number_text, written_out
 from graphlab.ops.lowering import Lowering, Pointwise, Reduction, Runtime
@@ -54,7 +53,7 @@ def element(
     story.tell(v, index)
     mask = np.zeros(value(v).shape, bool)
     mask[index] = True
-    masks = reaching_elements(v, mask, before, value)
+    masks = reaching(v, mask, before, value)
     reach = {u: masks[u] for u in given if u in masks}
     return Element(v, index, value(v)[index], tuple(story.lines()), reach, story.names)
 

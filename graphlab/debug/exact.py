@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphlab.debug.focus import behind_view, reaching
+from graphlab.debug.focus import behind_view
 from graphlab.debug.inside import Element, Held, Place, outside
 from graphlab.debug.places import finished, place_of
+from graphlab.debug.reach import parts
 from graphlab.dtypes import is_float
 from graphlab.errors import GraphValueError, caller_origin
 from graphlab.graph.cost import is_view
@@ -129,9 +130,8 @@ class _Work:
         if is_view(node):
             return [behind_view(node, place)]
         values = [np.asarray(scope.read(u)) for u in node.inputs]
-        parts = reaching(node, values, place.element) or []
         found = []
-        for u, part, a in zip(node.inputs, parts, values, strict=True):
+        for u, part, a in zip(node.inputs, parts(node, values, place.element) or [], values, strict=True):
             spans = [range(*s.indices(n)) for s, n in zip(part, a.shape, strict=True)]
             found += [Place(scope, u, tuple(s[i] for s, i in zip(spans, k, strict=True)))
                       for k in np.ndindex(*map(len, spans))]  # fmt: skip

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from graphlab.debug.inside import Array, Element, Place, outside
+from graphlab.debug.reach import parts, sources
 from graphlab.graph.cost import is_view
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.text import number_text
-from graphlab.ops.conversion import Cast
 from graphlab.ops.linalg import MatMul
 from graphlab.ops.reduce import Reduce
-from graphlab.ops.ufunc import Elementwise
 
 FILLINGS = (0.5, 1.0, 2.0)  # what an operand might have been instead: each is outside of some function's domain
 SHOWN = 4  # elements of what is folded that are shown
@@ -62,12 +61,12 @@ class Focus:
     def on(node: Apply, place: Place) -> Focus:
         """All of the operands, but of what folds and of what works on single elements only the part in question."""
         values = [np.asarray(place.scope.read(v)) for v in node.inputs]
-        slices = reaching(node, values, place.element)
+        slices = parts(node, values, place.element)
         if slices is None:
             return Focus(node, place, tuple(values), tuple((0,) * a.ndim for a in values), place.element)
-        parts = tuple(np.asarray(a[s]) for a, s in zip(values, slices, strict=True))
+        chosen = tuple(np.asarray(a[s]) for a, s in zip(values, slices, strict=True))
         starts = tuple(tuple(k.start or 0 for k in s) for s in slices)
-        return Focus(node, place, parts, starts, (0,) * len(place.element))
+        return Focus(node, place, chosen, starts, (0,) * len(place.element))
 
     def computed(self, replaced: Sequence[tuple[int, int]] = (), filling: float = 0.0) -> Any:
         """The element, computed by NumPy, where `filling` stands for those elements of operands; NaN if that fails."""
@@ -157,38 +156,8 @@ def _origin_of(place: Place) -> tuple[Variable, Element]:
 
 
 def behind_view(node: Apply, place: Place) -> Place:
-    """The element that the view which `node` makes shows at `place`: the view of numbers is asked which it is."""
-    base, *others = (place.scope.read(v) for v in node.inputs)
-    numbers = np.arange(base.size).reshape(base.shape)
-    (seen,) = node.op.evaluate(numbers, *others)
-    element = np.unravel_index(int(seen[place.element]), base.shape)
-    return Place(place.scope, node.inputs[0], tuple(map(int, element)))
-
-
-def reaching(node: Apply, values: Sequence[Array], element: Element) -> list[tuple[slice, ...]] | None:
-    """For each operand the part that `element` of the result is made of; None where any part may be."""
-    if isinstance(node.op, Elementwise | Cast):
-        return [_broadcast(a, element) for a in values]
-    if isinstance(node.op, Reduce):
-        (x,) = values
-        axes = node.op.over(x.ndim)
-        kept = iter(element)
-        where = {a: next(kept) for a in range(x.ndim) if node.op.keepdims or a not in axes}
-        return [tuple(slice(None) if a in axes else slice(where[a], where[a] + 1) for a in range(x.ndim))]
-    if isinstance(node.op, MatMul):
-        a, b = values
-        rows, columns = int(a.ndim > 1), int(b.ndim > 1)
-        batch = element[: len(element) - rows - columns]
-        row = (slice(element[len(batch)], element[len(batch)] + 1),) if rows else ()
-        column = (slice(element[-1], element[-1] + 1),) if columns else ()
-        return [
-            (*_broadcast(a[..., 0, 0] if rows else a[0], batch), *row, slice(None)),
-            (*_broadcast(b[..., 0, 0] if columns else b[0], batch), slice(None), *column),
-        ]
-    return None
-
-
-def _broadcast(operand: Array, element: Element) -> tuple[slice, ...]:
-    """The one element of `operand` that is broadcast to `element`."""
-    last = element[len(element) - operand.ndim :]
-    return tuple(slice(0, 1) if n == 1 else slice(k, k + 1) for n, k in zip(operand.shape, last, strict=True))
+    """The element that the view which `node` makes shows at `place`."""
+    base = node.inputs[0]
+    number = int(sources(node, (0,), place.scope.read)[place.element])
+    element = np.unravel_index(number, place.scope.read(base).shape)
+    return Place(place.scope, base, tuple(map(int, element)))

@@ -1,8 +1,8 @@
 """Which elements of its operands an element of a result depends on, by the shapes of operations, not by values.
 
-A set of elements of an array is a mask of its shape. What an operation reads for a set of elements of its result is
-told by how it is computed: elementwise it is the same element, stretched axes left out; a fold reads the axes that it
-folds; what only moves elements is asked where numbers from 0 on would go. Of all others each result may read all.
+A set of elements of an array is a mask of its shape. For elementwise operations, folds and products of matrices it is
+enough to know which axes of operands and result run together (`ties`); what only moves elements is asked where numbers
+from 0 on would go. Of all others each result may read all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.graph.walk import toposort
 from graphlab.interpret import Environment, leaf_value, run_node
 from graphlab.ops.base import Array
-from graphlab.ops.lowering import Expand, Lowering, Pointwise, Reduction, Runtime
+from graphlab.ops.conversion import Cast
+from graphlab.ops.linalg import MatMul
+from graphlab.ops.lowering import Expand, Lowering, Pointwise, Runtime
+from graphlab.ops.reduce import Reduce
+from graphlab.ops.ufunc import Elementwise
 
 Mask = np.ndarray[Any, Any]
 Value = Callable[[Variable], Array]
@@ -25,59 +29,86 @@ MOVES = ("transpose", "reshape", "broadcast_to", "index", "windows", "gather")  
 JOINS = ("concatenate", "stack_scalars")  # elements of all
 
 
+# ---- axes ----------------------------------------------------------------------------------------
+
+Tie = tuple[int | None, ...]  # for each axis of an operand the axis of the result that runs with it; None: all is read
+
+
+def ties(node: Apply, ndims: Sequence[int], ndim: int) -> list[Tie] | None:
+    """How the axes of operands, which have `ndims`, run with those of the result, which has `ndim`.
+
+    None: an element of the result may be made of any elements.
+    """
+    if isinstance(node.op, Elementwise | Cast):
+        return _aligned(ndims, ndim)
+    if isinstance(node.op, Reduce):
+        folded, kept = node.op.over(ndims[0]), iter(range(ndim))
+        places = [next(kept) if node.op.keepdims or d not in folded else None for d in range(ndims[0])]
+        return [tuple(None if d in folded else place for d, place in enumerate(places))]
+    if isinstance(node.op, MatMul):
+        rows, columns = int(ndims[0] > 1), int(ndims[1] > 1)
+        batch = ndim - rows - columns
+        left, right = ((*range(batch - max(n - 2, 0), batch),) for n in ndims)
+        return [(*left, *[batch] * rows, None), (*right, None, *[ndim - 1] * columns)]
+    return None
+
+
+def _aligned(ndims: Sequence[int], ndim: int) -> list[Tie]:
+    """As broadcasting does: by the last axis."""
+    return [tuple(range(ndim - n, ndim)) for n in ndims]
+
+
+def parts(node: Apply, values: Sequence[Array], element: Sequence[int]) -> list[tuple[slice, ...]] | None:
+    """For each operand the part that `element` of the result is made of; None where any part may be."""
+    tied = ties(node, [a.ndim for a in values], len(element))
+    return None if tied is None else [_part(tie, a.shape, element) for tie, a in zip(tied, values, strict=True)]
+
+
+def _part(tie: Tie, shape: Sequence[int], element: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(
+        slice(None) if axis is None else slice(0, 1) if n == 1 else slice(element[axis], element[axis] + 1)
+        for axis, n in zip(tie, shape, strict=True)
+    )
+
+
+def lifted(mask: Mask, tie: Tie, shape: Sequence[int]) -> Mask:
+    """The elements of an operand of `shape` that reach those of the result in `mask`."""
+    read = np.any(mask, axis=tuple(axis for axis in range(mask.ndim) if axis not in tie))
+    whole = np.expand_dims(read, tuple(d for d, axis in enumerate(tie) if axis is None))
+    stretched = tuple(d for d, n in enumerate(shape) if n == 1 and whole.shape[d] != 1)
+    return np.array(np.broadcast_to(whole.any(axis=stretched, keepdims=True), tuple(shape)))
+
+
+# ---- operations ----------------------------------------------------------------------------------
+
+
 def read_by(node: Apply, masks: Sequence[Mask | None], value: Value) -> list[Mask | None]:
     """For each input of `node` the elements that those of its outputs in `masks` depend on; None for none."""
     wanted = masks[0]
     if all(m is None or not m.any() for m in masks):
         return [None] * len(node.inputs)
     shapes = [np.shape(value(v)) for v in node.inputs]
-    lowering: Lowering | None = node.op.lowering(node) if len(node.outputs) == 1 else None
-    if wanted is not None:
-        match lowering:
-            case Expand(build=build):
-                return _expanded(node, build(*node.inputs)[0], wanted, value)
-            case Pointwise(template=template):
-                return [unstretched(wanted, s) if f"{{{k}}}" in template else None for k, s in enumerate(shapes)]
-            case Reduction(axes=axes, keepdims=keepdims):
-                whole = wanted if keepdims else np.expand_dims(wanted, tuple(sorted(a % len(shapes[0]) for a in axes)))
-                return [np.array(np.broadcast_to(whole, shapes[0]))]
-            case Runtime(function="sum_to"):
-                return [np.array(np.broadcast_to(_padded(wanted, len(shapes[0])), shapes[0])),
-                        *[None] * (len(shapes) - 1)]  # fmt: skip
-            case Runtime(function="shape_of"):
-                return [None] * len(shapes)
-            case Runtime(function="matmul"):
-                return _product(wanted, *shapes[:2])
-            case Runtime(function=function) if function in MOVES or function in JOINS:
-                return moved(node, wanted, range(len(shapes)) if function in JOINS else (0,), value)
+    if wanted is None or len(node.outputs) != 1:
+        return [np.ones(s, bool) for s in shapes]
+    lowering: Lowering | None = node.op.lowering(node)
+    tied = ties(node, list(map(len, shapes)), wanted.ndim)
+    if tied is None and isinstance(lowering, Pointwise):
+        tied = _aligned(list(map(len, shapes)), wanted.ndim)
+    if tied is not None:
+        unread = [isinstance(lowering, Pointwise) and f"{{{k}}}" not in lowering.template for k in range(len(shapes))]
+        return [None if no else lifted(wanted, t, s) for no, t, s in zip(unread, tied, shapes, strict=True)]
+    match lowering:
+        case Expand(build=build):
+            return _expanded(node, build(*node.inputs)[0], wanted, value)
+        case Runtime(function="sum_to"):
+            first = len(shapes[0]) - wanted.ndim
+            tie = tuple(None if d < first or wanted.shape[d - first] == 1 else d - first for d in range(len(shapes[0])))
+            return [lifted(wanted, tie, shapes[0]), *[None] * (len(shapes) - 1)]
+        case Runtime(function="shape_of"):
+            return [None] * len(shapes)
+        case Runtime(function=function) if function in MOVES or function in JOINS:
+            return moved(node, wanted, range(len(shapes)) if function in JOINS else (0,), value)
     return [np.ones(s, bool) for s in shapes]
-
-
-def unstretched(mask: Mask, shape: Sequence[int]) -> Mask:
-    """The elements of an operand of `shape` that broadcasting puts at those of `mask`."""
-    extra = tuple(range(mask.ndim - len(shape)))
-    inner: Mask = np.any(mask, axis=extra)
-    stretched = tuple(d for d, n in enumerate(shape) if n == 1 and inner.shape[d] != 1)
-    return np.array(inner.any(axis=stretched, keepdims=True))
-
-
-def _padded(mask: Mask, ndim: int) -> Mask:
-    return mask.reshape((1,) * (ndim - mask.ndim) + mask.shape)
-
-
-def _product(mask: Mask, left: Sequence[int], right: Sequence[int]) -> list[Mask | None]:
-    """Row i of the left and column j of the right operand for element (i, j) of a matrix product."""
-    whole = mask
-    if len(right) == 1:
-        whole = whole[..., None]
-    if len(left) == 1:
-        whole = whole[..., None, :]
-    rows = np.broadcast_to(whole.any(-1, keepdims=True), (*whole.shape[:-1], left[-1]))
-    inner = right[0] if len(right) == 1 else right[-2]
-    columns = np.broadcast_to(whole.any(-2, keepdims=True), (*whole.shape[:-2], inner, whole.shape[-1]))
-    a = rows[..., 0, :] if len(left) == 1 else rows
-    b = columns[..., 0] if len(right) == 1 else columns
-    return [unstretched(np.array(a), left), unstretched(np.array(b), right)]
 
 
 def moved(node: Apply, mask: Mask, operands: Iterable[int], value: Value) -> list[Mask | None]:
