@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphlab.debug.focus import Focus, Operand, formula
-from graphlab.debug.inside import Array, Element, Place, Scope, lines_of
+from graphlab.debug.inside import Array, Element, Place, lines_of
 from graphlab.debug.places import finished, program, schedule, whole
-from graphlab.debug.wide import Wide, wider
+from graphlab.debug.wide import Beside, Wide, wider
 from graphlab.errors import GraphValueError, Origin, caller_origin
 from graphlab.graph.cost import is_view
 from graphlab.graph.node import Apply, Variable
@@ -142,6 +143,7 @@ class _Candidate:
     share: float
     before: float
     after: float
+    value: Any
     true: Any
 
     def loss(self, steps: Mapping[Apply, int], told: bool) -> Loss:
@@ -151,7 +153,7 @@ class _Candidate:
         outermost = place.scope.path[0][0] if place.scope.path else node
         operands = Focus.on(node, place).operands() if told else ()
         measures = self.growth, self.share, self.before, self.after
-        return Loss(node, place.variable, *measures, place.element, place.value[place.element], self.true, operands,
+        return Loss(node, place.variable, *measures, place.element, self.value, self.true, operands,
                     place.scope.path, steps.get(outermost))  # fmt: skip
 
 
@@ -174,69 +176,65 @@ def _beside(session: Session) -> Shadow:
     found: dict[Variable, _Candidate] = {}
     errors: dict[Variable, float] = {}
 
-    def seen(node: Apply, scope: Scope, wide: Mapping[Variable, Array]) -> None:
+    def seen(node: Apply, beside: Beside) -> None:
         for v in node.outputs:
-            if wide[v].dtype.kind not in "fc" or not wide[v].size:
+            if beside.values[v].dtype.kind not in "fc" or not beside.values[v].size:
                 continue
-            off = relative(scope.read(v), wide[v])
-            if scope.held is None:
-                errors[v] = float(np.max(off))
+            if beside.scope.held is None:
+                errors[v] = float(np.max(beside.error(v)))
             if is_view(node) or node.op.graphs:
                 continue
-            one = _measured(node, v, off, scope, wide)
+            one = _measured(node, v, beside)
             if v not in found or found[v].growth * found[v].share < one.growth * one.share:
                 found[v] = one
 
-    beside = Wide(real, seen)
-    beside.walk((node for step in schedule(session) for node in step.nodes), whole(session), {})
+    wide = Wide(real, seen)
+    wide.walk((node for step in schedule(session) for node in step.nodes), Beside(whole(session)))
     steps = {node: step.index for step in schedule(session) for node in step.nodes}
     ordered = sorted(found.values(), key=lambda c: -c.growth * c.share)  # a stable sort: the schedule decides on ties
     losses = tuple(c.loss(steps, k == 0) for k, c in enumerate(ordered))
     outputs = tuple(errors.get(v, 0.0) for v in graph.outputs)
-    return Shadow(losses, outputs, np.dtype(real).name, tuple(beside.otherwise))
+    return Shadow(losses, outputs, np.dtype(real).name, tuple(wide.otherwise))
 
 
-def relative(value: Array, true: Array) -> Array:
-    """The relative error of each element; infinite where only one is finite. Subnormal numbers count as 0."""
+def _measured(node: Apply, v: Variable, beside: Beside) -> _Candidate:
+    """What the result `v` of `node` loses."""
+    off, unit = beside.error(v), float(np.finfo(v.dtype).eps) / 2
     with np.errstate(all="ignore"):
-        least = np.finfo(value.dtype).tiny
-        off = np.abs(value.astype(true.dtype) - true) / np.maximum(np.abs(true), least)
-        same = (value == true) | (np.isnan(value) & np.isnan(true))
-        return np.where(same, 0.0, np.where(np.isnan(off), np.inf, off)).astype("float64")
-
-
-def _measured(node: Apply, v: Variable, off: Array, scope: Scope, wide: Mapping[Variable, Array]) -> _Candidate:
-    """What the result `v` of `node`, which is `off`, loses."""
-    unit = float(np.finfo(v.dtype).eps) / 2
-    with np.errstate(all="ignore"):
-        before = np.broadcast_to(np.maximum(_before(node, v, scope, wide), unit), off.shape)
-        growth = np.nan_to_num(off / before, nan=0.0, posinf=np.inf)
-    ordered = -np.sort(-growth, axis=None)
+        before = np.broadcast_to(np.maximum(_before(node, v, beside), unit), off.shape)
+        growth = off / before
+    growth = np.where(np.isnan(growth), 0.0, growth)
+    ordered = np.sort(growth, axis=None)[::-1]
     shares = np.arange(1, growth.size + 1) / growth.size
     k = int(np.argmax(ordered * shares))
     worst = np.unravel_index(int(np.argmax(growth)), growth.shape)
     element = tuple(int(i) for i in worst)
-    return _Candidate(Place(scope, v, element), float(ordered[k]), float(shares[k]), float(before[worst]),
-                      float(off[worst]), wide[v][worst])  # fmt: skip
+    return _Candidate(Place(beside.scope, v, element), float(ordered[k]), float(shares[k]), float(before[worst]),
+                      float(off[worst]), beside.scope.read(v)[worst], beside.values[v][worst])  # fmt: skip
 
 
-def _before(node: Apply, v: Variable, scope: Scope, wide: Mapping[Variable, Array]) -> Array:
+def _before(node: Apply, v: Variable, beside: Beside) -> Array:
     """The relative error of what each element of the result is made of.
 
     Of sums and of products of matrices it is that of their terms together: sum |error| / sum |term|.
     """
-    pairs = [(scope.read(x), wide[x]) for x in node.inputs if wide[x].dtype.kind in "fc"]
-    offs = [relative(a, w) for a, w in pairs]
+    floats = [u for u in node.inputs if beside.values[u].dtype.kind in "fc"]
+    offs = [beside.error(u) for u in floats]
     if isinstance(node.op, Elementwise | Cast):
-        return np.asarray(np.max([np.broadcast_to(o, wide[v].shape) for o in offs], axis=0) if offs else 0.0)
+        return reduce(np.maximum, offs) if offs else np.asarray(0.0)
     if isinstance(node.op, Reduce) and offs:
         axes, keep = node.op.over(offs[0].ndim), node.op.keepdims
         if not isinstance(node.op, Sum):
             return np.asarray(np.max(offs[0], axis=axes, keepdims=keep, initial=0.0))
-        (value, true), *_ = pairs
-        sizes = np.sum(np.abs(true), axis=axes, keepdims=keep)
-        return np.asarray(np.sum(np.abs(value - true), axis=axes, keepdims=keep) / sizes)
+        off, size = _sizes(floats[0], beside)
+        return np.asarray(np.sum(off, axis=axes, keepdims=keep) / np.sum(size, axis=axes, keepdims=keep))
     if isinstance(node.op, MatMul):
-        (a, p), (b, q) = pairs
-        return np.asarray((np.abs(a - p) @ np.abs(q) + np.abs(p) @ np.abs(b - q)) / (np.abs(p) @ np.abs(q)))
+        (a, p), (b, q) = (_sizes(u, beside) for u in floats)
+        return np.asarray((a @ q + p @ b) / (p @ q))
     return np.asarray(max((float(np.max(o, initial=0.0)) for o in offs), default=0.0))
+
+
+def _sizes(v: Variable, beside: Beside) -> tuple[Array, Array]:
+    """How large the errors of `v` are, and `v` itself."""
+    true = beside.values[v]
+    return np.abs(beside.scope.read(v) - true).astype("float64"), np.abs(true).astype("float64")

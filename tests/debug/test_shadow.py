@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import graphlab
 import graphlab.tensor as T
-from graphlab.debug.shadow import Loss, Shadow, relative
+from graphlab.debug.shadow import Loss, Shadow
+from graphlab.debug.wide import relative
 from graphlab.graph.node import Variable
 
 SEARCH = (Phase.explicit, Phase.generate)  # making a failing program small takes a compilation a step
