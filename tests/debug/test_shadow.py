@@ -129,8 +129,10 @@ def test_relative_errors() -> None:
 
 # ---- random programs -------------------------------------------------------------------------------
 
+# None of these makes all elements the same number, however often: of one number the rounding may be right by luck, and
+# then no digit is lost (five times exp(v / 100) does that).
 CALM: list[Callable[[Variable], Variable]] = [
-    T.tanh, T.sigmoid, lambda v: T.exp(v / 100), lambda v: v * 0.5, lambda v: v + 1, lambda v: 1 / (1 + v * v), T.sqrt,
+    T.tanh, T.sigmoid, lambda v: T.log(v + 1), lambda v: v * 0.5, lambda v: v + 1, lambda v: 1 / (1 + v * v), T.sqrt,
     lambda v: v[::-1],
 ]  # fmt: skip
 CANCELLING: list[Callable[[Variable], Variable]] = [
@@ -158,8 +160,6 @@ def test_a_planted_cancellation_comes_first_in_random_programs(
         v = CALM[k](abs(v))
     f = graphlab.function([x], v)
     values = np.linspace(0.3, 2.0, 40).astype("float32")
-    if not np.isfinite(f(values)).all():
-        return
     loss = first(f.debug(values).shadow())
     assert loss.node.op.name == "subtract"
     assert any("# planted" in line.text for line in loss.lines)
