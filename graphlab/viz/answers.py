@@ -11,6 +11,7 @@ from graphlab.errors import GraphlabError
 from graphlab.function import Function
 from graphlab.graph.collector import uncollected
 from graphlab.viz import timeline
+from graphlab.viz.instructions import assembly, build
 from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
 from graphlab.viz.search import MOST, Index
@@ -99,6 +100,8 @@ QUESTIONS: dict[str, Handler] = {
     "listings": lambda answers, key: dict(listings(answers.trace)),
     "rules": lambda answers, key: timeline.rules(answers.function, include_times=True),
     "check": lambda answers, key: timeline.check(answers.run()),
+    "assembly": lambda answers, key: assembly(answers.function, answers.recorder, key),
+    "build": lambda answers, key: build(answers.function),
     "search": Answers.search,
     "reveal": Answers.reveal,
     "value": lambda answers, key: answers.value(key.partition("@")[0]),

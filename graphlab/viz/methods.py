@@ -50,8 +50,8 @@ def report(
 
     `args`, the arguments of a call, are run step by step and the page then holds their values. `show` chooses
     the graphs of a picture: "before", "after", "difference", "side-by-side", or a number: the graph after so many
-    rewrites. `include` chooses the parts of a page: "graph", "rewrites", "code", and of a call "values" and "profile",
-    where its time goes; None: all but the profile, and values only with `args`.
+    rewrites. `include` chooses the parts of a page: "graph", "rewrites", "code", "assembly", and of a call "values" and
+    "profile", where its time goes; None: all but the profile and the assembly, and values only with `args`.
     """
     from graphlab.viz import report as reports
 

@@ -322,7 +322,8 @@ class Recorder:
             return None
         flags = [word for word in built.command[1:] if word.startswith("-") and "/" not in word]
         times = {"cached": built.cached, "seconds": built.seconds} if include_times else {}
-        return {"flags": flags, "remarks": built.remarks if include_times else "", **times}
+        compiler = os.path.basename(built.command[0])
+        return {"compiler": compiler, "flags": flags, "remarks": built.remarks if include_times else "", **times}
 
     def steps(self, session: Session) -> list[dict[str, Any]]:
         """The schedule of a run."""

@@ -14,6 +14,7 @@ from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
 from graphlab.viz import bundle, dot, timeline
 from graphlab.viz.escape import escape, script_json
+from graphlab.viz.instructions import assembly
 from graphlab.viz.layout import PATIENCE
 from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
@@ -22,8 +23,9 @@ from graphlab.viz.views import SHOWS, VIEWS, Views
 
 FORMATS = (".svg", ".html", ".json", ".dot", ".png", ".pdf")
 THROUGH_DOT = (".png", ".pdf")
-PARTS = ("graph", "rewrites", "values", "code", "profile")
+PARTS = ("graph", "rewrites", "values", "code", "profile", "assembly")
 OF_CALLS = ("values", "profile")
+ASKED_FOR = ("profile", "assembly")  # what takes its time, or is of this machine
 LONG = 100_000  # characters of C that take their time to be coloured
 REWRITES = 200  # a page holds the pictures of no more rewrites
 MOMENTS = 2_000_000  # characters of pictures of the graph between rewrites in a page
@@ -45,10 +47,10 @@ def report(
     page then holds their values: without it, none. `show` chooses the graphs of a picture: "before", "after",
     "difference", "side-by-side" (where dot draws: the difference), or a number: the graph after so many rewrites.
     Graphviz's dot draws .png and .pdf. `include` chooses the parts of a page, or of JSON: "graph", "rewrites", "code",
-    "values" and "profile", of which the last two need `args`; None is all but the profile, and values where there are
-    `args`. Files name no path, user, host or time, and the same function gives the same bytes - unless `include` has
-    "profile", which times a call. Returns the path; GraphValueError for an unknown ending, `show` or part, for values
-    or a profile without `args`, and where dot is needed and not found.
+    "assembly", "values" and "profile", of which the last two need `args`; None is all but the profile and the assembly,
+    and values where there are `args`. Files name no path, user, host or time, and the same function gives the same
+    bytes - unless `include` has "profile", which times a call. Returns the path; GraphValueError for an unknown ending,
+    `show` or part, for values or a profile without `args`, and where dot is needed and not found.
     """
     target = Path(path)
     most = len(function.trace.rewrites)
@@ -78,7 +80,7 @@ def report(
 def _parts(include: Sequence[str] | None, called: bool) -> tuple[str, ...]:
     """The parts of a report, in their order."""
     if include is None:
-        return tuple(part for part in PARTS if part != "profile" and (part not in OF_CALLS or called))
+        return tuple(part for part in PARTS if part not in ASKED_FOR and (part not in OF_CALLS or called))
     if unknown := [what for what in include if what not in PARTS]:
         raise GraphValueError(f"report: include={unknown[0]!r} is unknown", origin=caller_origin(),
                               hint=f"include is a sequence of: {', '.join(PARTS)}")  # fmt: skip
@@ -108,6 +110,9 @@ def traced(
     if "code" not in parts:
         kernels = [{**kernel, "c": ""} for kernel in trace["kernels"]]
         trace |= {"kernels": kernels, "code": {"text": "", "lines": []}, "build": None}
+    if "assembly" in parts and pages:
+        names = [kernel["name"] for kernel in trace["kernels"]]
+        answers |= {f"assembly:{name}": assembly(function, recorder, name) for name in names}
     return trace, answers
 
 

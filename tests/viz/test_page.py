@@ -1,6 +1,7 @@
 """A report in a real browser with the network blocked: NumPy's values, and one focus through everything."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,12 +140,31 @@ def test_a_line_of_c_lights_its_node_and_the_users_line(visit, cubic, tmp_path) 
     line = page.get_by_test_id("gl-c").locator("li[data-nodes]").filter(visible=True).last
     nodes = set(str(line.get_attribute("data-nodes")).split())
     line.click()
-    expect(line).to_have_class("is-focus")
+    expect(line).to_have_class(re.compile("is-focus"))
     lit = page.locator(".gl-canvas .is-focus").evaluate_all("all => all.flatMap(g => g.dataset.nodes.split(' '))")
     assert nodes & set(lit)
     expect(page.get_by_test_id("gl-python").locator("li.is-focus")).to_contain_text("2 * x + x**3")
     page.get_by_test_id("gl-python").locator("li", has_text="dvector").click()
     expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^x, float64"))
+
+
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="objdump is not here")
+def test_python_c_and_assembly_light_each_other(visit, cubic, tmp_path) -> None:
+    page = opened(visit, cubic.report(tmp_path / "f.html", include=("graph", "code", "assembly")))
+    page.get_by_test_id("gl-tab-code").click()
+    page.get_by_test_id("gl-show-assembly").click()
+    c, machine = page.get_by_test_id("gl-c"), page.get_by_test_id("gl-assembly")
+    expect(c.locator(".gl-remark").first).to_be_visible()
+    numbers = {str(one.line.number) for one in cubic.kernels[0].assembly if one.line.nodes}
+    number = next(n for n in sorted(numbers, key=int) if c.locator(f'li[data-line="{n}"]').is_visible())
+    c.locator(f'li[data-line="{number}"]').click()
+    lit = machine.locator("li.is-line").evaluate_all("all => all.map((li) => li.dataset.c)")
+    assert lit
+    assert set(lit) == {number}
+    machine.locator("li[data-nodes]").last.click()
+    last = str(machine.locator("li[data-nodes]").last.get_attribute("data-c"))
+    expect(c.locator("li.is-line")).to_have_attribute("data-line", last)
+    expect(page.get_by_test_id("gl-python").locator("li.is-focus")).to_contain_text("2 * x + x**3")
 
 
 def test_picking_a_node_lights_its_lines_and_its_row(visit, cubic, tmp_path) -> None:

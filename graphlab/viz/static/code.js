@@ -1,27 +1,71 @@
-// The user's lines and the generated C beside each other: picking a line of one lights the other.
+// The user's lines, the generated C and its machine code beside each other: picking a line of one lights the others.
 
 import { drawn, h, light, reveal } from "./dom.js";
 
+const SIGNS = { vectorized: "✓", missed: "✗", untried: "○" }; // what the compiler said of a loop
+
 export function codePanel(store) {
-  const listings = store.get("listings");
-  const python = drawn("div", { class: "gl-listing gl-python", "data-testid": "gl-python" }, listings.python ?? "");
-  const c = drawn("div", { class: "gl-listing gl-c", "data-testid": "gl-c" }, listings.c ?? "");
-  const wanted = store.trace.code.text !== "";
-  const flags = store.trace.build?.flags ?? [];
+  const { trace } = store, listings = store.get("listings"), kernels = trace.kernels.map((kernel) => kernel.name);
+  const box = (name, label, markup = "") => drawn("div", { class: `gl-listing gl-${name}`, "data-testid": `gl-${name}`, role: "region", "aria-label": label, tabindex: 0 }, markup);
+  const python = box("python", "Your lines", listings.python), c = box("c", "Generated C", listings.c), machine = box("assembly", "Assembly");
+  const wanted = trace.code.text !== "", flags = trace.build?.flags ?? [];
   const none = h("p", { class: "gl-empty" }, store.holds("code") ? "No C: this function runs in NumPy." : "This report was written without code.");
+  const choose = h("select", { "aria-label": "Kernel", "data-testid": "gl-kernel", onchange: () => show(choose.value) },
+    kernels.map((name) => h("option", { value: name }, name)));
+  const ask = h("button", { type: "button", class: "gl-chip", "data-testid": "gl-show-assembly", onclick: () => show(near()) }, "Show assembly");
+  const note = h("span", { class: "gl-dim" }), built = h("span", { class: "gl-dim" });
+  const column = (title, ...parts) => h("section", { class: "gl-column" }, h("h3", {}, title), ...parts);
+  const assembly = column("Assembly", h("div", { class: "gl-asked" }, kernels.length > 1 ? choose : null, ask, note), machine);
   const element = h("div", { class: "gl-panel gl-code-panel" },
-    h("h3", {}, "Your lines"), python, h("h3", {}, "Generated C"), wanted ? c : none,
-    flags.length ? h("details", { class: "gl-flags" }, h("summary", {}, "Compiler flags"), h("code", {}, flags.join(" "))) : null);
+    h("div", { class: "gl-sources" }, column("Your lines", python), column("Generated C", wanted ? c : none), wanted && kernels.length ? assembly : null),
+    flags.length ? h("details", { class: "gl-flags", ontoggle: tellBuild }, h("summary", {}, "Compiler and flags"), h("p", {}, built), h("code", {}, flags.join(" "))) : null);
+  let line = "", shown = "", wish = "";
+
+  // The kernel of what is focused, else the first.
+  const near = () => { const ids = store.lit(); return (trace.kernels.find((kernel) => kernel.nodes.some((id) => ids.has(id))) ?? trace.kernels[0]).name; };
+
+  // Machine code is made when somebody wants to see it: the compiler runs once more.
+  async function show(name) {
+    wish = choose.value = name;
+    note.textContent = "compiling once more …";
+    const found = await store.ask("assembly", name);
+    if (wish !== name) return;
+    note.textContent = found.showing ?? found.waiting ?? "Machine code is not in this report: it is with include=(…, \"assembly\").";
+    if (!found.html) return;
+    ask.remove();
+    shown = name;
+    machine.innerHTML = found.html;
+    for (const old of c.querySelectorAll(".gl-remark")) old.remove();
+    for (const [number, kind, message] of found.remarks)
+      c.querySelector(`li[data-line="${number}"]`)?.after(h("li", { class: `gl-remark gl-${kind}`, "data-line": "" }, h("span", {}, `${SIGNS[kind] ?? ""} ${kind}: ${message}`)));
+    mark();
+  }
+  async function tellBuild() { if (!built.textContent) built.textContent = (await store.ask("build", "how")).text ?? trace.build?.compiler ?? ""; }
 
   function pick(event) {
-    const line = event.target.closest("[data-nodes]");
-    if (line && line.dataset.nodes && !String(getSelection())) store.focus(line.dataset.nodes.split(" "));
+    const item = event.target.closest("li");
+    if (!item || String(getSelection())) return;
+    line = item.dataset.c ?? (c.contains(item) && item.dataset.line) ?? "";
+    if (item.dataset.nodes) store.focus(item.dataset.nodes.split(" "));
+    mark(item);
   }
-  function mark() {
-    for (const box of [python, c]) {
-      const first = light(box, store.lit());
-      if (first && box.clientHeight) reveal(box, first);
+  // What computes the focused nodes; and of a line of C that was picked just its instructions, the other way round too.
+  function mark(picked = null) {
+    const ids = store.lit();
+    for (const each of [python, c, machine]) {
+      let first = light(each, ids);
+      for (const item of each === python ? [] : each.querySelectorAll("li.is-line")) item.classList.remove("is-line");
+      const name = each === c ? "data-line" : "data-c", lines = line && each !== python ? [...each.querySelectorAll(`li[${name}="${CSS.escape(line)}"]`)] : [];
+      for (const item of lines) item.classList.add("is-line");
+      first = lines[0] ?? first;
+      if (first && each.clientHeight && !each.contains(picked)) reveal(each, first);
     }
+  }
+  function follow() {
+    const item = line && c.querySelector(`li[data-line="${CSS.escape(line)}"]`), ids = store.lit();
+    if (item && !item.dataset.nodes?.split(" ").some((id) => ids.has(id))) line = "";
+    const kernel = shown && trace.kernels.find((one) => one.nodes.some((id) => ids.has(id)));
+    if (kernel && kernel.name !== wish && store.get("view") === "code") show(kernel.name); else mark();
   }
   // Long code is not there from the start.
   async function open() {
@@ -31,10 +75,10 @@ export function codePanel(store) {
     }
     mark();
   }
-  for (const box of [python, c]) {
-    box.addEventListener("click", pick);
-    box.addEventListener("keydown", (event) => { if (event.key === "Enter") pick(event); });
+  for (const each of [python, c, machine]) {
+    each.addEventListener("click", pick);
+    each.addEventListener("keydown", (event) => { if (event.key === "Enter") pick(event); });
   }
-  store.listen("change:focus", mark);
+  store.listen("change:focus", follow);
   return { element, open };
 }

@@ -27,7 +27,7 @@ const model = {
 };
 
 // What the page holds no answer to is made of what it holds, or said to be absent.
-const elsewhere = { picture, window: part, value: (key) => value(key.split("@")[0]), reveal: shown };
+const elsewhere = { picture, window: part, value: (key) => value(key.split("@")[0]), reveal: shown, build: () => ({}), assembly: () => ({}) };
 function absent() {
   model.set("error", "That is not in this report: a notebook's explorer has it.");
   return {};
