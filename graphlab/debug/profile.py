@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.debug.schedule import StepView, schedule
-from graphlab.debug.work import Meter, Work, nodes_of
+from graphlab.debug.work import Alive, Meter, Work, nodes_of
 from graphlab.errors import CompilerError, user_boundary
 from graphlab.function import Function
 from graphlab.graph.node import Apply, Variable
@@ -28,6 +28,7 @@ Array = np.ndarray[Any, Any]
 
 SECONDS = 0.2  # of runs
 FEWEST, MOST = 3, 300  # runs
+COUNTED = 2000  # steps of a program whose memory is counted
 NAMED = 4  # ops and lines of a step that a table names
 
 
@@ -38,8 +39,9 @@ class Row:
     `seconds` is the median of `calls` runs, `total` their sum, `share` the part of all steps' seconds. `read` and
     `written` are bytes, `flops` arithmetic operations (one for each element of an elementwise operation, whatever
     its formula). `bound` says which of the machine's limits would stop it, "memory" or "compute", and `fraction` how
-    near it is to that; None where it has no work to speak of, or the machine could not be measured. `nodes` are the
-    applications of the graph that it computes.
+    near it is to that; None where it has no work to speak of, or the machine could not be measured. `memory` is the
+    bytes of all arrays that are there while it runs; None where that was not counted: there are too many steps, or
+    NumPy runs them. `nodes` are the applications of the graph that it computes, `dtype` is that of what it writes.
     """
 
     step: int
@@ -56,6 +58,8 @@ class Row:
     flops: int
     bound: str | None
     fraction: float | None
+    memory: int | None = None
+    dtype: str = "float64"
     nodes: tuple[Apply, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -127,13 +131,14 @@ class Profile:
         return f"<p>{escape(self.headline())}</p><table><thead><tr>{titles}</tr></thead><tbody>{made}</tbody></table>"
 
 
-HEADINGS = ("share", "time", "read", "written", "GB/s", "GFLOP/s", "of the machine", "step", "ops", "lines")
-NUMBERS = 7  # of these are aligned to the right
+HEADINGS = ("share", "time", "read", "written", "memory", "GB/s", "GFLOP/s", "of the machine", "step", "ops", "lines")
+NUMBERS = 8  # of these are aligned to the right
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     of_machine = "" if row.fraction is None else f"{row.fraction:.0%} {row.bound}"
-    numbers = (_bytes(row.read), _bytes(row.written), _number(row.bandwidth), _number(row.gflops), of_machine)
+    alive = _bytes(row.memory or 0)
+    numbers = (_bytes(row.read), _bytes(row.written), alive, _number(row.bandwidth), _number(row.gflops), of_machine)
     return (f"{row.share:.1%}", _time(row.seconds), *numbers, f"{row.step} {row.kind}", _few(row.ops), _few(row.lines))
 
 
@@ -261,16 +266,18 @@ def _unchanged(function: Function) -> Iterator[Callable[[], None]]:
         restore()
 
 
-Steps = tuple[Callable[[], Sequence[float]], Sequence[tuple[StepView, Sequence[Apply]]], Sequence[Work]]
+Done = tuple[Work, int | None]  # by a step, and the bytes of what was there then
+Steps = tuple[Callable[[], Sequence[float]], Sequence[tuple[StepView, Sequence[Apply]]], Sequence[Done]]
 
 
 def _by_steps(function: Function, lowered: Lowered, program: Machine, arrays: Sequence[Array]) -> Steps:
-    frame, work = program.frame(arrays), list[Work]()
+    frame, work = program.frame(arrays), list[Done]()
+    views = schedule(function, lowered)
     try:
-        meter = Meter(lowered, frame)
-        for k, step in enumerate(lowered.program.steps):
+        meter, alive = Meter(lowered, frame), Alive(lowered, frame) if len(views) <= COUNTED else None
+        for k, (step, view) in enumerate(zip(lowered.program.steps, views, strict=True)):
             frame.run_step(k)
-            work.append(meter.work(step))
+            work.append((meter.work(step), None if alive is None else alive.during(step, view.outputs)))
     finally:
         frame.close()
 
@@ -281,7 +288,6 @@ def _by_steps(function: Function, lowered: Lowered, program: Machine, arrays: Se
         finally:
             frame.close()
 
-    views = schedule(function, lowered)
     inside = [tuple(nodes_of(step, lowered)) for step in lowered.program.steps]
     return (
         steps,
@@ -304,23 +310,24 @@ def _by_numpy(function: Function, arrays: Sequence[Array]) -> Steps:
             times.append(time.perf_counter() - before)
         return times
 
-    return steps, [(view, view.nodes) for view in schedule(function, None)], [Work()] * len(nodes)
+    return steps, [(view, view.nodes) for view in schedule(function, None)], [(Work(), None)] * len(nodes)
 
 
 def _profile(
-    name: str, names: Sequence[tuple[StepView, Sequence[Apply]]], work: Sequence[Work],
+    name: str, names: Sequence[tuple[StepView, Sequence[Apply]]], work: Sequence[Done],
     runs: Sequence[Sequence[float]], plain: Sequence[float], here: Hardware | None,
 ) -> Profile:  # fmt: skip
     medians = [median(run[k] for run in runs) for k in range(len(names))]
     total = median(plain)
     inside, rows = sum(medians), list[Row]()
-    for k, ((view, nodes), done, seconds) in enumerate(zip(names, work, medians, strict=True)):
+    for k, ((view, nodes), (done, alive), seconds) in enumerate(zip(names, work, medians, strict=True)):
         ops = tuple(dict.fromkeys(str(node.op.name) for node in nodes)) or (view.kind,)
         lines = tuple(dict.fromkeys(o.label for node in nodes for o in node.provenance.origins))
         bound, fraction = _roofline(done, seconds, view, here)
+        share = seconds / inside if inside else 0.0
         rows.append(
-            Row(view.index, view.name, view.kind, ops, lines, len(runs), seconds, sum(run[k] for run in runs),
-                seconds / inside if inside else 0.0, done.read, done.written, done.flops, bound, fraction, tuple(nodes))
+            Row(view.index, view.name, view.kind, ops, lines, len(runs), seconds, sum(run[k] for run in runs), share,
+                done.read, done.written, done.flops, bound, fraction, alive, _dtype(view), tuple(nodes))
         )  # fmt: skip
     return Profile(name, tuple(rows), len(plain), total, max(total - inside, 0.0), here)
 
@@ -334,7 +341,10 @@ def _roofline(done: Work, seconds: float, view: StepView, here: Hardware | None)
     moved = done.read + done.written
     if here is None or not seconds or not (moved or done.flops):
         return None, None
-    dtype = view.outputs[0].dtype if view.outputs else "float64"
-    limits = {"memory": moved / here.bandwidth(moved), "compute": done.flops / here.gflops(dtype)}
+    limits = {"memory": moved / here.bandwidth(moved), "compute": done.flops / here.gflops(_dtype(view))}
     bound = max(limits, key=lambda limit: limits[limit])
     return bound, 1e-9 * limits[bound] / seconds
+
+
+def _dtype(view: StepView) -> str:
+    return view.outputs[0].dtype if view.outputs else "float64"

@@ -145,6 +145,36 @@ def _span(layout: Layout, itemsize: int) -> tuple[int, int]:
     return first, first if empty else layout.address + sum(s for s in steps if s > 0) + itemsize
 
 
+class Alive:
+    """Counts the bytes of all arrays that are there while a step runs: arguments, constants, and what steps have made.
+
+    Memory that a view shares counts once. What lives only inside a loop or a branch is not seen.
+    """
+
+    def __init__(self, lowered: Lowered, frame: Frame) -> None:
+        self.lowered, self.frame = lowered, frame
+        self._spans: dict[int, tuple[int, int]] = {}
+        program = lowered.program
+        self._read((*program.inputs, *program.shared, *program.constants))
+
+    def during(self, step: Step, written: Sequence[Variable]) -> int:
+        """The bytes while `step` runs, which has just written these; ask for each step in turn."""
+        self._read([self.lowered.slots[v] for v in written if v in self.lowered.slots])
+        total, end = 0, 0
+        for first, last in sorted(self._spans.values()):
+            total += max(last - max(first, end), 0)
+            end = max(end, last)
+        for slot in step.release:
+            self._spans.pop(slot, None)
+        return total
+
+    def _read(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            found = self.frame.layout(slot)
+            if found is not None:
+                self._spans[slot] = _span(found, np.dtype(self.lowered.program.dtypes[slot]).itemsize)
+
+
 def nodes_of(step: Step, lowered: Lowered) -> Iterator[Apply]:
     """The applications that `step` and the steps inside it compute."""
     for inner in every_step((step,)):

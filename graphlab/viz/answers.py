@@ -13,6 +13,7 @@ from graphlab.graph.collector import uncollected
 from graphlab.viz import timeline
 from graphlab.viz.instructions import assembly, build
 from graphlab.viz.listing import listings
+from graphlab.viz.profiling import profiled
 from graphlab.viz.record import Recorder
 from graphlab.viz.search import MOST, Index
 from graphlab.viz.seen import losses, part
@@ -101,6 +102,7 @@ QUESTIONS: dict[str, Handler] = {
     "rules": lambda answers, key: timeline.rules(answers.function, include_times=True),
     "check": lambda answers, key: timeline.check(answers.run()),
     "assembly": lambda answers, key: assembly(answers.function, answers.recorder, key),
+    "profile": lambda answers, key: profiled(answers.recorder, answers.session),
     "build": lambda answers, key: build(answers.function),
     "search": Answers.search,
     "reveal": Answers.reveal,

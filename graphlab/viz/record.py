@@ -27,6 +27,7 @@ from graphlab.viz import symbols
 from graphlab.viz.escape import clip
 from graphlab.viz.inside import Inner, inner
 from graphlab.viz.local import Close, close_up
+from graphlab.viz.profiling import estimated, shown
 from graphlab.viz.twins import Node, node_of, nodes_of, twins
 from graphlab.viz.values import summary
 
@@ -129,7 +130,7 @@ class Recorder:
     def trace(self, session: Session | None, include_times: bool, profile: Profile | None = None) -> Trace:
         """The whole trace."""
         f = self.function
-        profiled = {} if profile is None else {"profile": self.profile(profile)}
+        profiled = {} if profile is None else {"profile": shown(profile, self)}
         return {
             **profiled,
             "format": FORMAT,
@@ -313,6 +314,7 @@ class Recorder:
             "outputs": [self.end(v) for v in kernel.outputs if node_of(v) in self.ids],
             "reason": kernel.reason,
             "c": kernel.c,
+            "estimate": estimated(kernel),
         }
 
     def build(self, include_times: bool) -> dict[str, Any] | None:
@@ -337,17 +339,6 @@ class Recorder:
             }
             for step in session.steps
         ]
-
-    def profile(self, profile: Profile) -> dict[str, Any]:
-        """The table of a profile, the dearest step first, with the nodes of each."""
-        rows = profile.sorted()
-        return {
-            "headline": profile.headline(),
-            "cells": [list(texts) for texts in profile.cells()],
-            "shares": [row.share for row in rows],
-            "nodes": [self.names(row.nodes) for row in rows],
-            "rows": profile.data()["rows"],
-        }
 
     def values(self, session: Session) -> dict[str, list[dict[str, Any]]]:
         """What every node of both graphs gave in a finished run."""

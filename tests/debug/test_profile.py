@@ -197,6 +197,15 @@ def test_a_report_has_the_table_when_it_is_asked_for(tmp_path: Any) -> None:
         f.report(tmp_path / "h.html", args=[np.eye(3)], include=("prophet",))
 
 
+def test_memory_is_what_is_there_while_a_step_runs() -> None:
+    x = T.dmatrix("x")
+    f = graphlab.function([x], T.exp((x @ x) @ x).sum(axis=0))
+    rows = f.profile(np.ones((50, 50))).rows
+    matrix, vector = 50 * 50 * 8, 50 * 8
+    # x and a product; x and two products; x, the last product and the sums: the first product was released
+    assert [row.memory for row in rows] == [2 * matrix, 3 * matrix, 2 * matrix + vector]
+
+
 def test_a_loop_that_is_one_kernel_counts_its_turns_too() -> None:
     xs = T.dvector("xs")
     out, _ = graphlab.scan(lambda x, h: T.tanh(h) * x, sequences=xs, outputs_info=T.constant(0.5))

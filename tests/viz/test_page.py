@@ -225,9 +225,18 @@ def test_a_profile_is_a_panel_whose_rows_lead_to_their_nodes(visit, training, ba
     row = rows.filter(has_text="matmul").first
     row.click()
     expect(row).to_have_class(re.compile("is-focus"))
+    point = page.get_by_test_id("gl-roofline").locator(".gl-point", has_text="matmul").last
+    point.focus()
+    page.keyboard.press("Enter")
+    expect(point).to_have_class(re.compile("is-focus"))
+    expect(page.get_by_test_id("gl-inspector").locator("h3")).to_contain_text("matmul")
+    expect(page.locator(".gl-row-facts")).to_contain_text("operations (estimated)")
     plain = opened(visit, training.report(tmp_path / "p.html", args=batch))
     plain.get_by_test_id("gl-tab-profile").click()
     expect(plain.locator(".gl-side")).to_contain_text("No profile")
+    expect(plain.locator(".gl-side")).to_contain_text("Estimated, before any call")
+    plain.get_by_test_id("gl-estimates").locator("tbody tr").first.click()
+    expect(plain.get_by_test_id("gl-estimates").locator("tbody tr").first).to_have_class(re.compile("is-focus"))
 
 
 def test_hostile_names_stay_text(visit, tmp_path) -> None:
