@@ -17,6 +17,8 @@ from graphlab.viz.escape import clip, escape
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 540, 260, 48, 14, 18, 36
 NAMED = 12  # points with the names of their ops; the others have the numbers of their steps alone
 
+_Area = tuple[float, float, float, float]  # left, top, right, bottom
+
 
 @dataclass(frozen=True)
 class _Scale:
@@ -47,7 +49,8 @@ def roofline(profile: Profile, names: Callable[[Sequence[Apply]], list[str]]) ->
     roofs = _roofs(profile.machine, rows)
     peaks = {row.dtype: profile.machine.gflops(row.dtype) for row in rows}
     scale = _scale(rows, list(roofs.values()), list(peaks.values()))
-    body = [*_axes(scale), *_lines(scale, roofs, peaks), *_points(scale, rows, names)]
+    labels = [(WIDTH - RIGHT - 175, y - 14, WIDTH - RIGHT, y) for y in map(scale.y, peaks.values())]
+    body = [*_axes(scale), *_lines(scale, roofs, peaks), *_points(scale, rows, names, labels)]
     omitted = len(profile.rows) - len(rows)
     said = f"{len(rows)} of {len(profile.rows)} steps" + ("; the others compute nothing" if omitted else "")
     body.append(f'<text class="gl-tick" x="{WIDTH - RIGHT}" y="{TOP - 5}" text-anchor="end">showing {said}</text>')
@@ -116,10 +119,13 @@ def _lines(scale: _Scale, roofs: Mapping[str, float], peaks: Mapping[str, float]
                f"{peak:.3g} GFLOP/s</text>")  # fmt: skip
 
 
-def _points(scale: _Scale, rows: Sequence[Row], names: Callable[[Sequence[Apply]], list[str]]) -> Iterator[str]:
+def _points(
+    scale: _Scale, rows: Sequence[Row], names: Callable[[Sequence[Apply]], list[str]], labels: Sequence[_Area]
+) -> Iterator[str]:
     """The steps, the dearest first: a large circle takes much time, a diamond is a call of the runtime."""
     spots = [(scale.x(_intensity(row)), scale.y(row.gflops), 4 + 7 * math.sqrt(row.share)) for row in rows]
-    taken = [(x - 0.8 * size, y - 0.8 * size, x + 0.8 * size, y + 0.8 * size) for x, y, size in spots]
+    taken = [*labels]
+    taken += [(x - 0.8 * size, y - 0.8 * size, x + 0.8 * size, y + 0.8 * size) for x, y, size in spots]
     for k, (row, (x, y, size)) in enumerate(zip(rows, spots, strict=True)):
         text = f"{row.step} {clip(', '.join(row.ops), 22)}" if k < NAMED else str(row.step)
         left, top, width = _room(x, y, size, 6.1 * len(text) + 2, taken)
@@ -143,9 +149,7 @@ def _outline(kind: str, x: float, y: float, size: float) -> str:
     return f"M{x - size:.1f} {y:.1f}a{r} {2 * size:.1f} 0a{r} {-2 * size:.1f} 0Z"
 
 
-def _room(
-    x: float, y: float, size: float, width: float, taken: list[tuple[float, float, float, float]]
-) -> tuple[float, float, float]:
+def _room(x: float, y: float, size: float, width: float, taken: list[_Area]) -> tuple[float, float, float]:
     """Where a label stands free, near its point: left, top and width. What is taken grows by it."""
     sides = (x + size + 4, x - size - 4 - width)
     tries = [(side, y - 5 + sign * shift) for shift in range(0, 90, 11) for sign in (1, -1) for side in sides]

@@ -11,17 +11,22 @@ const sign = (text) => glyph(text) && h("i", { "aria-hidden": "true" }, glyph(te
 export function valuePanel(store) {
   const value = h("div", { class: "gl-value", "data-testid": "gl-value", "aria-live": "polite" });
   const element = h("section", { class: "gl-panel gl-value-panel", "aria-label": "Value" }, value);
-  const place = () => `${store.get("step")}`;
-  let asked = 0, shadow = null;
+  const session = () => store.get("session") ?? {};
+  const place = () => session().place ?? `${store.get("step")}`;
+  let asked = 0, shadow = null, current = "", windows = [];
 
   async function draw() {
-    const [id] = store.focused(), ticket = ++asked;
+    const [id] = store.focused(), key = `${id}@${place()}`;
+    if (key === current) return windows.forEach((show) => show());
+    const ticket = ++asked;
+    [current, windows] = ["", []];
     if (!id || !store.trace.steps.length) {
       const why = id ? (store.holds("values") ? "No values: step through a call with f.debug(...)." : "This report was written without values.") : "Pick a node, a line or a step to see its value.";
       return value.replaceChildren(h("p", { class: "gl-empty" }, why));
     }
-    const answer = await store.ask("value", `${id}@${place()}`);
+    const answer = await store.ask("value", key);
     if (ticket !== asked) return;
+    if (answer.outputs) current = key;
     const name = h("h3", { class: "gl-mono" }, label(store.nodes.get(id)));
     if (!answer.outputs) return value.replaceChildren(name, h("p", { class: "gl-empty" }, answer.waiting ?? "No value."));
     value.replaceChildren(name, ...answer.outputs.map((output, k) => one(id, k, output)), beside(id));
@@ -30,7 +35,7 @@ export function valuePanel(store) {
   // One array: what is said of all of it, and a window that can be moved.
   function one(id, k, output) {
     const { shape } = output, place0 = place();
-    let seen = output, chosen = null, turned = 0;
+    let seen = output, turned = 0, chosen = null;
     const table = h("tbody", {}), head = h("thead", {}), chart = h("div", { class: "gl-plot" }), showing = h("span", { class: "gl-dim" });
     const sliders = shape.slice(0, -2).map((extent, axis) => slider(axis, extent));
     const pagers = [pager("rows", 0), pager("columns", 1)];
@@ -56,7 +61,7 @@ export function valuePanel(store) {
     function pick(index) {
       const at = index.slice(0, -2), last = index.slice(-2);
       chosen = index.join();
-      if (k === 0) { store.element = `${id}[${chosen}]`; store.tell("change:element"); }
+      if (session().place !== undefined && !session().offline) store.act("element", `${id}.${k}@${chosen}`);
       const corner = seen.page.map((size, axis) => Math.floor((last[axis] ?? 0) / size) * size);
       if (is(seen, at, corner)) show(); else turn(at, corner);
     }
@@ -84,7 +89,8 @@ export function valuePanel(store) {
     }
     const index = (row, column) => (shape.length < 2 ? shape.map(() => row + column) : [...seen.at, row, column]);
     function show() {
-      const { rows, columns } = seen;
+      const { rows, columns } = seen, [said, at] = (session().element || "@").split("@");
+      if (said === `${id}.${k}`) chosen = at.replace(/\s/g, "");
       head.replaceChildren(...(shape.length ? [h("tr", {}, h("th", { scope: "col", "aria-label": "row" }), columns.map((c) => h("th", { scope: "col" }, shape.length < 2 && seen.of[0] > 8 ? `+${c}` : c)))] : []));
       table.replaceChildren(...seen.elements.map((line, i) => h("tr", {}, shape.length ? h("th", { scope: "row" }, rows[i]) : null,
         line.map((text, j) => {
@@ -110,6 +116,7 @@ export function valuePanel(store) {
       if (cell && !String(getSelection())) pick(cell.dataset.index.split(",").filter(Boolean).map(Number));
     });
     show();
+    windows.push(show);
     const odd = output.offenders;
     return h("div", { class: "gl-one" },
       output.how ? h("p", { class: "gl-how" }, `↻ ${output.how}`) : null,
@@ -149,6 +156,7 @@ export function valuePanel(store) {
 
   store.listen("change:focus", draw);
   store.listen("change:step", draw);
+  store.listen("change:session", draw);
   draw();
   return { element, open: () => {} };
 }
