@@ -15,12 +15,10 @@ from graphlab.viz.instructions import assembly, build
 from graphlab.viz.listing import listings
 from graphlab.viz.profiling import profiled
 from graphlab.viz.record import Recorder
-from graphlab.viz.search import MOST, Index
 from graphlab.viz.seen import losses, part
 from graphlab.viz.views import Views
 
 PATIENCE = 1.0  # seconds that dot may take while somebody waits
-QUERY = 1000  # characters of a query that count
 
 
 class Answers:
@@ -33,7 +31,6 @@ class Answers:
         self.trace = self.recorder.trace(session, False, profile)
         self.trace["values"] = {}  # they are asked for one by one
         self.views = Views(self.trace, patience=PATIENCE, moments=self.recorder.moment)
-        self.index: Index | None = None
 
     def ask(self, what: Any, key: Any) -> dict[str, Any]:
         """The answer to a question, one of QUESTIONS, about `key`; ValueError if there is none."""
@@ -67,12 +64,6 @@ class Answers:
         view, _, toggles = key.rpartition("@")[0].partition(":")
         return {"folds": ",".join(self.views.revealed(view, toggles, key.rpartition("@")[2]))}
 
-    def search(self, query: str) -> dict[str, Any]:
-        """The nodes of which every word of `query` is said: how many, and the ids of the first ones."""
-        self.index = self.index or Index(self.trace)
-        found = self.index.find(query[:QUERY])
-        return {"count": len(found), "nodes": found[:MOST]}
-
     def value(self, name: str) -> dict[str, Any]:
         """The value of node `name` now: {"outputs": ...}, or {"waiting": why there is none}."""
         node = self.recorder.nodes.get(name)
@@ -104,7 +95,6 @@ QUESTIONS: dict[str, Handler] = {
     "assembly": lambda answers, key: assembly(answers.function, answers.recorder, key),
     "profile": lambda answers, key: profiled(answers.recorder, answers.session),
     "build": lambda answers, key: build(answers.function),
-    "search": Answers.search,
     "reveal": Answers.reveal,
     "value": lambda answers, key: answers.value(key.partition("@")[0]),
     "window": lambda answers, key: part(answers.recorder, answers.session, key),

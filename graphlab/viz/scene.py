@@ -92,8 +92,6 @@ class Scene:
         opened = [key for key in toggles if not _is_group(key)]
         opened += [key for key in self._holders(node) if key not in opened]
         stage = self.stage(opened)
-        if name.startswith("step-"):
-            name = "after"
         drawn = {"before": stage.before, "after": stage.after}.get(name, stage.both)
         key = next((card.key for card in drawn.cards if node in card.nodes), None)
         if key is None:

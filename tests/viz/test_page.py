@@ -302,3 +302,53 @@ def test_groups_open_and_close_by_click_and_by_key(visit, tmp_path) -> None:
     page.get_by_test_id("gl-canvas").get_by_role("button", name="close scan: body").click()
     scope.click()
     expect(closed).to_have_class(re.compile("is-focus"))
+
+
+def test_search_finds_by_anything_said_of_a_node_and_opens_what_hides_it(visit, tmp_path) -> None:
+    x = T.fvector("x")
+    with graphlab.name_scope("inner"):
+        y = T.exp(x)
+        y.name = "risen"
+    page = opened(visit, graphlab.function([x], T.log1p(y).astype("float64")).report(tmp_path / "f.html"))
+    canvas, rows = page.get_by_test_id("gl-canvas"), page.get_by_test_id("gl-table").locator("tr[data-nodes]")
+    canvas.locator('[aria-label="close inner, scope"]').click()
+    expect(canvas.locator("[aria-label^='risen']")).to_have_count(0)
+    page.keyboard.press("/")
+    search, found = page.get_by_test_id("gl-search"), page.get_by_test_id("gl-found")
+    for query in ("risen", "exp", "EXP float32", "inner", "test_page.py y.name", "elementwise T.exp"):
+        search.fill(query)
+        if query != "test_page.py y.name":
+            expect(rows.first).to_contain_text("risen")
+    search.fill("softplus")  # a rule's name finds what it made
+    assert rows.count() == sum("softplus" in row for row in rows.all_text_contents())
+    search.fill("no such thing")
+    expect(found).to_contain_text("0 of")
+    search.fill("risen")
+    page.keyboard.press("Enter")
+    expect(canvas.locator("[aria-label^='risen']")).to_have_class(re.compile("is-focus"))
+    expect(page.get_by_test_id("gl-inspector").locator("h3")).to_contain_text("risen = exp")
+    rows.first.focus()
+    search.fill("")
+    rows.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+
+
+def test_ten_thousand_nodes_are_searched_quickly_and_few_rows_are_in_the_page(visit, tmp_path) -> None:
+    x = y = T.dvector("x")
+    for k in range(2500):
+        y = T.tanh(y * (k + 0.5))
+    f = graphlab.function([x], y, mode="interpret", name="long")
+    page = opened(visit, f.report(tmp_path / "f.html"))
+    page.get_by_test_id("gl-tab-nodes").click()
+    rows = page.get_by_test_id("gl-table").locator("tr[data-nodes]")
+    assert rows.count() < 100
+    page.get_by_test_id("gl-search").fill("2499.5")
+    expect(rows).to_have_count(1)
+    page.get_by_test_id("gl-search").fill("multiply")
+    expect(page.get_by_test_id("gl-found")).to_contain_text("2,500 of")
+    assert rows.count() < 100
+    box = page.locator(".gl-list").filter(has=page.get_by_test_id("gl-table"))
+    box.evaluate("box => { box.scrollTop = box.scrollHeight; }")
+    expect(rows.last).to_be_in_viewport()
+    assert rows.count() < 100

@@ -57,8 +57,10 @@ function shown(key) {
   const [at, id] = key.split("@"), [view, folds = ""] = at.split(":");
   const hiding = [...document.querySelectorAll("[data-inside]")].find((group) => group.dataset.inside.split(" ").includes(id));
   if (!hiding) return { folds };
-  const { group } = hiding.dataset;
-  return `picture:${view}:${group}` in held.answers ? { folds: group } : absent();
+  const { group } = hiding.dataset, toggled = folds.split(",").filter((one) => one && one !== group);
+  if (!folds.split(",").includes(group)) toggled.push(group);
+  const found = toggled.join(",");
+  return !found || `picture:${view}:${found}` in held.answers ? { folds: found } : absent();
 }
 
 // Another part of a value is the same wherever the run stands; of large ones a report has the beginning.
