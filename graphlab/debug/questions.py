@@ -75,7 +75,12 @@ def why(f: Function, what: Variable | Apply) -> Why:
     variable = _variable(what, "why")
     history = histories(f.trace.events)
     _belongs(f, variable, history)
-    now, forward = followed(variable, history, set(ancestors(roots(f))))
+    return came_about(f, variable, history, set(ancestors(roots(f))))
+
+
+def came_about(f: Function, variable: Variable, history: History | None, there: set[Variable]) -> Why:
+    """`why` for one of many variables: `history` is that of `f`, `there` is all that its `roots` are made of."""
+    now, forward = followed(variable, history, there)
     last = variable if now is None else now
     chain = {**dict(forward), **dict(_origin_chain(last, history))}
     step, reason = _step(f, now) if now is not None else ("", "")

@@ -30,6 +30,9 @@ class Stage:
     after: Graph
     rewrites: tuple[RewriteApplied, ...]
     inner: tuple[History, ...]
+    # What each variable is in the end, and the applications that there are then: once somebody asked.
+    _last: dict[Variable, Variable] | None = None
+    _nodes: dict[Apply, None] | None = None
 
     def at(self, k: int) -> Graph:
         """The graph when `k` rewrites of the compilation have been made."""
@@ -44,6 +47,18 @@ class Stage:
     def forms(self, count: int) -> dict[Variable, Variable]:
         """What each variable is after the first `count` rewrites of the pass; none for those no longer needed."""
         return settled(self.before, exchanged(self.rewrites[:count]), self._copies())
+
+    def final(self) -> dict[Variable, Variable]:
+        """What each variable is after the pass."""
+        if self._last is None:
+            self._last = self.forms(len(self.rewrites))
+        return self._last
+
+    def nodes(self) -> dict[Apply, None]:
+        """The applications after the pass."""
+        if self._nodes is None:
+            self._nodes = dict.fromkeys(toposort(self.after.outputs, self.after.inputs))
+        return self._nodes
 
     def _copies(self) -> Copies:
         """The applications on new inputs that the pass made, to be found by what they are."""
@@ -88,13 +103,12 @@ class History:
 def _form(stage: Stage, variable: Variable | None) -> Variable | None:
     if variable is None:
         return None
-    form = stage.forms(len(stage.rewrites)).get(variable)
+    form = stage.final().get(variable)
     if form is None or form.owner is None:
         return form
-    nodes = dict.fromkeys(toposort(stage.after.outputs, stage.after.inputs))
-    if form.owner in nodes:
+    if form.owner in stage.nodes():
         return form
-    alike = [n for n in nodes if type(n.op) is type(form.owner.op) and n.provenance is form.owner.provenance]
+    alike = [n for n in stage.nodes() if type(n.op) is type(form.owner.op) and n.provenance is form.owner.provenance]
     return alike[0].outputs[form.index] if len(alike) == 1 else None
 
 

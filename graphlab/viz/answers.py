@@ -17,6 +17,7 @@ from graphlab.viz.profiling import profiled
 from graphlab.viz.record import Recorder
 from graphlab.viz.seen import losses, part
 from graphlab.viz.views import Views
+from graphlab.viz.whys import Whys
 
 PATIENCE = 1.0  # seconds that dot may take while somebody waits
 
@@ -30,6 +31,7 @@ class Answers:
         self.recorder = Recorder(function)
         self.trace = self.recorder.trace(session, False, profile)
         self.trace["values"] = {}  # they are asked for one by one
+        self._whys: Whys | None = None
         self.views = Views(self.trace, patience=PATIENCE, moments=self.recorder.moment)
 
     def ask(self, what: Any, key: Any) -> dict[str, Any]:
@@ -52,6 +54,12 @@ class Answers:
             raise ValueError(f"step: {str(to)[:40]!r} is no position")
         self.session.goto(min(max(to, 0), len(self.session.steps)))
         return self.session.position
+
+    @property
+    def whys(self) -> Whys:
+        """Who tells why nodes are here."""
+        self._whys = self._whys or Whys(self.function, self.recorder)
+        return self._whys
 
     def run(self) -> Session:
         """The session; ValueError if there is none."""
@@ -90,12 +98,16 @@ Handler = Callable[[Answers, str], Any]
 QUESTIONS: dict[str, Handler] = {
     "picture": lambda answers, key: {"svg": answers.views.picture(key)},
     "listings": lambda answers, key: dict(listings(answers.trace)),
-    "rules": lambda answers, key: timeline.rules(answers.function, include_times=True),
+    "rules": lambda answers, key: timeline.rules(answers.function, live=True),
     "check": lambda answers, key: timeline.check(answers.run()),
     "assembly": lambda answers, key: assembly(answers.function, answers.recorder, key),
     "profile": lambda answers, key: profiled(answers.recorder, answers.session),
     "build": lambda answers, key: build(answers.function),
     "reveal": Answers.reveal,
+    "about": lambda answers, key: answers.whys.about(key),
+    "near": lambda answers, key: answers.whys.near(key),
+    "why_not": lambda answers, key: answers.whys.why_not(key),
+    "apart": lambda answers, key: answers.whys.apart(key),
     "value": lambda answers, key: answers.value(key.partition("@")[0]),
     "window": lambda answers, key: part(answers.recorder, answers.session, key),
     "beside": lambda answers, key: losses(answers.recorder, answers.session),

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
-from graphlab.viz import bundle, dot, timeline
+from graphlab.viz import bundle, dot, timeline, whys
 from graphlab.viz.escape import escape, script_json
 from graphlab.viz.instructions import assembly
 from graphlab.viz.layout import PATIENCE
@@ -106,7 +106,7 @@ def traced(
     else:
         if session is not None:
             timeline.judge(trace, session)
-        answers |= {"rules:all": timeline.rules(function)} if pages else {}
+        answers |= {"rules:all": timeline.rules(function), **whys.held(function, recorder)} if pages else {}
     if "code" not in parts:
         kernels = [{**kernel, "c": ""} for kernel in trace["kernels"]]
         trace |= {"kernels": kernels, "code": {"text": "", "lines": []}, "build": None}

@@ -29,13 +29,14 @@ SIGNS = {
 }  # fmt: skip
 
 
-def rules(function: Function, include_times: bool = False) -> dict[str, Any]:
-    """The rules that fired by name, and the seconds that each pass took if `include_times`."""
+def rules(function: Function, live: bool = False) -> dict[str, Any]:
+    """The rules that fired by name; for a `live` page the seconds of each pass and the names of all rules too."""
     known = {rule.name: rule for rule in rules_of(function)}
     fired = dict.fromkeys(event.rule for event in function.trace.rewrites)
     return {
         "rules": {name: told(known[name]) for name in fired if name in known},
-        "seconds": [event.seconds for event in function.trace.passes] if include_times else [],
+        "seconds": [event.seconds for event in function.trace.passes] if live else [],
+        "names": list(known) if live else [],
     }
 
 

@@ -12,7 +12,7 @@ const ROW = 28, PAUSE = 40; // px of a row; ms before a picture is asked for
 export function timelinePanel(store) {
   const { rewrites, passes } = store.trace, most = rewrites.length;
   const verdicts = rewrites.map(({ verdict, word = "", error = "", note = "" }) => ({ verdict, word, error, note }));
-  let rules = {}, seconds = [], chosen = most, waiting = null, asked = false;
+  let rules = {}, seconds = [], chosen = most, waiting = null, asked = false, mine = false;
 
   const slider = h("input", { type: "range", class: "gl-grow", min: 0, max: most, value: most, step: 1, "data-testid": "gl-scrub",
     "aria-label": "Graph after so many rewrites", oninput: () => go(Number(slider.value)),
@@ -101,7 +101,9 @@ export function timelinePanel(store) {
     if (chosen) rows.reveal(place[chosen - 1] ?? -1);
     clearTimeout(waiting);
     waiting = setTimeout(() => {
+      mine = true;
       store.set("graph", `step-${chosen}`);
+      mine = false;
       if (last) store.focus([...new Set([last.after.root[0], last.before.root[0]])]);
       if (last && close) explain(chosen - 1);
       else detail.replaceChildren(hint());
@@ -169,9 +171,9 @@ export function timelinePanel(store) {
     "{": ["the pass before", () => turn(ends.filter((end) => end < chosen).at(-1) ?? 0)],
     "}": ["the next pass", () => turn(ends.find((end) => end > chosen) ?? most)],
   };
-  store.listen("change:graph", () => { // another graph is chosen by its button
+  store.listen("change:graph", () => { // another moment is asked for elsewhere
     const found = /^step-(\d+)$/.exec(store.get("graph"));
-    if (found && Number(found[1]) !== chosen) { chosen = Number(found[1]); slider.value = chosen; tell(); mark(); }
+    if (found && !mine) go(Number(found[1]));
   });
   store.listen("change:error", () => { if (store.get("error")) { checking.disabled = false; totals.textContent = ""; } });
   if (verdicts.some(({ verdict }) => verdict !== "?")) totals.textContent = store.trace.checked ?? "";
