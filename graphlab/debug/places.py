@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlab.debug.handles import AWAY, Handle, variable_of
 from graphlab.debug.inside import Array, Place, Scope, computed
+from graphlab.debug.levels import Level
 from graphlab.debug.schedule import StepView
 from graphlab.errors import GraphlabError, GraphValueError, caller_origin
 from graphlab.graph.node import Constant, Graph, Variable
@@ -38,6 +39,11 @@ def finished(session: Session) -> Iterator[None]:
 def program(session: Session) -> Graph:
     """The graph that the session's steps compute."""
     return session._graph
+
+
+def levels(session: Session) -> Sequence[Level]:
+    """The levels in which it stands, the function itself first."""
+    return session._levels
 
 
 def schedule(session: Session) -> Sequence[StepView]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from graphlab.debug.opening import Turns
 from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
 from graphlab.function import Function
 from graphlab.graph.collector import uncollected
-from graphlab.viz import timeline
+from graphlab.viz import acts, asking, timeline
 from graphlab.viz.instructions import assembly, build
 from graphlab.viz.listing import listings
 from graphlab.viz.profiling import profiled
 from graphlab.viz.record import Recorder
 from graphlab.viz.seen import losses, part
+from graphlab.viz.stepping import Stepping
 from graphlab.viz.views import Views
 from graphlab.viz.whys import Whys
 
@@ -29,6 +31,7 @@ class Answers:
     def __init__(self, function: Function, session: Session | None = None, profile: Profile | None = None) -> None:
         self.function, self.session = function, session
         self.recorder = Recorder(function)
+        self.stepping = None if session is None else Stepping(session, self.recorder)
         self.trace = self.recorder.trace(session, False, profile)
         self.trace["values"] = {}  # they are asked for one by one
         self._whys: Whys | None = None
@@ -39,21 +42,19 @@ class Answers:
         answer: dict[str, Any] = _named(QUESTIONS, what, key, "asked for")(self, key)
         return answer
 
-    def act(self, what: Any, key: Any) -> int:
-        """Do one of ACTS to the session; the position then. ValueError if that can't be done."""
-        if self.session is None:
-            raise ValueError("there is no run to step through")
+    def act(self, what: Any, key: Any) -> None:
+        """Do one of ACTS to the session; ValueError, or a GraphlabError, if that can't be done."""
         _named(ACTS, what, key, "done")(self, key)
-        return self.session.position
 
-    def step(self, to: Any) -> int:
-        """Go to position `to`, or as near as there is one; the position then."""
-        if self.session is None:
-            raise ValueError("there is no run to step through")
+    def step(self, to: Any) -> None:
+        """Go to position `to` of the level the session stands in, or as near as there is one."""
         if not isinstance(to, int) or isinstance(to, bool):
             raise ValueError(f"step: {str(to)[:40]!r} is no position")
-        self.session.goto(min(max(to, 0), len(self.session.steps)))
-        return self.session.position
+        self.act("goto", str(to))
+
+    def state(self) -> dict[str, Any]:
+        """Where the session stands: {} if there is none."""
+        return {} if self.stepping is None else self.stepping.state()
 
     @property
     def whys(self) -> Whys:
@@ -77,7 +78,8 @@ class Answers:
         node = self.recorder.nodes.get(name)
         if node is None or self.session is None:
             raise ValueError(f"there is no value of {name[:40]!r}")
-        steps = self.session.steps[self.session.position :]
+        inside = isinstance(self.session.level, Turns)  # all of its steps compute the same
+        steps = () if inside else self.session.steps[self.session.position :]
         step = next((s.index for s in steps if node in s.nodes), None)
         if step is not None:
             return {"waiting": f"Step {step} computes it."}
@@ -91,6 +93,21 @@ def _named(table: Mapping[str, Handler], what: Any, key: Any, word: str) -> Hand
     if not isinstance(what, str) or what not in table or not isinstance(key, str):
         raise ValueError(f"{str(what)[:40]!r} can't be {word}")
     return table[what]
+
+
+def _stepping(handler: Callable[[Stepping, str], Any]) -> Handler:
+    """What is asked of a session, or done to it."""
+
+    def handle(answers: Answers, key: str) -> Any:
+        if answers.stepping is None:
+            raise ValueError("there is no run to step through")
+        return handler(answers.stepping, key)
+
+    return handle
+
+
+def _doing(what: str) -> Callable[[Stepping, str], None]:
+    return lambda stepping, key: acts.act(stepping, what, key)
 
 
 Handler = Callable[[Answers, str], Any]
@@ -111,5 +128,6 @@ QUESTIONS: dict[str, Handler] = {
     "value": lambda answers, key: answers.value(key.partition("@")[0]),
     "window": lambda answers, key: part(answers.recorder, answers.session, key),
     "beside": lambda answers, key: losses(answers.recorder, answers.session),
+    **{what: _stepping(question) for what, question in asking.QUESTIONS.items()},
 }
-ACTS: dict[str, Handler] = {}
+ACTS: dict[str, Handler] = {what: _stepping(_doing(what)) for what in acts.ACTS}

@@ -12,13 +12,14 @@ from typing import Any
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
-from graphlab.viz import bundle, dot, timeline, whys
+from graphlab.viz import asking, bundle, dot, timeline, whys
 from graphlab.viz.escape import escape, script_json
 from graphlab.viz.instructions import assembly
 from graphlab.viz.layout import PATIENCE
 from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
 from graphlab.viz.seen import held
+from graphlab.viz.stepping import Stepping
 from graphlab.viz.views import SHOWS, VIEWS, Views
 
 FORMATS = (".svg", ".html", ".json", ".dot", ".png", ".pdf")
@@ -101,6 +102,8 @@ def traced(
     profile = function.profile(*given, **named) if "profile" in parts else None
     trace = recorder.trace(session, False, profile)
     answers = held(recorder, session, trace["values"]) if session is not None and pages else {}
+    if session is not None and (origins := asking.origins(Stepping(session, recorder))):
+        trace["origins"] = origins
     if "rewrites" not in parts:
         trace |= {"rewrites": [], "passes": []}
     else:
@@ -135,7 +138,13 @@ def contents(
 
 
 def state(
-    trace: Mapping[str, Any], views: Views, view: str = "graph", step: int = 0, *, lazy: bool = False
+    trace: Mapping[str, Any],
+    views: Views,
+    view: str = "graph",
+    step: int = 0,
+    session: Mapping[str, Any] | None = None,
+    *,
+    lazy: bool = False,
 ) -> dict[str, Any]:
     """What the explorer starts from: the same in a widget and in a page; if `lazy`, long code is asked for later."""
     outputs = trace["graphs"]["after"]["outputs"]
@@ -149,6 +158,7 @@ def state(
         "folds": "",
         "focus": outputs[0][0] if outputs else "",
         "step": step,
+        "session": session or {},
         "error": "",
     }
 

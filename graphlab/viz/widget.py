@@ -37,12 +37,13 @@ class Explorer(anywidget.AnyWidget):
     _esm, _css = bundle.script("widget"), bundle.style()
     trace, pictures, listings = (traitlets.Dict().tag(sync=True) for _ in range(3))
     view, graph, folds, focus, legend, error = (traitlets.Unicode("").tag(sync=True) for _ in range(6))
-    step = traitlets.Int(0).tag(sync=True)
+    step = traitlets.Int(0).tag(sync=True)  # of the function itself, whatever was entered
+    session = traitlets.Dict().tag(sync=True)  # where it stands, see stepping.py
 
     def __init__(self, answers: Answers, view: str) -> None:
         self.answers = answers
         position = answers.session.position if answers.session else 0
-        super().__init__(**state(answers.trace, answers.views, view, position, lazy=True))
+        super().__init__(**state(answers.trace, answers.views, view, position, answers.state(), lazy=True))
         self.on_msg(self._received)
 
     def _received(self, _widget: Any, message: Any, _buffers: Any) -> None:
@@ -50,18 +51,26 @@ class Explorer(anywidget.AnyWidget):
         try:
             self._answer(message)
             self.error = ""
+        except KeyboardInterrupt:  # of whoever waited too long
+            self.error = "interrupted"
         except Exception as error:
             self.error = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
     def _answer(self, message: Any) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None
-        if kind == "step":
-            self.step = self.answers.step(message.get("to"))
-        elif kind == "ask":
+        if kind == "ask":
             what, key = message.get("what"), message.get("key")
             self.send({"kind": "answer", "what": what, "key": key, "data": self.answers.ask(what, key)})
-        elif kind == "act":
-            self.step = self.answers.act(message.get("what"), message.get("key"))
+        elif kind in ("act", "step"):
+            try:
+                if kind == "act":
+                    self.answers.act(message.get("what"), message.get("key"))
+                else:
+                    self.answers.step(message.get("to"))
+            finally:  # a move that fails may have been made in part
+                with self.hold_sync():
+                    self.session = self.answers.state()
+                    self.step = self.session["path"][0]["position"] if self.session else 0
         else:
             raise ValueError("a message that means nothing was ignored")
 

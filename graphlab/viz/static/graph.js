@@ -73,7 +73,8 @@ export function graphPanel(store) {
     if (first) reveal(box, first);
     const steps = store.get("view") === "step" ? store.trace.steps : [], now = store.get("step");
     light(box, new Set(steps.slice(0, now).flatMap((step) => step.nodes)), "is-done");
-    light(box, new Set(steps[now]?.nodes ?? []), "is-next");
+    const next = steps.length ? store.get("session").next ?? [] : []; // of what was entered
+    light(box, new Set([...(steps[now]?.nodes ?? []), ...next]), "is-next");
     box.classList.toggle("is-stepping", steps.length > 0);
   }
 
@@ -121,7 +122,7 @@ export function graphPanel(store) {
   store.listen("change:folds", draw);
   store.listen("change:pictures", draw);
   store.listen("change:focus", follow);
-  store.listen("change:step", mark);
+  store.listen("change:session", mark);
   store.listen("change:view", mark);
   const keys = {
     f: ["fit the picture", () => zoom.fit()], "+": ["zoom in", () => zoom.by(1.25)], "-": ["zoom out", () => zoom.by(0.8)],

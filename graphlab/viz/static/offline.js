@@ -17,7 +17,7 @@ const model = {
   off: (event, handler) => { handlers[event] = (handlers[event] ?? []).filter((one) => one !== handler); },
   send(message) {
     const { kind, what, key, to } = message;
-    if (kind === "step") model.set("step", Math.max(0, Math.min(state.trace.steps.length, to)));
+    if (kind === "step") { model.set("step", Math.max(0, Math.min(state.trace.steps.length, to))); model.set("session", stand()); }
     if (kind === "ask") {
       const data = held.answers[`${what}:${key}`] ?? (elsewhere[what] ?? absent)(key);
       queueMicrotask(() => tell("msg:custom", { kind: "answer", what, key, data }));
@@ -27,7 +27,7 @@ const model = {
 };
 
 // What the page holds no answer to is made of what it holds, or said to be absent.
-const elsewhere = { picture, window: part, value: (key) => value(key.split("@")[0]), reveal: shown, build: () => ({}), assembly: () => ({}),
+const elsewhere = { picture, window: part, value: (key) => value(key.split("@")[0]), reveal: shown, origin, build: () => ({}), assembly: () => ({}),
   about: elsewhereTold, near: elsewhereTold, why_not: elsewhereTold, apart: elsewhereTold };
 function elsewhereTold() { return { absent: "This report does not hold that: a notebook's explorer tells it." }; }
 function absent() {
@@ -79,9 +79,29 @@ function value(id) {
   return outputs ? { outputs } : { waiting: "Its value is not in this report." };
 }
 
+// Where the run stands, as Python says it in a notebook: here it only steps.
+function stand() {
+  const { trace, step: position } = state, { steps, nodes, sources } = trace, here = steps[position], last = steps[position - 1];
+  const [line] = here ? here.nodes.flatMap((id) => nodes.find((node) => node.id === id).origins) : [];
+  return {
+    offline: true, status: position < steps.length ? "paused" : "finished", place: String(position), stopped: "", failed: "",
+    path: [{ title: trace.function.name, level: 0, position, count: steps.length }], inside: false, next: here?.nodes ?? [],
+    last: last ? (last.outputs.length ? last.outputs.map(([id]) => id) : last.nodes) : [],
+    line: line === undefined ? [] : [sources[line].label, sources[line].text],
+    findings: trace.findings, breakpoints: [], watches: [], element: "",
+  };
+}
+
+// Where the NaN of an output arose is worked out when the page is written.
+function origin(key) {
+  const [id] = key.split("@"), found = state.trace.origins ?? {};
+  return found[id] ?? found[""] ?? { note: "The outputs of this run are finite.", told: [] };
+}
+
 const VIEWS = ["rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes"];
 const wanted = new URLSearchParams(location.hash.slice(1));
 if (VIEWS.includes(wanted.get("view"))) state.view = wanted.get("view");
 if (wanted.get("focus")) state.focus = wanted.get("focus");
+if (state.trace.steps.length) state.session = stand();
 render({ model, el: document.getElementById("gl-app") });
 tell("change:focus");

@@ -1,62 +1,101 @@
-// The schedule of a run on real values: forward, back, to the start, to the end, to any step.
+// A run on real values, step by step: forward and back, in and out, on to the next breakpoint; what is asked of it below.
 
-import { h, light, reveal } from "./dom.js";
-import { label } from "./store.js";
+import { h } from "./dom.js";
+import { drawers } from "./drawers.js";
+import { schedule } from "./schedule.js";
+
+const SLOW = 150; // milliseconds after which it is said that Python works
 
 export function stepperPanel(store) {
-  const steps = store.trace.steps;
-  const go = (to) => store.send({ kind: "step", to });
-  const button = (text, title, name, to) => h("button", {
-    type: "button", title, "aria-label": title, "data-testid": `gl-${name}`, onclick: () => go(to()),
-  }, text);
-  const now = () => store.get("step");
-  const status = h("span", { class: "gl-grow", role: "status", "aria-live": "polite", "data-testid": "gl-step-status" });
-  const bar = h("div", { class: "gl-bar gl-stepbar" },
-    button("|◀", "To the start", "start", () => 0),
-    button("◀ Back", "One step back (p)", "back", () => now() - 1),
-    button("Step ▶", "One step forward (n)", "forward", () => now() + 1),
-    button("▶|", "To the end", "end", () => steps.length), status);
-  const items = steps.map((step, k) => {
-    const names = step.nodes.map((id) => label(store.nodes.get(id)));
-    return h("button", { type: "button", class: "gl-row", "data-nodes": step.nodes.join(" "), "data-step": k,
-      "data-testid": `gl-step-${k}`, title: `Run up to and including step ${k}`, onclick: () => go(k + 1) },
-      h("span", { class: "gl-num gl-dim" }, String(k)), h("span", { class: "gl-kind" }, step.kind),
-      h("span", { class: "gl-mono gl-grow" }, names.join(", ")), h("span", { class: "gl-dim gl-mono" }, types(step)));
-  });
-  const list = h("div", { class: "gl-list", "data-testid": "gl-steps" }, items);
-  const findings = store.trace.findings.map((text) => h("p", { class: "gl-finding", role: "alert" }, text));
-  const hint = h("p", { class: "gl-empty" }, "No values yet. Step through a call with ",
-    h("code", {}, "f.debug(...)"), " or ", h("code", {}, "%%symgraph --with x=..."), ".");
-  const element = h("div", { class: "gl-panel" }, steps.length ? [bar, ...findings, list] : hint);
+  const { trace } = store, state = () => store.get("session");
+  if (!state().path) {
+    const hint = h("p", { class: "gl-empty" }, "No values yet. Step through a call with ",
+      h("code", {}, "f.debug(...)"), " or ", h("code", {}, "%%symgraph --with x=..."), ".");
+    return { element: h("div", { class: "gl-panel" }, hint), keys: {}, open: () => {} };
+  }
+  const level = () => state().path.at(-1);
+  let waiting = null, place = state().place;
 
-  function types(step) {
-    return step.outputs.map(([id, k]) => store.nodes.get(id).outputs[k].type).join(", ");
+  // Something is asked of Python; where that takes long, it is said.
+  function busy(act) {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { says.textContent = "working…"; }, SLOW);
+    act();
+  }
+  const go = (to) => busy(() => store.send({ kind: "step", to }));
+  const act = (what, key = "") => busy(() => store.act(what, key));
+
+  const button = (text, title, name, press) => h("button", {
+    type: "button", title, "aria-label": title, "data-testid": `gl-${name}`, onclick: press,
+  }, text);
+  const inward = button("↳ Enter", "Go inside the step that is next (e)", "enter", () => act("enter"));
+  const outward = button("↰ Leave", "Go out again, to the level around (u)", "leave", () => act("leave"));
+  const onward = button("Continue ▶▶", "Run on to the next breakpoint (c)", "continue", () => act("run"));
+  const toFocus = button("To focus", "Run on, or go back, to where the focused node is computed", "run-to",
+    () => { const [id] = store.focused(); if (id) act("run", `node ${id}`); });
+  const bar = h("div", { class: "gl-bar gl-stepbar", role: "toolbar", "aria-label": "Moves" },
+    h("div", { class: "gl-choice" },
+      button("|◀", "To the start", "start", () => go(0)),
+      button("◀ Back", "One step back (p)", "back", () => go(level().position - 1)),
+      button("Step ▶", "One step forward (n)", "forward", () => go(level().position + 1)),
+      button("▶|", "To the end", "end", () => go(level().count))),
+    onward, toFocus, inward, outward);
+  const says = h("p", { class: "gl-says", role: "status", "aria-live": "polite", "data-testid": "gl-step-status" });
+  const crumbs = h("nav", { class: "gl-crumbs", "aria-label": "Path", "data-testid": "gl-crumbs" });
+  const next = h("p", { class: "gl-nextline gl-dim" });
+  const findings = h("div", { class: "gl-findings" });
+  const list = schedule(store, { go, enter: (k) => act("enter", String(k)) });
+  const below = drawers(store, { act, busy, go });
+  const element = h("section", { class: "gl-panel gl-stepper", "aria-label": "Stepper" },
+    bar, h("div", { class: "gl-where" }, crumbs, says, next), findings, list.element, below.element);
+
+  // What the session is doing, in words; the colour only repeats it.
+  function told({ status, stopped, failed }, { title, position, count }) {
+    const run = `${position} of ${count} ${count === 1 ? "step" : "steps"} run`;
+    const where = state().path.length > 1 ? `in ${title}: ` : "";
+    if (status === "error") return `✕ ${where}${run}, then it failed: ${failed}`;
+    if (status === "finished") return `✓ finished: ${run}${stopped && stopped !== "the end" ? ` · stopped: ${stopped}` : ""}`;
+    return `${where}${run}${stopped ? ` · stopped: ${stopped}` : ""}`;
   }
 
   function draw() {
-    const position = now();
-    items.forEach((item, k) => {
-      item.classList.toggle("is-done", k < position);
-      item.classList.toggle("is-next", k === position);
-      if (k === position) item.setAttribute("aria-current", "step");
-      else item.removeAttribute("aria-current");
-    });
-    const at = Math.min(position, items.length - 1);
-    if (items[at] && list.clientHeight) reveal(list, items[at]);
-    status.textContent = position === steps.length ? `finished: ${position} of ${steps.length} steps run` : `${position} of ${steps.length} steps run`;
+    clearTimeout(waiting);
+    const now = state(), { path, line } = now, depth = path.length;
+    says.textContent = told(now, level());
+    says.dataset.status = now.status;
+    crumbs.hidden = depth < 2;
+    crumbs.replaceChildren(...path.flatMap(({ title, position, count }, k) => [
+      k ? h("span", { class: "gl-dim", "aria-hidden": "true" }, "›") : null,
+      h("button", { type: "button", class: "gl-crumb", disabled: k === depth - 1, "aria-current": k === depth - 1 ? "location" : null,
+        title: k === depth - 1 ? null : `Leave to ${title}`, onclick: () => act("leave", String(k + 1)) },
+        title, h("span", { class: "gl-num gl-dim" }, ` ${position}/${count}`)),
+    ]).filter(Boolean));
+    next.replaceChildren(...(line.length ? [h("span", {}, `next: ${line[0]}  `), h("code", {}, line[1])] : []));
+    next.hidden = !line.length;
+    findings.replaceChildren(...now.findings.map((text) => h("p", { class: "gl-finding", role: "alert" }, `⚑ ${text}`)));
+    for (const each of [inward, outward, onward, toFocus]) each.hidden = Boolean(now.offline);
+    inward.disabled = !now.inside;
+    outward.disabled = depth < 2;
+    list.show(path);
+    below.draw();
   }
 
-  // After a step, look at what it gave.
-  function stepped() {
+  // After a move, look at what was computed.
+  function moved() {
+    const { last, place: to } = state(), other = to !== place;
+    place = to;
     draw();
-    const last = steps[now() - 1];
-    if (last) store.focus(last.outputs.length ? last.outputs.map(([id]) => id) : last.nodes);
+    if (other && last.length) store.focus(last);
   }
 
-  store.listen("change:step", stepped);
-  store.listen("change:focus", () => light(list, store.lit()));
+  store.listen("change:session", moved);
+  store.listen("change:error", draw);
   draw();
-  const move = (by) => { if (steps.length) go(now() + by); };
-  const keys = { n: ["one step forward", () => move(1)], p: ["one step back", () => move(-1)] };
+  const on = (press) => () => { if (trace.steps.length || state().path.length > 1) press(); };
+  const keys = {
+    n: ["one step forward", on(() => go(level().position + 1))], p: ["one step back", on(() => go(level().position - 1))],
+    c: ["run on to the next breakpoint", on(() => (state().offline ? go(level().count) : act("run")))],
+    e: ["go inside the next step", on(() => act("enter"))], u: ["go out again", on(() => act("leave"))], ...below.keys,
+  };
   return { element, keys, open: draw };
 }

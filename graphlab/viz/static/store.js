@@ -49,6 +49,8 @@ export function createStore(model, el) {
     focused: () => model.get("focus").split(" ").filter((id) => nodes.has(id)),
     // The focused nodes and those that are the same node in the other graph.
     lit() { return new Set(this.focused().flatMap((id) => [...(same.get(id) ?? [id])])); },
+    // Where the run stands, for the keys of questions whose answers are of that place alone.
+    place: () => model.get("session").place ?? String(model.get("step")),
     send,
     act: (what, key) => send({ kind: "act", what, key }), // what changes the session; what it is then comes as state
     ask(what, key) {

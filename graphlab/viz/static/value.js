@@ -12,7 +12,7 @@ export function valuePanel(store) {
   const value = h("div", { class: "gl-value", "data-testid": "gl-value", "aria-live": "polite" });
   const element = h("section", { class: "gl-panel gl-value-panel", "aria-label": "Value" }, value);
   const session = () => store.get("session") ?? {};
-  const place = () => session().place ?? `${store.get("step")}`;
+  const place = () => store.place();
   let asked = 0, shadow = null, current = "", windows = [];
 
   async function draw() {

@@ -1,0 +1,201 @@
+"""What a page may ask of a session: the steps inside, one element, an origin, lost digits, the rewrite at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphlab.debug.focus import formula, value_text
+from graphlab.debug.looking import element_of
+from graphlab.debug.origin import Arose
+from graphlab.debug.places import arguments, program
+from graphlab.debug.reach import described
+from graphlab.debug.shadow import Loss
+from graphlab.errors import GraphlabError, Origin
+from graphlab.graph.node import Constant, Variable
+from graphlab.graph.text import number_text, short
+from graphlab.viz.escape import clip
+from graphlab.viz.stepping import Stepping
+from graphlab.viz.twins import Node, node_of
+
+LINE = 300  # characters of a line of text
+LOSSES = 60  # rows of the table of lost digits
+ORIGINS = 20  # outputs whose origins a report holds
+WORDS = {"nan": "NaN", "inf": "infinity"}
+Answer = dict[str, Any]
+
+
+def steps(stepping: Stepping, key: str) -> Answer:
+    """Steps of a level that is open: "3:200" are those of level 3 from step 200 on."""
+    number, _, first = key.partition(":")
+    return {"rows": stepping.rows(_number(number), _number(first))}
+
+
+def element(stepping: Stepping, key: str) -> Answer:
+    """An element of a node, as in "n4.0@1, 0@place": the arithmetic that makes it, and what reaches it."""
+    v, index = stepping.part(key.rpartition("@")[0])
+    session = stepping.session
+    shape = session.value(v).shape
+    if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
+        raise ValueError(f"there is no element {list(index)}: the shape is {list(shape)}")
+    found = element_of(session, v, index)
+    if found is None:
+        return {"waiting": "It has no such element here."}
+    reach = [
+        {"node": _id(stepping, node_of(u)), "text": clip(described(_called(found.names, u), mask), LINE)}
+        for u, mask in found.reach.items()
+    ]
+    return {
+        "name": f"{clip(_called(found.names, found.variable), 60)}{list(index) if index else ''}",
+        "value": number_text(found.value),
+        "lines": [clip(line, LINE) for line in found.lines],
+        "reach": reach,
+    }
+
+
+def _called(names: dict[Variable, str], v: Variable) -> str:
+    return names.get(v) or v.name or "(unnamed)"
+
+
+# ---- where a NaN or an infinity arose ------------------------------------------------------------
+
+
+def origin(stepping: Stepping, key: str) -> Answer:
+    """Where the NaN or infinity of a node arose, or where it has none that of the first output that has one."""
+    name = key.partition("@")[0]
+    note = ""
+    if name:
+        v = stepping.variable(name)
+        try:
+            return {"note": "", "told": _told(stepping, stepping.session.origin(v))}
+        except GraphlabError as error:
+            note = f"{error.message}."
+    try:
+        return {"note": note, "told": _told(stepping, stepping.session.origin())}
+    except GraphlabError:
+        return {"note": "There is no NaN and no infinity in this run.", "told": []}
+
+
+def origins(stepping: Stepping) -> dict[str, Answer]:
+    """The origins of the outputs that have a NaN or an infinity, by their ids, and by "" that of the first one."""
+    found, session = dict[str, Answer](), stepping.session
+    outputs = dict.fromkeys(program(session).outputs)
+    for v in [v for v in outputs if not _finite(session.value(v))][:ORIGINS]:
+        for name in stepping.names([node_of(v)]):
+            found[name] = {"note": "", "told": _told(stepping, session.origin(v))}
+            found.setdefault("", found[name])
+    return found
+
+
+def _finite(value: Any) -> bool:
+    return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
+
+
+def _told(stepping: Stepping, arose: Arose) -> list[Answer]:
+    """What arose, then the infinity that it was made of, and so on."""
+    found, title = list[Answer](), f"The {WORDS[arose.kind]} in {_short(arose.asked)}"
+    while True:
+        found.append(_one(stepping, arose, title))
+        if arose.cause is None:
+            return found
+        arose, title = arose.cause, "That infinity"
+
+
+def _one(stepping: Stepping, arose: Arose, title: str) -> Answer:
+    node, given = arose.node, arose.variable
+    made = f"{_short(given)}{_index(arose.element)}" if node is None else formula(node, arose.operands)
+    around: list[Node] = [node if node is not None else given, *(n for n, _ in reversed(arose.turns))]
+    turns = [f"turn {number} of {n.op.name}" for n, number in arose.turns if number is not None]
+    gradient = node.provenance.grad_of if node is not None else None
+    facts = [
+        f"element {list(arose.element)} of {given.dtype}{list(arose.shape)}" if arose.element else "",
+        f"in the gradient of {gradient.op.name}" if gradient is not None else "",
+        *turns, f"step {arose.step}" if arose.step is not None else "", arose.note,
+    ]  # fmt: skip
+    return {
+        "title": f"{title} {'was given' if node is None else f'arose in {node.op.name}'}",
+        "node": _id(stepping, *around),
+        "element": list(arose.element),
+        "step": arose.step,
+        "formula": clip(f"{made} = {number_text(arose.value)}", LINE),
+        "facts": ", ".join(filter(None, facts)),
+        "lines": _lines(arose.lines),
+        "operands": [
+            {"node": _id(stepping, node_of(o.variable)),
+             "text": clip(f"{value_text(o.value)} is {_short(o.variable)}{_index(o.element)}", LINE)}
+            for o in arose.operands if not isinstance(o.variable, Constant)
+        ],
+    }  # fmt: skip
+
+
+def _lines(origins: Sequence[Origin]) -> list[list[str]]:
+    return [[o.label, clip(o.text, LINE)] for o in origins[:6]]
+
+
+def _short(v: Variable) -> str:
+    text = short(v)
+    return text if len(text) <= 48 else f"{v.owner.op.name}(…)" if v.owner is not None else clip(text, 48)
+
+
+def _index(index: Sequence[int]) -> str:
+    return str(list(index)) if index else ""
+
+
+# ---- lost digits, and the rewrite at fault -------------------------------------------------------
+
+
+def shadow(stepping: Stepping, key: str) -> Answer:
+    """The run beside a wider format: what each operation loses, the largest growth of errors first."""
+    try:
+        found = stepping.session.shadow()
+    except GraphlabError as error:
+        return {"note": error.message, "rows": []}
+    said = str(found).partition("\n  growth")[0].splitlines()
+    return {"note": clip(" ".join(line.strip() for line in said), 2 * LINE),
+            "rows": [_loss(stepping, loss) for loss in found.losses[:LOSSES]],
+            "more": max(len(found.losses) - LOSSES, 0)}  # fmt: skip
+
+
+def _loss(stepping: Stepping, loss: Loss) -> Answer:
+    around: list[Node] = [loss.node, *(n for n, _ in reversed(loss.turns))]
+    name = loss.variable.name
+    return {
+        "node": _id(stepping, *around),
+        "element": list(loss.element),
+        "op": f"{name} = {loss.node.op.name}" if name else loss.node.op.name,
+        "cells": [f"{loss.growth:.1e}", f"{loss.before:.1e}", f"{loss.after:.1e}", f"{loss.kept:.1f}"],
+        "share": f"{loss.share:.0%}",
+        "lines": _lines(loss.lines[:1]),
+    }
+
+
+def bisect(stepping: Stepping, key: str) -> Answer:
+    """The first rewrite that changes an output of this run; `rewrite` is its number in the trace, if it has one."""
+    function = stepping.session.function
+    found = function.bisect(*arguments(stepping.session))
+    events = function.trace.rewrites
+    number = next((k for k, event in enumerate(events) if event is found.rewrite), None)
+    roots: list[Node] = []
+    if found.rewrite is not None:
+        roots = [node_of(found.rewrite.after), node_of(found.rewrite.before)]
+    return {"text": clip(str(found), 4 * LINE), "rewrite": number, "found": found.rewrite is not None,
+            "node": _id(stepping, *roots)}  # fmt: skip
+
+
+def _id(stepping: Stepping, *nodes: Node) -> str | None:
+    """The id of the first of `nodes` that is in the trace."""
+    return next(iter(stepping.names(nodes)), None)
+
+
+def _number(text: str) -> int:
+    text = text.strip()
+    if not (text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 12):
+        raise ValueError(f"{text[:40]!r} is no whole number")
+    return int(text)
+
+
+QUESTIONS: dict[str, Callable[[Stepping, str], Answer]] = {
+    "steps": steps, "element": element, "origin": origin, "shadow": shadow, "bisect": bisect,
+}  # fmt: skip
