@@ -153,7 +153,7 @@ def shadow(stepping: Stepping, key: str) -> Answer:
     except GraphlabError as error:
         return {"note": error.message, "rows": []}
     said = str(found).partition("\n  growth")[0].splitlines()
-    return {"note": clip(" ".join(line.strip() for line in said), 2 * LINE),
+    return {"note": clip("; ".join(line.strip() for line in said), 2 * LINE),
             "rows": [_loss(stepping, loss) for loss in found.losses[:LOSSES]],
             "more": max(len(found.losses) - LOSSES, 0)}  # fmt: skip
 

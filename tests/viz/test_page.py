@@ -43,7 +43,7 @@ def test_stepping_shows_the_values_that_numpy_gives(visit, training, batch, tmp_
     p = 1 / (1 + np.exp(-(x @ w + b)))
     cost = -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
     page = opened(visit, training.report(tmp_path / "t.html", args=batch))
-    status, steps = page.get_by_test_id("gl-step-status"), page.get_by_test_id("gl-steps").locator("button")
+    status, steps = page.get_by_test_id("gl-step-status"), page.get_by_test_id("gl-steps").locator("[data-step]")
     page.get_by_test_id("gl-start").click()
     expect(status).to_contain_text("0 of")
     page.locator('.gl-canvas [aria-label^="x, float64"]').click()

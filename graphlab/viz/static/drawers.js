@@ -59,10 +59,14 @@ export function drawers(store, { act, busy, go }) {
       h("button", { "data-testid": "gl-break-set" }, "Set"));
     const list = h("ul", { class: "gl-plain", "data-testid": "gl-breaks" });
 
+    let listed = null;
     function turn() {
-      const of = place.value, names = known[of] ? [...new Set(known[of]().filter(Boolean))].sort() : [];
-      which.replaceChildren(...options(Object.fromEntries(names.map((name) => [name, name]))));
-      which.hidden = !known[of];
+      const of = place.value;
+      if (of !== listed) {
+        const names = known[of] ? [...new Set(known[of]().filter(Boolean))].sort() : [];
+        which.replaceChildren(...options(Object.fromEntries(names.map((name) => [name, name]))));
+        [which.hidden, listed] = [!known[of], of];
+      }
       if (!of && !when.value) when.value = "nan";
       condition.hidden = when.value !== "if";
       condition.placeholder = of ? "abs(value).max() > 1e3" : "abs(x).max() > 1e3";

@@ -1,0 +1,176 @@
+"""The stepper in a real browser, answered by Python: whole debugging sessions, with NumPy's values."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+import graphlab
+import graphlab.tensor as T
+from tests.viz.live import elements, live
+from tests.viz.test_stepping import DATA, states
+from tests.viz.visit import Visit, poor_contrast
+
+
+def turn(x_t: Any, state: Any) -> Any:
+    grown = T.exp(state) * x_t
+    grown.name = "grown"
+    return grown
+
+
+@pytest.fixture
+def loop() -> graphlab.Function:
+    """log(states - 1).sum() of a loop, with NaN in it."""
+    seq = T.dmatrix("seq")
+    w = T.log(graphlab.scan(turn, seq, T.zeros(2))[0] - 1)
+    w.name = "w"
+    return graphlab.function([seq], w.sum(), name="loop")
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Visit]:
+    """A fresh page; afterwards there was no error and no request."""
+    visit = Visit(browser, ())
+    yield visit
+    visit.context.close()
+    assert (visit.errors, visit.blocked) == ([], [])
+
+
+def test_a_session_from_a_breakpoint_to_the_origin(visit: Visit, loop: graphlab.Function) -> None:
+    page = visit.page
+    live(page, loop.debug(DATA))
+    status, crumbs = page.get_by_test_id("gl-step-status"), page.get_by_test_id("gl-crumbs")
+    expect(status).to_have_text("0 of 4 steps run")
+    page.get_by_test_id("gl-drawer-breaks").click()
+    page.get_by_test_id("gl-break-place").select_option("op")
+    page.get_by_test_id("gl-break-which").select_option("exp")
+    page.get_by_test_id("gl-break-when").select_option("if")
+    page.get_by_test_id("gl-break-if").fill("value.max() > 2")
+    page.get_by_test_id("gl-break-set").click()
+    expect(page.get_by_test_id("gl-breaks")).to_contain_text("exp if value.max() > 2")
+    expect(page.get_by_test_id("gl-step-2")).to_contain_text("●")
+    page.get_by_test_id("gl-drawer-watches").click()
+    page.get_by_test_id("gl-watch").fill("grown.max()")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("gl-watches")).to_contain_text("not computed yet")
+    page.get_by_test_id("gl-continue").click()
+    expect(status).to_contain_text("in scan: 3 turns: 2 of 3 steps run · stopped: breakpoint 0: exp: value.max() > 2")
+    expect(crumbs).to_contain_text("loop 2/4›scan: 3 turns 2/3")
+    history = page.get_by_test_id("gl-watches").locator(".gl-history li")
+    expect(history).to_have_count(2)
+    seen = [float(str(text).split()[1]) for text in history.all_text_contents()]
+    np.testing.assert_allclose(seen, states().max(1)[:2], rtol=1e-4)
+
+    page.get_by_test_id("gl-drawer-watches").focus()
+    page.keyboard.press("p")  # one turn back
+    expect(status).to_have_text("in scan: 3 turns: 1 of 3 steps run")
+    expect(page.get_by_test_id("gl-watches").locator("b")).to_have_text("1.")
+    page.keyboard.press("e")
+    expect(crumbs).to_contain_text("turn 1 of 3")
+    rows = page.get_by_test_id("gl-steps").locator("[data-step]")
+    kernel = rows.filter(has_text="grown")
+    kernel.locator("[data-enter]").click()
+    expect(crumbs).to_contain_text("kernel_0 0/2")
+    page.get_by_test_id("gl-step-0").click()
+    expect(status).to_have_text("in kernel_0: 1 of 2 steps run")
+    expect(page.get_by_test_id("gl-value")).to_contain_text("exp")
+    np.testing.assert_allclose(elements(page), np.exp(states()[0]), rtol=1e-12)
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("gl-value")).to_contain_text("grown")
+    np.testing.assert_allclose(elements(page), states()[1], rtol=1e-12)
+    crumbs.get_by_role("button", name="loop").click()
+    expect(status).to_have_text("2 of 4 steps run")
+
+    page.get_by_test_id("gl-end").click()
+    expect(status).to_contain_text("finished: 4 of 4 steps run")
+    page.keyboard.press("o")
+    origin = page.get_by_test_id("gl-origin")
+    expect(origin).to_contain_text("log(-0.5) = nan")
+    expect(origin).to_contain_text("element [0, 1] of float64[3, 2], step 3")
+    expect(origin).to_contain_text("w = T.log(")
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("w = log"))
+    origin.get_by_role("button", name="go to step 3").click()
+    expect(status).to_have_text("3 of 4 steps run")
+    page.get_by_test_id("gl-drawer-element").click()
+    expect(page.get_by_test_id("gl-error")).to_have_text("")
+
+
+def test_the_keyboard_sets_breakpoints_runs_and_leaves(visit: Visit, loop: graphlab.Function) -> None:
+    page = visit.page
+    live(page, loop.debug(DATA))
+    status = page.get_by_test_id("gl-step-status")
+    card = page.locator('.gl-canvas [aria-label*="subtract"]')
+    card.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("b")
+    expect(page.get_by_test_id("gl-drawer-breaks")).to_contain_text("1")
+    page.keyboard.press("c")
+    expect(status).to_contain_text("3 of 4 steps run · stopped: breakpoint 0: subtract")
+    page.keyboard.press("e")
+    expect(page.get_by_test_id("gl-crumbs")).to_contain_text("kernel_1")
+    page.keyboard.press("n")
+    np.testing.assert_allclose(elements(page), (states() - 1).ravel(), rtol=1e-12)
+    page.keyboard.press("u")
+    expect(status).to_contain_text("3 of 4 steps run")
+    page.keyboard.press("w")
+    page.keyboard.type("c + n")  # letters that are keys elsewhere
+    expect(page.get_by_test_id("gl-watch")).to_have_value("c + n")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("gl-error")).to_contain_text("nothing is called 'c'")
+
+
+def test_an_element_digits_and_bisection(visit: Visit, loop: graphlab.Function) -> None:
+    page = visit.page
+    live(page, loop.debug(DATA).finish())
+    page.locator('.gl-canvas [aria-label*="w = log"]').click()
+    page.get_by_test_id("gl-drawer-element").click()
+    page.get_by_test_id("gl-element-index").fill("2, 0")
+    page.get_by_test_id("gl-element-show").click()
+    told = page.get_by_test_id("gl-element")
+    expect(told).to_contain_text(f"w[2, 0] = {np.log(states()[2, 0] - 1):.6g}"[:14])
+    told.get_by_role("button", name="all of seq").click()
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("seq"))
+    page.get_by_test_id("gl-drawer-digits").click()
+    row = page.get_by_test_id("gl-shadow").locator("tbody tr").first
+    row.click()
+    expect(page.get_by_test_id("gl-value").locator("h3").first).to_have_text(
+        str(row.locator("td").first.text_content())
+    )
+    page.get_by_test_id("gl-drawer-bisect").click()
+    expect(page.get_by_test_id("gl-bisect")).to_contain_text("no rewrite changes an output")
+
+
+def test_ten_thousand_steps_draw_only_what_is_in_sight(visit: Visit) -> None:
+    f = graphlab.function([], graphlab.scan(lambda s: 0.5 * s + 1, outputs_info=T.zeros(()), n_steps=10_000)[0][-1])
+    page = visit.page
+    live(page, f.debug())
+    page.get_by_test_id("gl-steps").locator("[data-step]", has_text="loop").locator("[data-enter]").click()
+    status, rows = page.get_by_test_id("gl-step-status"), page.get_by_test_id("gl-steps").locator("[data-step]")
+    expect(status).to_contain_text("0 of 10000 steps run")
+    page.get_by_test_id("gl-steps").evaluate("list => { list.scrollTop = 27 * 7000; }")
+    page.get_by_test_id("gl-step-7004").click()
+    expect(status).to_contain_text("7005 of 10000 steps run")
+    assert rows.count() < 60
+    np.testing.assert_allclose(elements(page), [2.0], rtol=1e-12)
+    page.get_by_test_id("gl-end").click()
+    expect(page.get_by_test_id("gl-step-9999")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_legible(scheme: str, browser: Any, loop: graphlab.Function, shots: Any) -> None:
+    visit = Visit(browser, (), color_scheme=scheme, viewport={"width": 1280, "height": 800})
+    page = visit.page
+    live(page, loop.debug(DATA, break_on="nan"))
+    for name in ("breaks", "watches", "element", "origin", "digits", "bisect"):
+        page.get_by_test_id(f"gl-drawer-{name}").click()
+        if name == "watches":
+            page.get_by_test_id("gl-watch").fill("w.max()")
+            page.get_by_test_id("gl-watch-add").click()
+            expect(page.get_by_test_id("gl-watches")).to_contain_text("nan")
+        page.screenshot(path=shots / f"stepper-{name}-{scheme}.png")
+        assert poor_contrast(page) == []
+    visit.context.close()
+    assert visit.errors == []
