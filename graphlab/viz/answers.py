@@ -73,6 +73,11 @@ class Answers:
         view, _, toggles = key.rpartition("@")[0].partition(":")
         return {"folds": ",".join(self.views.revealed(view, toggles, key.rpartition("@")[2]))}
 
+    def troubles(self) -> dict[str, Any]:
+        """Where results that are not finite became so, with the lines that it speaks of: nothing before the end."""
+        found = [] if self.session is None else self.recorder.troubles(self.session)
+        return {"troubles": found, "sources": self.recorder.sources()}
+
     def value(self, name: str) -> dict[str, Any]:
         """The value of node `name` now: {"outputs": ...}, or {"waiting": why there is none}."""
         node = self.recorder.nodes.get(name)
@@ -125,6 +130,7 @@ QUESTIONS: dict[str, Handler] = {
     "near": lambda answers, key: answers.whys.near(key),
     "why_not": lambda answers, key: answers.whys.why_not(key),
     "apart": lambda answers, key: answers.whys.apart(key),
+    "troubles": lambda answers, key: answers.troubles(),
     "value": lambda answers, key: answers.value(key.partition("@")[0]),
     "window": lambda answers, key: part(answers.recorder, answers.session, key),
     "beside": lambda answers, key: losses(answers.recorder, answers.session),

@@ -28,6 +28,7 @@ from graphlab.viz.escape import clip
 from graphlab.viz.inside import Inner, inner
 from graphlab.viz.local import Close, close_up
 from graphlab.viz.profiling import estimated, shown
+from graphlab.viz.troubles import troubles
 from graphlab.viz.twins import Node, node_of, nodes_of, twins
 from graphlab.viz.values import summary
 
@@ -138,7 +139,6 @@ class Recorder:
             "made_by": {name: _version(name) for name in ("graphlab", "numpy")},
             "function": {"name": f.name or "function", "mode": _mode(f), "expression": self.expression()},
             "nodes": [self.node(n) for n in self.ids],
-            "sources": [{"label": label, "text": text} for label, text in self._sources],
             "graphs": {
                 "before": self.graph(f.graph, self.before),
                 "after": self.graph(self.running, self.after),
@@ -152,7 +152,13 @@ class Recorder:
             "steps": [] if session is None else self.steps(session),
             "values": self.values(session) if session is not None and session.here is None else {},
             "findings": [] if session is None else list(session.findings),
+            "troubles": [] if session is None else self.troubles(session),
+            "sources": self.sources(),
         }
+
+    def troubles(self, session: Session) -> list[dict[str, Any]]:
+        """Where results that are not finite became so: nothing while steps are left to run."""
+        return troubles(session, self.ids, self.source)
 
     def expression(self) -> str:
         """What the function gives as mathematics; what it updates if it gives nothing."""
@@ -177,6 +183,10 @@ class Recorder:
         if origin not in self._origins:
             self._origins[origin] = self._sources.setdefault((origin.label, origin.text), len(self._sources))
         return self._origins[origin]
+
+    def sources(self) -> list[dict[str, str]]:
+        """The user's lines so far, in the order of their numbers."""
+        return [{"label": label, "text": text} for label, text in self._sources]
 
     def node(self, node: Node) -> dict[str, Any]:
         """One node: what it is, what it reads and gives, and where it comes from."""
@@ -270,7 +280,7 @@ class Recorder:
             "nodes": [here.node(node) for node in nodes],
             "graph": here.graph(graph, nodes),
             "made": here.names(events[-1].added) if events else [],
-            "sources": [{"label": label, "text": text} for label, text in self._sources],
+            "sources": self.sources(),
         }
 
     def graph(self, graph: Graph, nodes: list[Node]) -> dict[str, Any]:

@@ -239,6 +239,25 @@ def test_a_profile_is_a_panel_whose_rows_lead_to_their_nodes(visit, training, ba
     expect(plain.get_by_test_id("gl-estimates").locator("tbody tr").first).to_have_class(re.compile("is-focus"))
 
 
+def test_a_nan_is_told_above_all_and_leads_to_its_node(visit, tmp_path, shots) -> None:
+    x = T.dmatrix("x")
+    share = x / x.sum(axis=1, keepdims=True)
+    entropy = (share * T.log(share)).sum()
+    share.name, entropy.name = "share", "entropy"
+    f = graphlab.function([x], entropy)
+    page = opened(visit, f.report(tmp_path / "f.html", args=[[[1.0, 3.0], [4.0, 0.0]]]))
+    told = page.get_by_test_id("gl-troubles")
+    for text in ("The first NaN on the way to entropy:", "entropy = (share * T.log(share)).sum()", "log(0) = -inf"):
+        expect(told).to_contain_text(text)
+    expect(told).to_contain_text("share = x / x.sum(axis=1, keepdims=True)")
+    assert poor_contrast(page) == []
+    told.get_by_role("button", name="Show").last.click()
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^log"))
+    page.screenshot(path=shots / "troubles.png")
+    well = opened(visit, f.report(tmp_path / "well.html", args=[[[1.0, 3.0]]]))
+    expect(well.get_by_test_id("gl-troubles")).to_be_hidden()
+
+
 def test_hostile_names_stay_text(visit, tmp_path) -> None:
     xs = [T.dvector(name) for name in HOSTILE]
     total = sum(xs[1:], xs[0])

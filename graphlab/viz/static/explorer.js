@@ -10,6 +10,7 @@ import { codePanel } from "./code.js";
 import { nodesPanel } from "./nodes.js";
 import { profilePanel } from "./profile.js";
 import { inspectorPanel } from "./inspector.js";
+import { troublesLine } from "./troubles.js";
 import { valuePanel } from "./value.js";
 
 // What a tab shows beside the graph. Its number is its key.
@@ -39,7 +40,7 @@ export function render({ model, el }) {
   const select = tabbed(tablist, side, (name) => store.set("view", name));
   const root = h("div", { class: "gl-root", tabindex: -1, "data-testid": "gl-explorer", "data-holds": store.get("parts")?.join(" "), "data-lm-suppress-shortcuts": true },
     h("header", { class: "gl-head" }, h("strong", { role: "heading", "aria-level": 1 }, trace.function.name), h("code", {}, trace.function.expression)),
-    tablist,
+    troublesLine(store), tablist,
     h("div", { class: "gl-main" }, graph.element, side),
     h("footer", { class: "gl-foot" }, status, gone, error,
       h("button", { type: "button", class: "gl-dim", "data-testid": "gl-help", onclick: () => help() }, "? keys")));
