@@ -341,5 +341,4 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _source(function: Callable[..., Any]) -> str:
-    code = function.__code__
-    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
+    return Origin(function.__code__.co_filename, function.__code__.co_firstlineno).label

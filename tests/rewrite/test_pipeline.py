@@ -115,6 +115,27 @@ def test_gradients_of_naive_forms_are_stable(name: str, cost: Any, at: Any, want
     np.testing.assert_allclose(run(graph, np.array(at, float)), want, rtol=1e-13)
 
 
+CROSS_ENTROPIES: dict[str, Callable[[Any, Any], Any]] = {
+    "one sum": lambda p, t: -(t * T.log(p) + (1 - t) * T.log(1 - p)),
+    "two terms": lambda p, t: -t * T.log(p) - (1 - t) * T.log(1 - p),
+    "the other way round": lambda p, t: -((1 - t) * T.log(1 - p) + t * T.log(p)),
+    "with a factor": lambda p, t: -(t * T.log(p) + (1 - t) * T.log(1 - p)) * 3,
+    "from nnet": T.nnet.binary_crossentropy,
+}
+
+
+@pytest.mark.parametrize("form", CROSS_ENTROPIES)
+@pytest.mark.parametrize("probability", [sigmoid, T.sigmoid], ids=["naive", "named"])
+def test_gradients_of_cross_entropies_of_targets_are_stable(form: str, probability: Any) -> None:
+    x, t = T.dvectors("x", "t")
+    cost = CROSS_ENTROPIES[form](probability(x), t).sum()
+    graph, rules, _ = traced([x, t], T.grad(cost, x))
+    at, targets = np.array([2.0, 800.0, -800.0, 0.0, -800.0]), np.array([1.0, 0.0, 1.0, 0.25, 0.0])
+    want = np.array([-1 / (1 + np.exp(2.0)), 1, -1, 0.25, 0]) * (3 if "factor" in form else 1)
+    np.testing.assert_allclose(run(graph, at, targets), want, rtol=1e-13, atol=1e-300)
+    assert any("/ sigmoid(" in rule for rule in rules)
+
+
 def test_gradient_of_logsumexp_over_rows_is_stable() -> None:
     x = T.dmatrix("x")
     graph, _, _ = traced([x], T.grad(T.log(T.exp(x).sum(axis=1)).sum(), x))
