@@ -8,7 +8,6 @@ A `NodeRule` is a function, for what no pattern can say.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphlab import dtypes
+from graphlab.errors import Origin
 from graphlab.graph.node import Apply, Constant, Provenance, Variable, provenance
 from graphlab.graph.types import TensorType
 from graphlab.ops import elementwise as e

@@ -24,7 +24,7 @@ POINTS = 400  # more calls are drawn as ranges of several
 LINE, RANGE, NAN, INF = "#0072B2", "#56B4E9", "#D55E00", "#CC79A7"  # M. Okabe, K. Ito: seen by all eyes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chart:
     """A picture; `text` says in words what it shows."""
 
@@ -42,6 +42,8 @@ class Chart:
 
     def __str__(self) -> str:
         return self.text
+
+    __repr__ = __str__
 
 
 def chart(series: Series, name: str = "mean") -> Chart:

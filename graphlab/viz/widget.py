@@ -78,4 +78,5 @@ class Explorer(anywidget.AnyWidget):
         """The widget, and beside it what stays when no kernel or no trust is left: text and an image."""
         made: Any = super()._repr_mimebundle_(**options)
         data, metadata = made if isinstance(made, tuple) else (made or {}, {})
-        return {**data, **still(self.answers.function, self.answers.views)}, metadata
+        text = {} if self.answers.session is None else {"text/plain": str(self.answers.session)}
+        return {**data, **still(self.answers.function, self.answers.views), **text}, metadata
