@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from notebooks import WIDGET, is_measured, keeps_outputs, paths_in  # noqa: E402
+from notebooks import outputs as shown  # noqa: E402
+
+NOTEBOOKS = ROOT / "notebooks"
 PAGES = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
@@ -48,10 +54,38 @@ def test_notebooks_are_stored_clean(path: Path) -> None:
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
+    if keeps_outputs(notebook):
+        return
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert not cell.outputs
             assert cell.execution_count is None
+
+
+KEPT = [path for path in PAGES if keeps_outputs(nbformat.read(path, as_version=4))]
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)
+def test_outputs_that_are_kept_need_no_kernel_and_name_no_machine(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))  # of one run, from top to bottom
+    assert paths_in(notebook) == []
+    assert "image/svg+xml" in media(notebook)
+    assert WIDGET not in media(notebook)
+    assert path.stat().st_size < 200_000
+    assert not any(re.search(r"\d [mu]s\b", o.get("text", "")) for c in code if not is_measured(c) for o in c.outputs)
+
+
+def test_kept_outputs_are_those_of_the_notebook(books: dict[str, nbformat.NotebookNode]) -> None:
+    """Each cell gives as much now as it did then; `python tools/notebooks.py` stores them anew."""
+    for name, executed in books.items():
+        stored = nbformat.read(NOTEBOOKS / name, as_version=4)
+        for old, new in zip(stored.cells, executed.cells, strict=True):
+            if old.cell_type == "code":
+                assert old.source == new.source
+                kinds = [[o.output_type for o in given] for given in (old.outputs, shown(new))]
+                assert kinds[0] == kinds[1], f"{name}, {old.id}: {old.source}"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +108,12 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
 @pytest.fixture(scope="module")
 def poem(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     return execute("03_recurrent.ipynb", tmp_path_factory.mktemp("poem"))
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> dict[str, nbformat.NotebookNode]:
+    folder = tmp_path_factory.mktemp("books")
+    return {path.name: execute(path.name, folder) for path in KEPT}
 
 
 def test_the_tour_shows_each_stage(tour: tuple[nbformat.NotebookNode, Path]) -> None:
@@ -158,3 +198,34 @@ def test_the_loop_and_its_gradient_are_steps_of_the_program(poem: nbformat.Noteb
     assert "read gradient   takes float32[?,?,192]" in text
     assert "f->api->loop_turn(f, &loop, t)" in text
     assert re.search(r"% +[\d.]+ us +\d+: read gradient_", text)
+
+
+def test_a_nan_is_found_three_ways_and_mended(books: dict[str, nbformat.NotebookNode]) -> None:
+    """Its cells assert that the mended loop has none."""
+    notebook = books["05_debugging_nan.ipynb"]
+    text, told = printed(notebook), stored_values(notebook)
+    assert re.search(r"call \d+, step \d+ \(kernel_\d\): nan in 1 of 1 elements of loss", text)  # recorded
+    assert "output 0 of train has a NaN, which arose in" in text  # raised
+    assert "breakpoint 0: true_divide made inf at" in text  # stopped
+    assert (told["op"], told["zero"]) == ("true_divide", 0.0)
+    assert f"0 is spread[{told['element']}]" in text
+    assert "made in: spread = T.nnet.relu(hidden @ u + c)" in text
+    assert told["early"] < told["late"]
+
+
+def test_the_optimiser_answers(books: dict[str, nbformat.NotebookNode]) -> None:
+    notebook = books["06_reading_the_optimiser.ipynb"]
+    text, told = printed(notebook), stored_values(notebook)
+    assert told["repaired"] == 2
+    assert told["slopes"] == [[1.0, 1.0], [0.0, 0.0], [1.0, 1.0]]  # as in the textbook, with a margin, by a rule
+    assert "where the pattern has sigmoid(x), there is" in text
+    assert "the rule 'tanh(x) -> x' (cell:1)" in text
+
+
+def test_a_graph_is_followed_to_its_instructions(books: dict[str, nbformat.NotebookNode]) -> None:
+    notebook = books["07_from_graph_to_assembly.ipynb"]
+    told = stored_values(notebook)
+    assert told["bound"] == "memory"
+    assert told["kernels"] == 2
+    assert told["instructions"] >= 10
+    assert re.search(r"sqrt\w* .*sqrt\(v6\)", printed(notebook))
