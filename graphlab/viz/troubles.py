@@ -31,7 +31,9 @@ def troubles(session: Session, ids: Mapping[Node, str], source: Callable[[Origin
     New values of shared variables are results too. `ids` names the nodes, `source` numbers the user's lines. Each
     trouble has the node that made it (None: it is not in the trace), its element, its lines and what it was made of.
     """
-    if session.here is not None or all(_finite(session.value(v)) for v in program(session).outputs):
+    if session.depth > 1 or session.here is not None:
+        return []
+    if all(_finite(session.value(v)) for v in program(session).outputs):
         return []
     told, arose = list[Trouble](), session.origin()
     title = f"The first {WORDS[arose.kind]} on the way to {_result(session, arose.asked)}:"
