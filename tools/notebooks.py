@@ -73,12 +73,18 @@ def paths_in(notebook: nbformat.NotebookNode) -> list[str]:
     return [path for text in texts for path in PATH.findall(text)]
 
 
+def run(source: Path, folder: Path) -> nbformat.NotebookNode:
+    """The notebook `source` after a run in `folder`."""
+    notebook = nbformat.read(source, as_version=4)
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=600, resources=resources, extra_arguments=QUIET, record_timing=False).execute()
+    return notebook
+
+
 def executed(source: Path, anew: bool) -> nbformat.NotebookNode:
     """The notebook `source` after a run, as it is to be stored; if `anew`, with what was measured in this run."""
-    stored, notebook = nbformat.read(source, as_version=4), nbformat.read(source, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        resources = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=600, resources=resources, extra_arguments=QUIET, record_timing=False).execute()
+        stored, notebook = nbformat.read(source, as_version=4), run(source, Path(folder))
     for old, cell in zip(stored.cells, notebook.cells, strict=True):
         if cell.cell_type == "code":
             still = is_measured(cell) and old.outputs and not anew
