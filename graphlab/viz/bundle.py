@@ -9,6 +9,7 @@ from pathlib import Path
 STATIC = Path(__file__).parent / "static"
 # The modules keep to two forms, each on one line, so that nothing more than this is needed to join them.
 _IMPORT = re.compile(r'^import \{ ([\w, ]+) \} from "\./(\w+)\.js";$', re.MULTILINE)
+_MARGIN = re.compile(r"^\s*(?://.*\n)?\s*", re.MULTILINE)  # comments that have a line, and indentation
 _EXPORT = re.compile(r"^export (?=function (\w+)|const (\w+))", re.MULTILINE)
 
 
@@ -16,13 +17,15 @@ _EXPORT = re.compile(r"^export (?=function (\w+)|const (\w+))", re.MULTILINE)
 def script(entry: str) -> str:
     """The module `entry` and all that it imports as one module; each keeps a scope of its own.
 
+    Comments and indentation stay behind: every widget sends the script to its page.
+
     >>> script("widget").count("export")
     1
     """
     done: dict[str, str] = {}
     _add(entry, done)
     main = done.pop(entry)
-    return "\n".join([*done.values(), main])
+    return _MARGIN.sub("", "\n".join([*done.values(), main]))
 
 
 @cache

@@ -133,7 +133,8 @@ def _points(
         leader = abs(top + 5 - y) > 8
         line = f'<path class="gl-leader" d="M{x:.1f} {y:.1f}L{end:.1f} {top + 5:.1f}"/>' if leader else ""
         of_machine = "" if row.fraction is None else f", {row.fraction:.0%} of what {row.bound} allows"
-        label = escape(f"step {row.step}, {', '.join(row.ops)}: {row.gflops:.3g} GFLOP/s{of_machine}")
+        # It begins with what is seen, so that who says that aloud is understood.
+        label = escape(f"{text}: step {row.step}, {', '.join(row.ops)}, {row.gflops:.3g} GFLOP/s{of_machine}")
         yield (
             f'<g class="gl-point" data-nodes="{" ".join(names(row.nodes))}" data-step="{row.step}" tabindex="0" '
             f'role="button" aria-label="{label}"><title>{label}</title>{line}'

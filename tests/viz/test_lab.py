@@ -184,7 +184,7 @@ def test_focus_travels_to_python_and_errors_to_the_page(notebook: Notebook) -> N
     chosen = str(row.get_attribute("data-nodes")).split()[0]
     expect(notebook.run(3)).to_contain_text(f"PY {chosen} nodes")
     notebook.run(5)
-    expect(root.get_by_test_id("gl-error")).to_contain_text("there is no run to step through")
+    expect(root.get_by_test_id("gl-error")).to_contain_text("is no position")
 
 
 def test_keys_pressed_in_the_explorer_do_not_reach_the_notebook(notebook: Notebook) -> None:

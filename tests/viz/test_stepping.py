@@ -237,10 +237,13 @@ def test_lost_digits_and_the_rewrite_at_fault_are_told() -> None:
 
 
 def test_a_report_holds_the_origins_of_what_is_not_finite(loop: Answers) -> None:
-    trace = traced(loop.function, Recorder(loop.function), [DATA], ())
+    def trace_of(data: Any) -> Any:
+        return traced(loop.function, Recorder(loop.function), [data], ("values",), pages=True)[0]
+
+    trace = trace_of(DATA)
     output = trace["graphs"]["after"]["outputs"][0][0]
     assert trace["origins"][output] == trace["origins"][""] == loop.ask("origin", "@0")
-    assert "origins" not in traced(loop.function, Recorder(loop.function), [[[2.0, 2.0], [1.0, 1.0]]], ())
+    assert "origins" not in trace_of([[2.0, 2.0], [1.0, 1.0]])
 
 
 def test_findings_and_a_failing_step_are_shown() -> None:
