@@ -10,6 +10,8 @@ typedef struct callable {
   int single;     /* the result is the one output, not a list */
   PyObject *form; /* NULL: the list itself; the type tuple, or a tuple of keys: a tuple or dict of its items */
   PyObject *names; /* a tuple: the keyword of each input, or None */
+  int64_t left;   /* so many calls go to the program, then they are slow; negative: all do */
+  int64_t passed; /* calls that did, since somebody asked; only counted if not all do */
 } callable;
 
 /* The list of results as a tuple, or as a dict with the keys in `form`; takes the reference to `list`. */
@@ -76,8 +78,10 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
   callable *me = (callable *)self;
   PyObject *result = NULL;
   int stopped = 0;
-  if (me->code) {
+  if (me->code && me->left) {
     gl_outcome outcome = GL_UNFIT;
+    const int counted = me->left > 0;
+    me->left -= counted; /* before the call, in which other threads may run */
     if (!kwargs || PyDict_Size(kwargs) == 0) {
       outcome = run_program(me, args, &result, &stopped);
     } else {
@@ -86,8 +90,10 @@ static PyObject *callable_call(PyObject *self, PyObject *args, PyObject *kwargs)
         outcome = run_program(me, arguments, &result, &stopped);
       Py_XDECREF(arguments);
     }
-    if (outcome == GL_DONE)
+    if (outcome == GL_DONE) {
+      me->passed += counted;
       return result;
+    }
     if (PyErr_Occurred()) {
       if (stopped || !PyErr_ExceptionMatches(PyExc_Exception))
         return NULL; /* KeyboardInterrupt, or what a signal's handler raised: it is not to be tried again */
@@ -140,6 +146,7 @@ static PyObject *callable_bind(PyObject *self, PyObject *args)
   me->ways = (narrows ? GL_NARROWS : 0) | (refuses ? GL_REFUSES_NAN : 0);
   me->form = form;
   me->names = names;
+  me->left = -1;
   Py_XDECREF(old_code);
   Py_XDECREF(old_slow);
   Py_XDECREF(old_form);
@@ -157,6 +164,17 @@ static PyObject *callable_bind_slow(PyObject *self, PyObject *slow)
   Py_XDECREF(old_code);
   Py_XDECREF(old_slow);
   Py_RETURN_NONE;
+}
+
+static PyObject *callable_pass(PyObject *self, PyObject *number)
+{
+  callable *me = (callable *)self;
+  const long long left = PyLong_AsLongLong(number), passed = me->passed;
+  if (PyErr_Occurred())
+    return NULL;
+  me->left = left;
+  me->passed = 0;
+  return PyLong_FromLongLong(passed);
 }
 
 static int callable_traverse(PyObject *self, visitproc visit, void *arg)
@@ -190,6 +208,9 @@ static PyMethodDef methods[] = {
     {"_bind", callable_bind, METH_VARARGS,
      "Bind to (code, slow, single, names, form=None, narrows=False, refuses_nan=False)."},
     {"_bind_slow", callable_bind_slow, METH_O, "Let `slow` answer every call."},
+    {"_pass", callable_pass, METH_O,
+     "Let so many calls go straight to the program, and `slow` answer those after them; negative: all that can.\n\n"
+     "How many were counted so since this was last said."},
     {NULL, NULL, 0, NULL}};
 static PyType_Slot slots[] = {{Py_tp_call, callable_call},
                               {Py_tp_dealloc, callable_dealloc},

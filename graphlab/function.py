@@ -169,9 +169,11 @@ class Function(CallableBase):  # type: ignore[misc]
         checked = self.mode.name == "debug" or any(s.value is not None or s.strict for s in self.specs)
         machine = self._now.machine
         narrows = self.downcast is not False and all(s.allow_downcast is not False for s in self.specs)
-        if machine is not None and not checked and self.recorded is None and self.watched is None:
+        if machine is not None and not checked and self.recorded is None:
             names = [s.label for s in self.specs]
             machine.bind(self, self._slow, self.structure.kind == "single", self.structure.form, narrows, names)
+            if self.watched is not None:
+                self._pass(0)  # no call, until its log says which need not be looked at
         else:
             self._bind_slow(self._slow)
 

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from threading import Lock
 from types import TracebackType
 from typing import Any
@@ -28,8 +29,10 @@ Array = np.ndarray[Any, Any]
 
 BUDGET = 256 << 20  # bytes
 SHARE = 0.025  # of the time of all calls that looking may take; noting it down takes some time as well
-FREE = 1 << 20  # bytes of arrays that are looked at in every call
-RATE = 25e9  # bytes that a thread looks at in a second, about
+FREE = 1 << 17  # elements that are looked at in every call
+LONGEST = 100  # calls of which none is looked at, nor their time taken
+# How long looking at an element takes by that of float32 or float64, about: the loops are written for these two.
+WEIGHTS = {"float32": 1, "float64": 1, "float16": 24, "complex64": 24, "complex128": 24}
 KINDS = ("nan", "inf")
 KEEPS = ("stats", "values")
 
@@ -118,9 +121,24 @@ class Watched:
     steps: tuple[tuple[int, str], ...]
     slots: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
-    rows: list[tuple[int, Array]] = field(
-        default_factory=list
-    )  # the number of a call, and the NUMBERS of each variable
+    # The number of a call, and the NUMBERS of each variable.
+    rows: list[tuple[int, Array]] = field(default_factory=list)
+
+    @cached_property
+    def weights(self) -> Array:
+        """How long looking at an element of each variable takes, by that of a float."""
+        return np.array([WEIGHTS.get(v.dtype, 9) for v in self.variables], np.int64)
+
+
+@cache
+def pace() -> float:
+    """Seconds that looking at a float takes here, about: half as long again as where nothing else is to be done."""
+    numbers, best = np.arange(1 << 16, dtype="float64"), float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        measured(numbers)
+        best = min(best, time.perf_counter() - began)
+    return 1.5 * best / len(numbers)
 
 
 def _watched(function: Function, lowered: Lowered) -> Watched:
@@ -149,14 +167,14 @@ class Log:
 
     def __init__(self, function: Function, keep: str, budget: int, every: int | None, also: Sequence[Variable]) -> None:
         self.function, self.keep, self.budget, self.every = function, keep, budget, every
-        self.calls = self.looked = 0
+        self.looked = self._calls = 0
         self._also = Watched(tuple(also), ((-1, "NumPy"),) * len(also))
         self._programs: dict[int, tuple[Lowered | Graph, Watched]] = {}
         self._firsts: dict[tuple[str, Variable], First] = {}
         self._values: deque[tuple[int, dict[Variable, Array], int]] = deque()
         self._before: int | None = None
-        self._elapsed = self._spent = 0.0
-        self._bytes = 0  # that the last call that was looked at wrote
+        self._elapsed = self._spent = self._plain = 0.0  # the last: of the last call that was not looked at
+        self._work = self._size = 0  # elements that the last call that was looked at wrote; bytes of all rows
         self._lock = Lock()
 
     # -- recording --
@@ -172,11 +190,28 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
+        self._passed()
         self.function.watched = None
         self.function._bind_program()
 
+    @property
+    def calls(self) -> int:
+        """How many calls there were."""
+        self._passed()
+        return self._calls
+
+    def _passed(self, calls: int | None = None) -> None:
+        """Count the calls that went past the log; the next `calls` of them may (None: none more than may already)."""
+        if self.function.watched is not self:
+            return
+        with self._lock:
+            passed = self.function._pass(0 if calls is None else calls)
+            self._calls += passed
+            self._elapsed += passed * self._plain
+
     def run(self, lowered: Lowered, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
         """As `machine.call_refusing`: one more call."""
+        self._passed()
         began = time.thread_time()
         numbers, values = None, dict[Variable, Array]()
         watched = self._of(lowered, lambda: _watched(self.function, lowered))
@@ -189,6 +224,7 @@ class Log:
         else:
             results = machine.call_refusing(arrays)
         self._note(watched, numbers, values, also, time.thread_time() - began)
+        self._passed(self._spare())
         return results
 
     def interpret(self, graph: Graph, arrays: Sequence[Array]) -> list[Array]:
@@ -207,9 +243,17 @@ class Log:
     def _looks(self) -> bool:
         """Whether to look at the next call."""
         if self.every is not None:
-            return self.calls % self.every == 0
-        cost = self._bytes / RATE
-        return self._bytes <= FREE or self._spent + cost <= SHARE * self._elapsed
+            return self._calls % self.every == 0
+        return self._work <= FREE or self._spent + self._work * pace() <= SHARE * self._elapsed
+
+    def _spare(self) -> int:
+        """How many calls need not be looked at before the next that is; they can go straight to the program."""
+        if self.every is not None:
+            return -self._calls % self.every
+        if self._work <= FREE or not self._plain:
+            return 0
+        missing = (self._spent + self._work * pace()) / SHARE - self._elapsed
+        return max(0, min(int(missing / self._plain), LONGEST))
 
     def _of(self, program: Lowered | Graph, make: Callable[[], Watched]) -> Watched:
         with self._lock:
@@ -230,15 +274,15 @@ class Log:
         seconds: float,
     ) -> None:  # fmt: skip
         with self._lock:
-            call = self.calls
-            self.calls += 1
+            call = self._calls
+            self._calls += 1
             self._elapsed += seconds
             if numbers is None:
+                self._plain = seconds
                 return
             self.looked += 1
-            self._bytes = sum(int(n) * np.dtype(v.dtype).itemsize for v, n in
-                              zip(watched.variables, numbers["count"], strict=True) if n > 0)  # fmt: skip
-            self._spent += self._bytes / RATE if self._bytes > FREE else 0.0
+            self._work = int(np.maximum(numbers["count"], 0) @ watched.weights)
+            self._spent += self._work * pace() if self._work > FREE else 0.0
             self._add(watched, call, numbers)
             if also:
                 self._add(self._also, call, np.array([measured(a) for a in also.values()], NUMBERS))
@@ -248,15 +292,17 @@ class Log:
 
     def _add(self, watched: Watched, call: int, numbers: Array) -> None:
         watched.rows.append((call, numbers))
+        self._size += numbers.nbytes
         for kind in KINDS:
-            for k in np.flatnonzero(numbers[kind]):
+            for k in np.flatnonzero(numbers[kind]) if numbers[kind].any() else ():
                 v, (step, name), n = watched.variables[k], watched.steps[k], numbers[k]
                 if n["count"] >= 0 and (kind, v) not in self._firsts:
                     first = First(kind, call, step, name, v, int(n[kind]), int(n["count"]), self._before)
                     self._firsts[kind, v] = first
-        if sum(len(w.rows) * len(w.variables) for w in self._all()) * NUMBERS.itemsize > self.budget:
+        if self._size > self.budget:
             for w in self._all():  # keep every second
                 del w.rows[1:-1:2]
+            self._size = sum(row.nbytes for w in self._all() for _, row in w.rows)
 
     def _keep(self, call: int, values: dict[Variable, Array]) -> None:
         self._values.append((call, values, sum(a.nbytes for a in values.values())))

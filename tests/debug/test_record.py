@@ -227,13 +227,13 @@ def test_statistics_beyond_the_budget_are_thinned_and_the_first_nan_is_not_forgo
 def test_where_looking_takes_too_long_some_calls_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     x = T.dvector("x")
     f = graphlab.function([x], x + 1)
-    value = np.ones(4 * FREE // 8)
-    monkeypatch.setattr(sys.modules[Log.__module__], "RATE", 1e3)  # as if a look took an hour
+    value = np.ones(4 * FREE)
+    monkeypatch.setattr(sys.modules[Log.__module__], "pace", lambda: 1e3)  # as if a look took an hour
     with graphlab.record(f) as log:
         for _ in range(40):
             f(value)
     assert (log.calls, log.looked) == (40, 1)
-    monkeypatch.setattr(sys.modules[Log.__module__], "RATE", 1e18)
+    monkeypatch.setattr(sys.modules[Log.__module__], "pace", lambda: 1e-18)
     with graphlab.record(f) as log:
         for _ in range(5):
             f(value)
