@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from graphlab.errors import CompilerError
@@ -77,15 +77,29 @@ def _listing(source: str, compiler: Compiler, timeout: float) -> Listing:
                                env={**os.environ, "LC_ALL": "C"})  # fmt: skip
     if found.returncode:
         raise CompilerError(f"objdump failed with status {found.returncode}: {found.stderr.strip()[:200]}")
-    return Listing(tuple(read_instructions(found.stdout)), tuple(read_notes(remarks)))
+    pragmas, notes = _pragmas(source), _of_loops(read_notes(remarks), source)
+    if is_clang(compiler):  # which speaks of all loops, whether it was asked to vectorize them or not
+        notes = [note for note in notes if note.kind == VECTORIZED or note.line - 1 in pragmas]
+    return Listing(tuple(read_instructions(found.stdout)), tuple(notes))
 
 
 @lru_cache(maxsize=16)
 def _attempts(source: str, compiler: Compiler, timeout: float) -> tuple[Note, ...]:
     with work_folder(open_folder(options().cache_dir)) as folder:
-        extra = ("-ftree-loop-vectorize", *_asking(compiler))
+        extra = ("-fvectorize" if is_clang(compiler) else "-ftree-loop-vectorize", *_asking(compiler))
         remarks = compile_c(compiler, source, folder / "tried.so", timeout, extra)
-    return tuple(note for note in read_notes(remarks) if not note.message.startswith(_OUTER))
+    return tuple(note for note in _of_loops(read_notes(remarks), source) if not note.message.startswith(_OUTER))
+
+
+def _pragmas(source: str) -> set[int]:
+    """The lines of C that mark the loop in the next line as independent."""
+    return {k for k, row in enumerate(source.splitlines(), 1) if row.lstrip().startswith("#pragma omp simd")}
+
+
+def _of_loops(notes: list[Note], source: str) -> list[Note]:
+    """`notes` with the lines of loops: clang gives that of the pragma where a loop has one."""
+    pragmas = _pragmas(source)
+    return [replace(note, line=note.line + 1) if note.line in pragmas else note for note in notes]
 
 
 def _asking(compiler: Compiler) -> tuple[str, ...]:
@@ -122,7 +136,12 @@ def read_instructions(text: str) -> Iterator[Instruction]:
 # ---- what compilers remark -----------------------------------------------------------------------
 
 _GCC = re.compile(r"^<stdin>:(\d+):\d+: (optimized|missed): +(.*)$")
-_CLANG = re.compile(r"^<stdin>:(\d+):\d+: remark: (.*) \[-Rpass(-missed|-analysis)?=.*\]$")
+# Of straight code clang remarks what it does not vectorize, too ("slp"), and nobody asked for that. `zig cc`, which is
+# clang, has the text in a file.
+_CLANG = re.compile(r"^(?:<stdin>|.*-stdin\.c):(\d+):\d+: (?:remark|warning): (.*)"
+                    r" \[-(?:Rpass(-missed|-analysis)?=(loop|slp)-vectorize[^]]*|Wpass-failed=.*)\]$")  # fmt: skip
+_BARE = "loop not vectorized"
+_ASIDE = "the cost-model indicates that interleaving is not beneficial"  # which the loop may do without
 _OUTER = (
     "not vectorized: loop nest containing two or more",
     "not vectorized: multiple nested loops",
@@ -153,7 +172,15 @@ def _gcc_notes(remarks: str) -> Iterator[Note]:
 
 
 def _clang_notes(remarks: str) -> Iterator[Note]:
+    """clang says that it vectorized a loop, or that it did not, and in other remarks why not."""
+    bare, told = list[int](), set[int]()
     for row in remarks.splitlines():
-        said = _CLANG.match(row)
-        if said and said[2] != "loop not vectorized":  # another remark says why
-            yield Note(int(said[1]), MISSED if said[3] else VECTORIZED, said[2])
+        if not (said := _CLANG.match(row)) or said[2] == _ASIDE or (said[3] and said[4] == "slp"):
+            continue
+        line, message = int(said[1]), said[2]
+        if said[4] is None or message == _BARE:  # a warning, or the remark without a reason
+            bare.append(line)
+            continue
+        told.add(line)
+        yield Note(line, MISSED if said[3] else VECTORIZED, message.split(" with cost")[0])  # of each piece another
+    yield from (Note(line, MISSED, _BARE) for line in bare if line not in told)

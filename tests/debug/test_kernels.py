@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -167,10 +168,25 @@ def test_the_words_of_gcc_and_clang_are_understood() -> None:
 <stdin>:9:1: warning: unused variable
 """
     clang = """
+clang: warning: argument unused during compilation: '-nostartfiles' [-Wunused-command-line-argument]
 <stdin>:5:3: remark: vectorized loop (vectorization width: 8, interleaved count: 4) [-Rpass=loop-vectorize]
+    5 |   for (int64_t i = 0; i < n; ++i) {
+      |   ^
+<stdin>:5:3: remark: the cost-model indicates that interleaving is not beneficial [-Rpass-analysis=loop-vectorize]
 <stdin>:4:3: remark: loop not vectorized [-Rpass-missed=loop-vectorize]
 <stdin>:4:3: remark: loop not vectorized: unsafe dependent memory operations in loop [-Rpass-analysis=loop-vectorize]
 <stdin>:6:3: remark: could not determine number of loop iterations [-Rpass-analysis=loop-vectorize]
+/tmp/c1-stdin.c:7:9: remark: Stores SLP vectorized with cost -3 and with tree size 4 [-Rpass=slp-vectorizer]
+<stdin>:8:9: remark: List vectorization was possible but not beneficial with cost 0 >= 0 [-Rpass-missed=slp-vectorizer]
+<stdin>:9:3: remark: loop not vectorized [-Rpass-missed=loop-vectorize]
+<stdin>:10:3: remark: loop not vectorized: value that could not be identified as reduction is used outside the loop \
+[-Rpass-analysis=loop-vectorize]
+<stdin>:10:3: warning: loop not vectorized: the optimizer was unable to perform the requested transformation; the \
+transformation might be disabled or specified as part of an unsupported transformation ordering \
+[-Wpass-failed=transform-warning]
+<stdin>:11:3: warning: loop not vectorized: the optimizer was unable to perform the requested transformation; the \
+transformation might be disabled or specified as part of an unsupported transformation ordering \
+[-Wpass-failed=transform-warning]
 """
     assert read_notes(gcc) == [
         Note(12, MISSED, "not vectorized: control flow in loop."),
@@ -180,7 +196,30 @@ def test_the_words_of_gcc_and_clang_are_understood() -> None:
         Note(4, MISSED, "loop not vectorized: unsafe dependent memory operations in loop"),
         Note(5, VECTORIZED, "vectorized loop (vectorization width: 8, interleaved count: 4)"),
         Note(6, MISSED, "could not determine number of loop iterations"),
+        Note(7, VECTORIZED, "Stores SLP vectorized"),
+        Note(9, MISSED, "loop not vectorized"),
+        Note(
+            10, MISSED, "loop not vectorized: value that could not be identified as reduction is used outside the loop"
+        ),
+        Note(11, MISSED, "loop not vectorized"),
     ]
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+def test_what_clang_says_of_a_kernel() -> None:
+    x = T.dmatrix("x")
+    out, _ = graphlab.scan(lambda h: T.cos(h) * 0.5, outputs_info=T.constant(0.3), n_steps=50)
+    with graphlab.using(cc=("clang",)):
+        straight, in_order = graphlab.function([x], T.exp(x) * 2), graphlab.function([], out)
+        straight(np.ones((2, 3)))
+        loops = [remark for remark in straight.kernels[0].remarks if remark.message.startswith("vectorized loop")]
+        kinds = {remark.kind for remark in straight.kernels[0].remarks}
+        remarks = in_order.kernels[0].remarks
+    assert loops
+    assert all(remark.line.text.lstrip().startswith("for ") for remark in loops)
+    assert "missed" not in kinds
+    assert {remark.kind for remark in remarks} == {"untried"}
+    assert all("not vectorized" in remark.message for remark in remarks)
 
 
 # ---- cost ----------------------------------------------------------------------------------------
