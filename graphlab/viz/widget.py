@@ -46,6 +46,11 @@ class Explorer(anywidget.AnyWidget):
         super().__init__(**state(answers.trace, answers.views, view, position, answers.state(), lazy=True))
         self.on_msg(self._received)
 
+    def close(self) -> None:
+        """Take it off the page, and its layout, which is a widget too and would stay for ever."""
+        self.layout.close()
+        super().close()
+
     def _received(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Answer the browser; an error is shown in the widget, since no cell would show it."""
         try:
