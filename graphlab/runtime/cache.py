@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from graphlab.errors import CompilerError
+
 _DAY = 86400.0
 
 
@@ -78,8 +80,14 @@ def _distrust(folder: Path) -> str | None:
 
 @cache
 def private_folder(reason: str) -> Path:
-    """A temporary folder that goes away with this process."""
-    folder = tempfile.mkdtemp(prefix="graphlab-")
+    """A temporary folder that goes away with this process; CompilerError if there can be none."""
+    try:
+        folder = tempfile.mkdtemp(prefix="graphlab-")
+    except OSError as error:
+        raise CompilerError(
+            f"there is no room for built code: {reason}, and there is no temporary folder: {error.strerror or error}",
+            hint="make room, or name a folder in GRAPHLAB_CACHE_DIR",
+        ) from error
     atexit.register(_remove_if_ours, folder, os.getpid())
     warnings.warn(
         f"the cache folder is not used ({reason}); built code is kept in {folder} until this process ends",

@@ -18,6 +18,8 @@ import numpy as np
 import psutil
 import pytest
 
+import graphlab
+import graphlab.tensor as T
 from graphlab.errors import CompilerError
 from graphlab.graph.events import Event, ProgramBuilt, listen
 from graphlab.options import using
@@ -252,6 +254,21 @@ def test_a_full_disk_is_worked_around(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("graphlab.runtime.build.store", full)
     with pytest.warns(CacheWarning, match="No space left on device"):
         assert build(PROGRAM).path.parent != folder
+
+
+def test_where_nothing_can_be_written_numpy_computes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*rest: Any, **more: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("graphlab.runtime.build.store", full)
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    monkeypatch.setattr("graphlab.compiled._warned", False)
+    x = T.dvector("x")
+    with pytest.warns(RuntimeWarning, match=r"runs on NumPy.*there is no room for built code.*No space left") as told:
+        f = graphlab.function([x], x + 1)
+    assert len(told) == 1
+    assert f.machine is None
+    np.testing.assert_array_equal(f([1.0, 2.0]), [2.0, 3.0])
 
 
 # ---- compilers -----------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
     python tests/stress/bad_calls.py --calls 100000
 
-Arguments are made by hypothesis: arrays of all dtypes, layouts and ranks, Python's values, objects that misbehave. Where
-a call is refused, its message is looked at; where it is taken, the result is compared with NumPy's.
+Arguments are made by hypothesis: arrays of all dtypes, layouts and ranks, Python's values, objects that misbehave.
+Where a call is refused, its message is looked at; where it is taken, the result is compared with NumPy's.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ shapes = st.one_of(st.just((3,)), hnp.array_shapes(min_dims=0, max_dims=4, min_s
 def arrays(draw: st.DrawFn) -> Any:
     dtype, shape = draw(dtypes), draw(shapes)
     elements = st.integers(-4, 9) if dtype.kind in "iuf" and draw(st.booleans()) else None
-    if dtype.kind == "u" or dtype.kind == "i" and dtype.itemsize == 1:
+    if dtype.kind == "u" or (dtype.kind == "i" and dtype.itemsize == 1):
         elements = None
     if dtype.kind == "O":
         array = np.empty(shape, object)
@@ -117,9 +117,12 @@ def arrays(draw: st.DrawFn) -> Any:
 
 
 python_values = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.text(max_size=5), st.binary(max_size=5),
-    st.recursive(st.one_of(st.integers(-3, 9), st.floats(), st.none()), lambda s: st.lists(s, max_size=4), max_leaves=8),
-    st.sampled_from([v, v + 1, total, graphlab, len, object(), {}, {1}, range(3), iter([1]), memoryview(b"abc"), 10**400,
+    st.none(), st.booleans(), st.integers(), st.floats(), st.complex_numbers(), st.text(max_size=5),
+    st.binary(max_size=5),
+    st.recursive(st.one_of(st.integers(-3, 9), st.floats(), st.none()), lambda s: st.lists(s, max_size=4),
+    max_leaves=8),
+    st.sampled_from([v, v + 1, total, graphlab, len, object(), {}, {1}, range(3), iter([1]), memoryview(b"abc"),
+    10**400,
                      2**63, -(2**63) - 1, [10**30], np.float32(3), np.int8(-1), np.datetime64("2020"), slice(3), ...]),
     st.builds(Hostile, st.sampled_from(["raises", "lies", "deep", "negative"])),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The cache under attack: builds that are killed, many processes at once, files that are damaged.
 
-    python tests/stress/builds.py --kills 500 --processes 16 --graphs 200 --mutations 1000
+python tests/stress/builds.py --kills 500 --processes 16 --graphs 200 --mutations 1000
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 
-SHORT = {"kills": 2, "processes": 3, "graphs": 3, "mutations": 20, "seed": 1}
+SHORT = {"kills": 1, "processes": 3, "graphs": 2, "mutations": 20, "seed": 1}
 LONG = {"kills": 500, "processes": 16, "graphs": 200, "mutations": 1000, "seed": 1}
 
 # Compiles graph number k, of which no two are alike, and checks the result; says how many programs were built anew.
@@ -113,7 +113,9 @@ def together(count: int, graphs: int, folder: Path, failures: list[str]) -> figu
 def mutate(path: Path, others: list[bytes], choose: random.Random, marker: Path) -> str:
     """Damage the file in one of many ways; which."""
     data = path.read_bytes()
-    kind = choose.choice(["empty", "cut", "flipped", "grown", "swapped", "pickle", "other code", "deleted", "json", "link"])
+    kind = choose.choice(
+        ["empty", "cut", "flipped", "grown", "swapped", "pickle", "other code", "deleted", "json", "link"]
+    )
     if kind == "empty":
         path.write_bytes(b"")
     elif kind == "cut":
@@ -161,7 +163,12 @@ def damaged(count: int, choose: random.Random, folder: Path, failures: list[str]
             failures.append(f"after {', '.join(kinds)}: {error}")
     if marker.exists():
         failures.append("foreign code was run")
-    return {"files damaged": done, "of these built anew": rebuilt, "warnings": warned, "foreign code run": marker.exists()}
+    return {
+        "files damaged": done,
+        "of these built anew": rebuilt,
+        "warnings": warned,
+        "foreign code run": marker.exists(),
+    }
 
 
 def run(*, kills: int, processes: int, graphs: int, mutations: int, seed: int) -> figures.Figures:

@@ -13,18 +13,26 @@
 enum { NOTHING, MEMORY, WRITE, FSYNC, RENAME, DLOPEN, THREAD };
 
 static volatile int armed;
-static int failing, calls;
+static int failing, many, calls;
 
-void fail_arm(int kind, int number)
+/* Call number `number` fails, and those after it until `count` have failed. */
+void fail_arm(int kind, int number, int count)
 {
   calls = 0;
   failing = number;
+  many = count;
   armed = kind;
 }
 
 int fail_count(void) { return calls; }
 
-static int fails(int kind) { return armed == kind && __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST) == failing; }
+static int fails(int kind)
+{
+  if (armed != kind)
+    return 0;
+  const int call = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
+  return failing > 0 && call >= failing && call - failing < many;
+}
 
 /* Whether this address is in graphlab's module, in a program, or where NumPy makes arrays. */
 static int is_graphlab(void *address)

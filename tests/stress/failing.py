@@ -1,17 +1,19 @@
-"""Each call of malloc, write, fsync, rename, dlopen and pthread_create fails once: a clean error or a way around it.
+"""Calls of malloc, write, fsync, rename, dlopen and pthread_create fail: a clean error or a way around it.
 
     python tests/stress/failing.py --sites 100000
 
-`failing.c` is built with cc and preloaded. For each kind of call and each piece of work the calls are counted first; then,
-in a forked process each, call number 1, 2, 3... fails. The work must give the right result, or MemoryError, OSError or
-an error of graphlab's; shared variables must be as before such an error; and the same work must succeed right after it.
-Python's own allocations fail in turn too, where this Python has `_testcapi`.
+`failing.c` is built with cc and preloaded. For each kind of call and each piece of work the calls are counted
+first; then, in a forked process each, call number 1, 2, 3... fails, alone or with all that follow. The work must
+give the right result, or MemoryError or an error of graphlab's; shared variables must be as before such an error;
+and the same work must succeed right after it. Python's own allocations fail in turn too, where this Python has
+`_testcapi`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -30,10 +32,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 
-SHORT = {"sites": 3, "python": 6}
+SHORT = {"sites": 1, "python": 3}
 LONG = {"sites": 100_000, "python": 1500}
 KINDS = ("memory", "write", "fsync", "rename", "dlopen", "thread")
-CLEAN = (MemoryError, OSError)
+MANY = 1 << 30
 
 
 class Work:
@@ -85,7 +87,7 @@ def attempt(work: Work, arm: Callable[[], None], disarm: Callable[[], None]) -> 
     arm()
     try:
         results = work.do()
-    except (*CLEAN, GraphlabError) as error:
+    except (MemoryError, GraphlabError) as error:
         outcome = f"error {type(error).__name__}"
     finally:
         disarm()
@@ -117,7 +119,9 @@ def in_child(action: Callable[[], str]) -> str:
     return said if status == 0 else f"failed: died with status {status}"
 
 
-def each_site(work: Work, name: str, count: int, most: int, action: Callable[[int], str], found: dict[str, Any]) -> None:
+def each_site(
+    work: Work, name: str, count: int, most: int, action: Callable[[int], str], found: dict[str, Any]
+) -> None:
     """Let the calls fail one after the other, or `most` of them, evenly spread."""
     outcomes = Counter[str]()
     for number in sorted({1 + k * count // most for k in range(most)} if count > most else set(range(1, count + 1))):
@@ -126,7 +130,36 @@ def each_site(work: Work, name: str, count: int, most: int, action: Callable[[in
         if said.startswith("failed"):
             found["failures"].append(f"{name} while we {work.name}, call {number}: {said}")
     if outcomes:
-        found[f"{name}, {work.name}: {count} calls, of which failed"] = ", ".join(f"{n} {o}" for o, n in outcomes.items())
+        became = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items())
+        found[f"{name}, {work.name}: {count} calls, of which failed"] = became
+
+
+def system_calls(shim: Any, work: Work, kind: int, name: str, sites: int, found: dict[str, Any]) -> None:
+    """Let calls of one kind fail: each alone, and each with all that follow."""
+
+    def counted() -> str:
+        shim.fail_arm(kind, 0, 0)
+        work.do()
+        return str(shim.fail_count())
+
+    def failing(number: int, many: int) -> str:
+        return attempt(work, lambda: shim.fail_arm(kind, number, many), lambda: shim.fail_arm(0, 0, 0))
+
+    count = int(in_child(counted))
+    each_site(work, name, count, sites, lambda number: failing(number, 1), found)
+    each_site(work, f"{name} from there on", count, sites, lambda number: failing(number, MANY), found)
+
+
+def python_memory(work: Work, most: int, found: dict[str, Any]) -> None:
+    """Let Python's own allocations fail, where it can."""
+    if importlib.util.find_spec("_testcapi") is None:
+        return
+    testcapi: Any = importlib.import_module("_testcapi")
+
+    def failing(number: int) -> str:
+        return attempt(work, lambda: testcapi.set_nomemory(number, number + 1), testcapi.remove_mem_hooks)
+
+    each_site(work, "Python's memory", most, most, failing, found)
 
 
 def inside(sites: int, python: int) -> figures.Figures:
@@ -137,24 +170,8 @@ def inside(sites: int, python: int) -> figures.Figures:
     os.environ.pop("LD_PRELOAD")
     for work in (Work("call", folder), Work("compile", folder)):
         for kind, name in enumerate(KINDS, 1):
-            def arm(number: int, kind: int = kind) -> None:
-                shim.fail_arm(kind, number)
-
-            def disarm() -> None:
-                shim.fail_arm(0, 0)
-
-            def counted(arm: Callable[[int], None] = arm) -> str:
-                arm(-1)
-                work.do()
-                return str(shim.fail_count())
-
-            count = int(in_child(counted))
-            each_site(work, name, count, sites, lambda n: attempt(work, lambda: arm(n), disarm), found)
-        testcapi: Any = importlib.import_module("_testcapi") if importlib.util.find_spec("_testcapi") else None
-        if testcapi is not None and work.name == "call":
-            stop = testcapi.remove_mem_hooks
-            each_site(work, "Python's memory", python, python,
-                      lambda n: attempt(work, lambda: testcapi.set_nomemory(n, n + 1), stop), found)  # fmt: skip
+            system_calls(shim, work, kind, name, sites, found)
+    python_memory(Work("call", folder), python, found)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: a short run and a long one, arguments for each number, figures as text and JSON."""
+"""What the scripts of this folder share: a short run and a long one, their numbers, figures as text and JSON."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     python tests/stress/interrupts.py --interrupts 100 --forks 200 --exits 50
 
-Times are those from the signal to KeyboardInterrupt in the caller; a machine that does other things adds its own. Shared
-variables must be whole after each, and the next call right.
+Times are those from the signal to KeyboardInterrupt in the caller; a machine that does other things adds its own.
+Shared variables must be whole after each, and the next call right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ sys.path.insert(0, str(figures.ROOT))
 import graphlab
 import graphlab.tensor as T
 
-SHORT = {"interrupts": 3, "forks": 10, "exits": 2, "rounds": 20, "seed": 1}
+SHORT = {"interrupts": 2, "forks": 5, "exits": 1, "rounds": 20, "seed": 1}
 LONG = {"interrupts": 100, "forks": 200, "exits": 50, "rounds": 500, "seed": 1}
 LIMIT = 0.5  # seconds, for 99 of 100
 
@@ -101,6 +101,7 @@ def in_compiling(count: int, choose: random.Random, failures: list[str]) -> figu
     """Interrupts while a function is compiled; afterwards it compiles and is right."""
     times = list[float]()
     for k in range(count):
+
         def compile(k: int = k) -> graphlab.Function:
             u = x
             for i in range(12):

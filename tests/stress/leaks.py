@@ -24,7 +24,7 @@ sys.path.insert(0, str(figures.ROOT))
 import graphlab
 import graphlab.tensor as T
 
-SHORT = {"calls": 3000, "hits": 30, "compiles": 12, "sessions": 30, "widgets": 15}
+SHORT = {"calls": 3000, "hits": 20, "compiles": 6, "sessions": 20, "widgets": 10}
 LONG = {"calls": 100_000, "hits": 1000, "compiles": 1000, "sessions": 1000, "widgets": 1000}
 # In KiB; a compiled program that is distinct stays loaded while its function lives, which here is not for long.
 BOUNDS = {"calls": 256, "hits": 2048, "compiles": 30 * 1024, "sessions": 2048, "widgets": 2048}
@@ -80,7 +80,10 @@ def run(**counts: int) -> figures.Figures:
     """So many of each."""
     found: figures.Figures = {}
     failures = list[str]()
-    with tempfile.TemporaryDirectory(prefix="graphlab-leaks-") as folder, graphlab.using(cache_dir=Path(folder) / "cache"):
+    with (
+        tempfile.TemporaryDirectory(prefix="graphlab-leaks-") as folder,
+        graphlab.using(cache_dir=Path(folder) / "cache"),
+    ):
         for name, work in works().items():
             count = counts[name]
             for k in range(-max(count // 10, 5), 0):

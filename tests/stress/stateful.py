@@ -1,6 +1,6 @@
 """Shared variables under calls, updates, exceptions and interrupts in any order: always what a model of them says.
 
-    python tests/stress/stateful.py --runs 5000 --steps 50
+python tests/stress/stateful.py --runs 5000 --steps 50
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ SHORT = {"runs": 30, "steps": 20, "seed": 1}
 LONG = {"runs": 5000, "steps": 50, "seed": 1}
 Array = np.ndarray[Any, Any]
 
-a, b, n = graphlab.shared(np.zeros(4), name="a"), graphlab.shared(np.zeros((2, 2)), name="b"), graphlab.shared(0, name="n")
+a, b, n = (
+    graphlab.shared(np.zeros(4), name="a"),
+    graphlab.shared(np.zeros((2, 2)), name="b"),
+    graphlab.shared(0, name="n"),
+)
 x, k = T.dvector("x"), T.lscalar("k")
 
 
@@ -60,7 +64,9 @@ class Hook(Op):
 
 
 ADD = graphlab.function([x], a.sum(), updates={a: a + x, n: n + 1})
-MIX = graphlab.function([x], [T.concatenate([a, x]), b], updates={a: T.dot(b, a[:2]).repeat(2), b: b + a.reshape((2, 2)).T})
+MIX = graphlab.function(
+    [x], [T.concatenate([a, x]), b], updates={a: T.dot(b, a[:2]).repeat(2), b: b + a.reshape((2, 2)).T}
+)
 PUT = graphlab.function([k, x], a[k], updates={a: a[k : k + 2].set(x[:2]), n: n + k})
 SWAP = graphlab.function([], [], updates={a: b.flatten(), b: a.reshape((2, 2))})
 HOOKED = Hook()(x)

@@ -1,6 +1,8 @@
 """The widget without a browser: what it holds, what it answers, and what it refuses."""
 
 import base64
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -93,3 +95,12 @@ def test_reveal_leads_to_a_node_wherever_it_is_hidden() -> None:
     for wrong in ("before@n999", "picture@n0", "@", ""):
         with pytest.raises(ValueError, match=r"no (node|view)"):
             answers.ask("reveal", wrong)
+
+
+def test_of_a_closed_widget_nothing_stays(cubic: graphlab.Function) -> None:
+    widget = explore(cubic)
+    layout = weakref.ref(widget.layout)  # a widget too, which ipywidgets keeps until it is closed
+    widget.close()
+    del widget
+    gc.collect()
+    assert layout() is None
