@@ -127,7 +127,7 @@ def lookup(folder: Path, key: str, *, repair: bool = False) -> Entry | None:
         text = _read(facts_path)
     except OSError:
         return None  # the facts are written last: without them there is no entry
-    with suppress(OSError, ValueError, KeyError, TypeError):  # whatever damage can make of it
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # whatever damage can make of it
         facts = json.loads(text)
         if facts["key"] == key and facts["sha256"] == hashlib.sha256(_read(path)).hexdigest():
             with suppress(OSError):

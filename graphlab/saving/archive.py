@@ -77,10 +77,10 @@ def read(path: Path) -> tuple[Any, list[Array]]:
             text = json.loads(archive.read(TEXT))
             count = len(archive.namelist()) - 1
             return text, [_array(archive.read(array_name(k)), k) for k in range(count)]
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise damaged(f"it is no whole zip file ({error})") from None
     except (ValueError, RecursionError) as error:
         raise damaged(f"{TEXT} is no JSON that graphlab wrote ({error})") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise damaged(f"it is no whole zip file ({error})") from None
 
 
 def _check(entries: Sequence[zipfile.ZipInfo], size: int) -> None:

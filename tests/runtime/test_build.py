@@ -105,6 +105,7 @@ def test_the_key_depends_on_source_compiler_and_processor(
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda b: b[: len(b) // 2],
     "empty": lambda b: b"",
+    "nested": lambda b: b"[" * 100_000,
     "flipped": lambda b: b[:2000] + bytes([b[2000] ^ 255]) + b[2001:],
 }
 

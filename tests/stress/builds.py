@@ -20,7 +20,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 
-SHORT = {"kills": 1, "processes": 3, "graphs": 2, "mutations": 20, "seed": 1}
+SHORT = {"kills": 1, "processes": 2, "graphs": 2, "mutations": 20, "seed": 1}
 LONG = {"kills": 500, "processes": 16, "graphs": 200, "mutations": 1000, "seed": 1}
 
 # Compiles graph number k, of which no two are alike, and checks the result; says how many programs were built anew.
