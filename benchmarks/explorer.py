@@ -83,8 +83,6 @@ def explorer(layers: int, rounds: int) -> None:
         seconds, _ = timed(lambda name=name: answers.ask("picture", name))  # type: ignore[misc]
         worst = max(worst, seconds)
     row(f"open or close a group: worst of {len(toggles)}", worst, 0.3)
-    answers.ask("search", "first")
-    row("search: worst of five", max(timed(lambda w=w: answers.ask("search", w), rounds)[0] for w in WORDS), 0.1)  # type: ignore[misc]
 
 
 def collapsed(nodes: int) -> None:
