@@ -123,6 +123,7 @@ class Drawing:
         self.constants: dict[str, Card] = {}  # scalar constants: drawn anew beside each user
         self._stands_for = stands_for or {}
         self._keys: dict[tuple[str, str], str] = {}  # by the place where a node is drawn, and its id
+        self._sizes: dict[str, int] = {}  # of types, in bytes
         self._opened: dict[str, int] = {}  # opened cards, with the number of graphs inside
 
     def whole(self, shown: Mapping[str, Any], opened: Collection[str]) -> Drawing:
@@ -206,8 +207,15 @@ class Drawing:
         if source in self.constants:
             source = self._constant(source, target, position)
         if source in self.cards and target in self.cards:
-            link = Link(source, target, position, made["type"], _nth(end[1], made, label), SAME, _bytes(made))
-            self.edges[link.ends] = link
+            link = Link(source, target, position, made["type"], _nth(end[1], made, label), SAME, self._bytes(made))
+            self.edges[source, target, position] = link
+
+    def _bytes(self, made: Mapping[str, Any]) -> int:
+        """An estimate where the shape is not known."""
+        if made["type"] not in self._sizes:
+            extents = (UNKNOWN if n is None else int(n) for n in made["shape"])
+            self._sizes[made["type"]] = itemsize(made["dtype"]) * math.prod(extents)
+        return self._sizes[made["type"]]
 
     def _output_of(self, end: Sequence[Any]) -> Mapping[str, Any]:
         made: Mapping[str, Any] = self.nodes[end[0]]["outputs"][end[1]]
@@ -276,8 +284,3 @@ def _label(made: Mapping[str, Any], result: Mapping[str, Any]) -> str:
 
 def _nth(output: int, made: Mapping[str, Any], label: str) -> str:
     return f"{output}: {made['type']}" if output else label
-
-
-def _bytes(made: Mapping[str, Any]) -> int:
-    """An estimate where the shape is not known."""
-    return itemsize(made["dtype"]) * math.prod(UNKNOWN if n is None else int(n) for n in made["shape"])

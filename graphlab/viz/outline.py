@@ -93,10 +93,11 @@ class _Tree:
     made: dict[str, Group] = field(default_factory=dict)  # without their members
     arranged: set[str] = field(default_factory=set)
     signs: dict[object, int] = field(default_factory=dict)
-    deeds: dict[str, int] = field(default_factory=dict)  # of groups, as numbers that are equal for the same
+    deeds: dict[str, int] = field(default_factory=dict)  # of units, as numbers that are equal for the same
 
     def __post_init__(self) -> None:
         self.cards = {card.key: card for card in self.diagram.cards}
+        self.working = {card.key for card in self.diagram.cards if card.computed}
         self.order = _inputs_first(self.diagram)
         self.numbers = itertools.count()
         self._by_scope()
@@ -167,21 +168,17 @@ class _Tree:
 
     def _edges(self) -> None:
         """For each unit of a container the others there that it reads, and those that read it."""
-        above = dict[str, list[str]]()
-        for key in self.cards:
-            chain, around = [key], self.parent[key]
-            while around != ROOT:
-                chain.append(around)
-                around = self.parent[around]
-            above[key] = chain[::-1]
+        around, parent = _Around(self.parent), self.parent
         self.reads = defaultdict[str, dict[str, None]](dict)
         self.users = defaultdict[str, dict[str, None]](dict)
         for link in self.diagram.links:
-            for a, b in zip(above[link.source], above[link.target], strict=False):
-                if a != b:
-                    self.reads[b][a] = None
-                    self.users[a][b] = None
-                    break
+            a, b = link.source, link.target
+            if parent[a] != parent[b]:  # what holds them, where their ways part
+                ways = zip((*around[parent[a]], a), (*around[parent[b]], b), strict=False)
+                a, b = next(((x, y) for x, y in ways if x != y), (a, a))
+            if a != b:
+                self.reads[b][a] = None
+                self.users[a][b] = None
 
     def arrange(self, limit: int, within: int, closed: set[str]) -> None:
         """Group what each container holds, as long as it is too much."""
@@ -201,7 +198,7 @@ class _Tree:
 
     def _arrange(self, key: str, room: int, within: int) -> None:
         units = self.children[key]
-        kind = self.made[key].kind if key != ROOT else ""
+        kind = self._kind(key)
         for method, known in ((self._repeats, (REPEAT,)), (self._chains, (REPEAT, CHAIN))):
             if len(units) > room and kind not in known:  # there is no second time to find what made the group
                 units = method(key, units)
@@ -229,6 +226,12 @@ class _Tree:
                 self._put(unit, around)
         return self.children[around]
 
+    def _kind(self, key: str) -> str:
+        """The kind of a group; of a part of one that of the whole, whose members have been compared already."""
+        while key != ROOT and self.made[key].kind == PART:
+            key = self.parent[key]
+        return self.made[key].kind if key != ROOT else ""
+
     def _repeats(self, around: str, units: list[str]) -> list[str]:
         """A group for each stretch that repeats, and in it one for each copy that is more than one unit."""
         place = {unit: k for k, unit in enumerate(units)}
@@ -246,19 +249,23 @@ class _Tree:
 
     def _token(self, unit: str, place: Mapping[str, int]) -> int:
         """What a unit does, and how far back among its fellows it reads."""
-        back = (place[unit] - place[r] if r in place and self._computed(r) else -1 for r in self.reads[unit])
-        return self._sign((self._does(unit), tuple(d if 0 < d <= NEAR else -1 for d in back)))
+        here, back = place[unit], list[int]()
+        for r in self.reads[unit]:
+            distance = here - place[r] if r in place and self._computed(r) else -1
+            back.append(distance if 0 < distance <= NEAR else -1)
+        return self._sign((self._does(unit), *back))
 
     def _computed(self, unit: str) -> bool:
-        return unit in self.made or self.cards[unit].computed
+        return unit in self.made or unit in self.working
 
     def _does(self, unit: str) -> int:
-        if unit in self.cards:
-            return self._sign(self.cards[unit].sign)
         if unit not in self.deeds:
-            inside = self.children[unit]
-            place = {u: k for k, u in enumerate(inside)}
-            self.deeds[unit] = self._sign(tuple(self._token(u, place) for u in inside))
+            if unit in self.cards:
+                self.deeds[unit] = self._sign(self.cards[unit].sign)
+            else:
+                inside = self.children[unit]
+                place = {u: k for k, u in enumerate(inside)}
+                self.deeds[unit] = self._sign(tuple(self._token(u, place) for u in inside))
         return self.deeds[unit]
 
     def _sign(self, what: object) -> int:
@@ -304,16 +311,26 @@ class _Tree:
         """All groups with all their cards, the larger first."""
         members = defaultdict[str, list[str]](list)
         depth = dict[str, int]()
+        around = _Around(self.parent)
         for key in self.cards:
-            around, chain = self.parent[key], []
-            while around != ROOT:
-                chain.append(around)
-                members[around].append(key)
-                around = self.parent[around]
-            for level, group in enumerate(reversed(chain)):
-                depth[group] = level
+            for group in around[self.parent[key]]:
+                members[group].append(key)
+        for group in members:
+            depth[group] = len(around[group])
         filled = [replace(group, members=tuple(members[key])) for key, group in self.made.items() if members[key]]
         return tuple(sorted(filled, key=lambda g: (-len(g.members), depth[g.key])))
+
+
+class _Around(dict[str, tuple[str, ...]]):
+    """For each group those around it and itself, the outermost first."""
+
+    def __init__(self, parent: Mapping[str, str]) -> None:
+        super().__init__({ROOT: ()})
+        self.parent = parent
+
+    def __missing__(self, key: str) -> tuple[str, ...]:
+        self[key] = (*self[self.parent[key]], key)
+        return self[key]
 
 
 _NO_GROUP = Group("", "", ())
@@ -333,11 +350,12 @@ def _inputs_first(diagram: Diagram) -> list[str]:
         seen.add(end)
         while stack:
             key, pending = stack[-1]
-            following = next((k for k in pending if k not in seen), None)
-            if following is None:
+            for following in pending:
+                if following not in seen:
+                    seen.add(following)
+                    stack.append((following, iter(reads[following])))
+                    break
+            else:
                 order.append(key)
                 stack.pop()
-            else:
-                seen.add(following)
-                stack.append((following, iter(reads[following])))
     return order
