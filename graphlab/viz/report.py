@@ -20,6 +20,7 @@ from graphlab.viz.listing import listings
 from graphlab.viz.record import Recorder
 from graphlab.viz.seen import held
 from graphlab.viz.stepping import Stepping
+from graphlab.viz.truncate import truncated
 from graphlab.viz.views import SHOWS, VIEWS, Views
 
 FORMATS = (".svg", ".html", ".json", ".dot", ".png", ".pdf")
@@ -149,7 +150,7 @@ def state(
     """What the explorer starts from: the same in a widget and in a page; if `lazy`, long code is asked for later."""
     outputs = trace["graphs"]["after"]["outputs"]
     return {
-        "trace": trace,
+        "trace": truncated(trace),
         "pictures": {name: views.picture(name) for name in VIEWS},
         "legend": views.legend(),
         "listings": listings(trace) if len(trace["code"]["text"]) < LONG or not lazy else {},

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import graphlab
 import graphlab.tensor as T
 from graphlab.viz.record import record
+from graphlab.viz.truncate import truncated
 
 
 def ends(trace: dict[str, Any], graph: str) -> list[Any]:
@@ -100,3 +102,21 @@ def test_without_a_finished_run_there_are_no_values(cubic: graphlab.Function) ->
     begun = record(cubic, cubic.debug([1.0]))
     assert begun["values"] == {}
     assert begun["steps"]
+
+
+def test_a_page_is_sent_no_more_nodes_than_it_can_hold_and_knows_how_many_are_missing(
+    training: graphlab.Function, batch: list[Any]
+) -> None:
+    trace = record(training, training.debug(*batch).finish())
+    assert truncated(trace, len(trace["nodes"])) is trace
+    part = truncated(trace, 20)
+    kept = {node["id"] for node in part["nodes"]}
+    assert len(kept) == 20
+    assert part["truncated"] == len(trace["nodes"]) - 20
+    assert {name for name, _ in part["graphs"]["after"]["outputs"]} <= kept
+    everything = json.dumps({**part, "rewrites": [], "sources": []})
+    assert set(re.findall(r'"(n\d+)"', everything)) == kept
+    whole = {n["id"]: n for n in trace["nodes"]}
+    assert all(
+        node["inputs"] == [end for end in whole[node["id"]]["inputs"] if end[0] in kept] for node in part["nodes"]
+    )

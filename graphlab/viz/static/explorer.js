@@ -61,7 +61,8 @@ export function render({ model, el }) {
     const { layout, why } = graph.layout();
     const sizes = ["before", "after"].map((name) => trace.graphs[name].nodes.length);
     status.textContent = [`${sizes[0]} → ${sizes[1]} nodes`, words(trace.rewrites.length, "rewrite"),
-      words(trace.kernels.length, "kernel"), layout && `layout: ${layout}${why ? ` (${why})` : ""}`, store.get("holds")].filter(Boolean).join(" · ");
+      words(trace.kernels.length, "kernel"), layout && `layout: ${layout}${why ? ` (${why})` : ""}`, 
+      trace.truncated && `truncated: ${trace.truncated.toLocaleString("en")} nodes are not in this page`, store.get("holds")].filter(Boolean).join(" · ");
     error.textContent = store.get("error");
     gone.textContent = store.live() ? "" : "disconnected: what is here stays; run the cell again to go on";
   }
