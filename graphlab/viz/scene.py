@@ -71,10 +71,10 @@ class Scene:
         if name == "difference":
             return self._laid_out(fold(stage.both, groups, closed))
         if name == "before":
-            whole = fold(stage.both, groups, closed)
-            same = stage.before.cards is stage.both.cards  # nothing was rewritten, and there may be much of it
-            here = replace(whole, name="before", title=stage.before.title, about=stage.before.about) if same else None
-            return _part(here or fold(stage.before, groups, closed), *self._laid_out(whole))
+            both, written = fold(stage.both, groups, closed), stage.before
+            same = written.cards is stage.both.cards  # nothing was rewritten, and there may be much of it
+            here = replace(both, name="before", title=written.title, about=written.about) if same else None
+            return _part(here or fold(written, groups, closed), *self._laid_out(both))
         # Only closed kernels matter to the layout: open ones are drawn around their cards, wherever these are.
         shut = [kernel for kernel in stage.kernels if kernel.toggle in closed]
         whole = self._laid_out(fold(stage.both, (*groups, *shut), closed))
