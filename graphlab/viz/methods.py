@@ -22,6 +22,7 @@ def install() -> None:
     Variable._repr_mimebundle_ = variable_bundle  # type: ignore[attr-defined]
     Function._repr_mimebundle_ = function_bundle
     Session._repr_mimebundle_ = session_bundle  # type: ignore[attr-defined]
+    Session._ipython_display_ = session_display  # type: ignore[attr-defined]
     Function.explore, Function.report = explore, report
     Log.plot = plot  # type: ignore[attr-defined]
 
@@ -88,3 +89,10 @@ def session_bundle(session: Session, include: Any = None, exclude: Any = None) -
     from graphlab.viz import reprs
 
     return reprs.session_bundle(session)
+
+
+def session_display(session: Session) -> None:
+    """A session in a notebook: as its explorer shows itself; NotImplementedError elsewhere, where a bundle will do."""
+    from graphlab.viz import reprs
+
+    reprs.session_display(session)

@@ -45,3 +45,8 @@ def function_bundle(function: Function) -> dict[str, str]:
 def session_bundle(session: Session) -> Any:
     """A session as an explorer opened at the stepper."""
     return explore(session.function, session, "step")._repr_mimebundle_()
+
+
+def session_display(session: Session) -> None:
+    """A session as an explorer opened at the stepper, with its picture."""
+    explore(session.function, session, "step")._ipython_display_()

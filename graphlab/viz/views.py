@@ -85,13 +85,17 @@ class Views:
         return svg.picture(function["name"], function["expression"], [self.placed(name) for name in names])
 
 
-def image(document: str, alt: str, width: int = 900) -> str:
-    """An SVG document as an `<img>`, which notebooks show without trust; `alt` must be escaped."""
+def image(document: str, alt: str, width: int = 900, kind: str = "") -> str:
+    """An SVG document as an `<img>`, which notebooks show without trust; `alt` must be escaped.
+
+    `kind` is the name that stylesheets know it by.
+    """
     data = base64.b64encode(document.encode()).decode()
-    return f'<img alt="{alt}" style="max-width:min(100%,{width}px)" src="data:image/svg+xml;base64,{data}">'
+    known = f'class="{kind}" ' if kind else ""
+    return f'<img {known}alt="{alt}" style="max-width:min(100%,{width}px)" src="data:image/svg+xml;base64,{data}">'
 
 
-def still(function: Any, views: Views) -> dict[str, str]:
+def still(function: Any, views: Views, kind: str = "") -> dict[str, str]:
     """A function as text and as an image that needs neither script nor trust."""
     alt = escape(f"{views.trace['function']['name']}: {views.trace['function']['expression']}", 300)
-    return {"text/plain": repr(function), "text/html": image(views.document(), alt)}
+    return {"text/plain": repr(function), "text/html": image(views.document(), alt, kind=kind)}

@@ -6,6 +6,8 @@ from typing import Any
 
 import anywidget
 import traitlets
+from IPython import get_ipython
+from IPython.display import publish_display_data
 
 from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
@@ -81,7 +83,26 @@ class Explorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, and beside it what stays when no kernel or no trust is left: text and an image."""
-        made: Any = super()._repr_mimebundle_(**options)
-        data, metadata = made if isinstance(made, tuple) else (made or {}, {})
+        data, metadata = self._viewed(**options)
+        return {**data, **self._still()}, metadata
+
+    def _still(self, name: str = "") -> dict[str, str]:
+        """What needs neither script nor kernel: an image, and of a run where it stands as text."""
         text = {} if self.answers.session is None else {"text/plain": str(self.answers.session)}
-        return {**data, **still(self.answers.function, self.answers.views), **text}, metadata
+        return {**still(self.answers.function, self.answers.views, name), **text}
+
+    def _viewed(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        made: Any = super()._repr_mimebundle_(**options)
+        return made if isinstance(made, tuple) else (made or {}, {})
+
+    def _ipython_display_(self) -> None:
+        """Two outputs in a notebook: the picture, and the widget, which hides the picture while it is there.
+
+        A page shows one form of an output, and where a notebook holds the state of widgets nbconvert takes the
+        widget, even for readers who can't load one.
+        """
+        if not hasattr(get_ipython(), "kernel"):
+            raise NotImplementedError  # IPython then asks for the bundle
+        publish_display_data(self._still("gl-still"))
+        data, metadata = self._viewed()
+        publish_display_data({**data, "text/plain": ""}, metadata)

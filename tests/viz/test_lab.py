@@ -17,8 +17,10 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
 
+from tests.viz.axe import violations
 from tests.viz.visit import Visit, poor_contrast
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,7 +40,13 @@ CELLS = [
     "print('PY', w.focus, w.view, w.error)",
     "f",
     "w.send_state(); w._received(w, {'kind': 'step', 'to': 'x'}, []); w.error",
+    "f.debug([0.25, 4.0])",
+    "%symgraph f",
+    "import graphlab; print(graphlab.__file__)",
+    "import os; os._exit(1)",
 ]
+# The interpreter that serves the notebooks and runs their kernels: of an installed graphlab, or the one that tests this.
+PYTHON = os.environ.get("GRAPHLAB_LAB_PYTHON")
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +68,11 @@ def lab(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     own = {f"JUPYTER_{name}": str(folder / name.lower()) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
     environment = {
         **os.environ, **own, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PLATFORM_DIRS": "1",
-        "PYTHONPATH": str(ROOT), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "PYTHONPATH": "" if PYTHON else str(ROOT), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
     }  # fmt: skip
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+        PYTHON or sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
         f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}",
         f"--IdentityProvider.token={TOKEN}", f"--LabApp.app_settings_dir={settings}",
         "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -98,9 +106,15 @@ class Notebook:
     """An open notebook with a running kernel."""
 
     def __init__(self, visit: Visit, address: str) -> None:
-        self.visit, self.page = visit, visit.page
-        self.page.goto(f"{address}/doc/tree/explorer.ipynb?reset&token={TOKEN}", wait_until="domcontentloaded")
+        self.visit, self.page, self.address = visit, visit.page, address
+        self.open("explorer.ipynb")
+
+    def open(self, name: str) -> None:
+        self.page.goto(f"{self.address}/doc/tree/{name}?reset&token={TOKEN}", wait_until="domcontentloaded")
         self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        self.settle()
+
+    def settle(self) -> None:
         # The notebook's own indicator reads "idle" before there is a kernel; the session knows better.
         self.page.wait_for_function(
             """() => { const s = window.jupyterapp?.shell?.currentWidget?.sessionContext;
@@ -116,6 +130,10 @@ class Notebook:
         self.page.keyboard.press("Shift+Enter")
         expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
         return cell.locator(".jp-Cell-outputArea")
+
+    def command(self, what: str) -> None:
+        """Do `what` to the open notebook, as "context.save()", and wait until it is done."""
+        self.page.evaluate(f"async () => {{ await window.jupyterapp.shell.currentWidget.{what}; }}")
 
     def theme(self, name: str) -> None:
         self.page.evaluate("name => window.jupyterapp.commands.execute('apputils:change-theme', { theme: name })", name)
@@ -141,6 +159,17 @@ def elements(root: Any) -> np.ndarray[Any, Any]:
     return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)
 
 
+def expect_elements(root: Any, wanted: Any) -> None:
+    """The value that is shown becomes `wanted`: the kernel answers when it can."""
+    wanted, until = np.asarray(wanted), time.monotonic() + 30
+    while True:
+        with contextlib.suppress(AssertionError):
+            return np.testing.assert_allclose(elements(root), wanted, rtol=1e-15)
+        if time.monotonic() > until:
+            return np.testing.assert_allclose(elements(root), wanted, rtol=1e-15)
+        time.sleep(0.05)
+
+
 def test_a_symgraph_cell_is_stepped_through(notebook: Notebook, shots: Path) -> None:
     x = np.array([1.0, -2.0, 0.5])
     notebook.run(0)
@@ -148,10 +177,10 @@ def test_a_symgraph_cell_is_stepped_through(notebook: Notebook, shots: Path) -> 
     status = root.get_by_test_id("gl-step-status")
     expect(status).to_contain_text("0 of")
     root.locator('.gl-canvas [aria-label^="x, float64"]').click()
-    np.testing.assert_array_equal(elements(root), x)
+    expect_elements(root, x)
     root.get_by_test_id("gl-forward").click()
     expect(status).to_contain_text("finished")
-    np.testing.assert_allclose(elements(root), 2 * x + x**3, rtol=1e-15)
+    expect_elements(root, 2 * x + x**3)
     root.get_by_test_id("gl-back").click()
     expect(status).to_contain_text("0 of")
     expect(root.get_by_test_id("gl-value")).to_contain_text("Step 0 computes it")
@@ -205,3 +234,88 @@ def test_a_function_shows_itself_as_an_image(notebook: Notebook) -> None:
     picture.wait_for()
     assert picture.evaluate("image => image.naturalWidth") > 200
     assert "2*x + x**3" in str(picture.get_attribute("alt"))
+
+
+def test_two_explorers_of_a_page_and_a_kernel_that_goes(notebook: Notebook, shots: Path) -> None:
+    notebook.run(0)
+    first = notebook.run(1).get_by_test_id("gl-explorer")
+    second = notebook.run(6).get_by_test_id("gl-explorer")
+    expect(notebook.page.locator("img.gl-still")).to_have_count(2)
+    for still in notebook.page.locator("img.gl-still").all():
+        expect(still).not_to_be_visible()  # a widget is there
+    tabs = [root.get_by_test_id("gl-tab-code").get_attribute("aria-controls") for root in (first, second)]
+    assert len(set(tabs)) == 2
+    first.get_by_test_id("gl-tab-step").click()
+    second.get_by_test_id("gl-forward").click()
+    expect(second.get_by_test_id("gl-step-status")).to_contain_text("finished")
+    expect_elements(second, [0.515625, 72.0])
+    expect(first.get_by_test_id("gl-step-status")).to_contain_text("0 of")
+    second.get_by_test_id("gl-tab-code").click()
+    expect(first).to_have_attribute("data-view", "step")
+    assert violations(notebook.page, ".gl-root") == []
+    first.get_by_test_id("gl-tab-graph").focus()
+    notebook.page.keyboard.press("Escape")
+    assert notebook.page.evaluate("() => document.activeElement.closest('.jp-Notebook') !== null")
+    expect(notebook.run(8)).to_contain_text("site-packages" if PYTHON else str(ROOT))
+
+    for goes in ("sessionContext.session.kernel.restart()", None):
+        if goes:
+            notebook.command(goes)
+        else:
+            notebook.settle()
+            notebook.run(0)
+            second = notebook.run(1).get_by_test_id("gl-explorer")
+            second.get_by_test_id("gl-forward").click()
+            expect(second.get_by_test_id("gl-step-status")).to_contain_text("finished")
+            cell = notebook.page.locator(".jp-Notebook .jp-CodeCell").nth(9).locator(".cm-content")
+            cell.click()
+            notebook.page.keyboard.press("Shift+Enter")
+            notebook.page.get_by_role("button", name="Ok").click()
+        expect(second.get_by_test_id("gl-gone")).to_contain_text("disconnected")
+        expect(second.get_by_test_id("gl-error")).to_have_text("")
+        for view in ("rewrites", "inspect", "code", "nodes", "profile", "graph", "step"):
+            second.get_by_test_id(f"gl-tab-{view}").click()
+        second.get_by_test_id("gl-graph-difference").click()
+        expect(second.locator(".gl-canvas svg")).to_have_attribute("data-view", "difference")
+        second.get_by_test_id("gl-graph-after").click()
+        second.locator(".gl-canvas .gl-out >> xpath=..").click()
+        assert np.isfinite(elements(second)).all()  # asked for when there was a kernel
+        second.get_by_test_id("gl-back").click()
+        expect(second.get_by_test_id("gl-error")).to_contain_text("run the cell again")
+        expect(second.get_by_test_id("gl-step-status")).to_contain_text("finished")
+        second.screenshot(path=shots / f"lab-disconnected-{'restart' if goes else 'death'}.png")
+
+
+def test_a_saved_notebook_shows_what_it_can_whoever_opens_it(
+    notebook: Notebook, lab: tuple[str, Path], shots: Path
+) -> None:
+    notebook.run(0)
+    notebook.run(1).get_by_test_id("gl-explorer").wait_for()
+    notebook.command("context.save()")
+    folder, page = lab[1], notebook.page
+    saved = nbformat.read(folder / "explorer.ipynb", as_version=4)
+    saved.cells = saved.cells[:2]
+    nbformat.write(saved, folder / "mine.ipynb")
+    saved.cells[0].source += "  # not what ran here"
+    nbformat.write(saved, folder / "foreign.ipynb")
+    notary = NotebookNotary(data_dir=str(folder.parent / "data_dir"))
+    notary.sign(nbformat.read(folder / "mine.ipynb", as_version=4))
+    notary.store.close()
+    page.evaluate("() => jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')")
+    notebook.command("context.save()")
+    notebook.command("sessionContext.shutdown()")
+    for name, trusted, widget in (("explorer", True, True), ("mine", True, False), ("foreign", False, False)):
+        notebook.open(f"{name}.ipynb")
+        area = page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".jp-Cell-outputArea")
+        still, root = area.locator("img[src^='data:image/svg+xml']"), area.get_by_test_id("gl-explorer")
+        assert page.evaluate("() => jupyterapp.shell.currentWidget.content.widgets[1].model.trusted") == trusted
+        if widget:  # the notebook holds its state: no kernel, and all that needs none
+            expect(root.get_by_test_id("gl-gone")).to_contain_text("disconnected", timeout=60_000)
+            root.get_by_test_id("gl-tab-code").click()
+            expect(root.get_by_test_id("gl-python")).to_contain_text("2*x + x**3")
+            expect(still).not_to_be_visible()
+        else:
+            expect(still).to_be_visible()
+            assert still.evaluate("image => image.decode().then(() => image.naturalWidth)") > 200
+            expect(root).to_have_count(0)
+        page.screenshot(path=shots / f"lab-reopened-{name}.png")

@@ -26,25 +26,31 @@ export function createStore(model, el) {
     waiting.delete(key);
   });
 
-  // A kernel that was restarted knows this explorer no longer: JupyterLab says so, and the page stays as it is.
-  const live = () => !el.closest(".jupyter-widgets-disconnected");
+  // A kernel that began anew knows this explorer no longer, and the page stays as it is. JupyterLab marks what it
+  // restores without one, tells of a restart by an event that has no other meaning, and of a death by the kernel's status.
+  let live = !el.closest(".jupyter-widgets-disconnected");
   listen("comm_live_update", () => {
-    if (live()) return;
+    live = false;
     for (const tells of waiting.values()) tells.forEach((tell) => tell({ waiting: GONE }));
     waiting.clear();
   });
-  const send = (message) => (live() ? model.send(message) : set("error", GONE));
+  const status = model.widget_manager?.kernel?.statusChanged;
+  const heed = (_, now) => { if (["autorestarting", "dead"].includes(now)) tell("comm_live_update"); };
+  status?.connect(heed);
+  undo.push(() => status?.disconnect(heed));
+  const send = (message) => (live ? model.send(message) : set("error", GONE));
 
   // A question that failed shows as an error; it may be asked again.
   listen("change:error", () => { if (model.get("error")) waiting.clear(); });
 
+  const tell = (event) => (here[event] ?? []).forEach((handler) => handler()); // what concerns this page alone
   const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); model.save_changes(); } };
   return {
-    trace, nodes, users, listen, live,
+    trace, nodes, users, listen, live: () => live,
     get: (name) => model.get(name),
     holds: (part) => model.get("parts")?.includes(part) ?? true, // a report may have been written without it
     set,
-    tell: (event) => (here[event] ?? []).forEach((handler) => handler()), // what concerns this page alone
+    tell,
     focus: (ids) => set("focus", [].concat(ids).join(" ")),
     focused: () => model.get("focus").split(" ").filter((id) => nodes.has(id)),
     // The focused nodes and those that are the same node in the other graph.
@@ -56,7 +62,7 @@ export function createStore(model, el) {
     ask(what, key) {
       const name = `${what}:${key}`;
       if (answers.has(name)) return Promise.resolve(answers.get(name));
-      if (!live()) return Promise.resolve({ waiting: GONE });
+      if (!live) return Promise.resolve({ waiting: GONE });
       return new Promise((resolve) => {
         const first = !waiting.has(name);
         waiting.set(name, [...(waiting.get(name) ?? []), resolve]);
