@@ -3,6 +3,7 @@
 python -m graphlab show script.py:f --view code
 python -m graphlab report script.py:f --with x=[1,2,3] -o f.html
 python -m graphlab explore script.py
+python -m graphlab debug script.py:f --with x=[1,2,3]
 python -m graphlab lab script.py
 python -m graphlab precompile script.py
 python -m graphlab doctor
@@ -141,6 +142,18 @@ def explore(arguments: argparse.Namespace) -> str:
     return f"opened: {page}"
 
 
+def debug(arguments: argparse.Namespace) -> str:
+    """`debug`: the debugger of a call in the terminal."""
+    compiled, names = load(arguments.target)
+    values = values_of(arguments.values, compiled, names)
+    if values is None and compiled.inputs:
+        wanted = ", ".join(str(variable.name) for variable in compiled.inputs)
+        raise CommandError(f"debug needs values to step through: --with gives {wanted}")
+    session = compiled.debug(*(values or ()))
+    session.interact(input)
+    return f"left at step {session.position} of {len(session.steps)}"
+
+
 def lab(arguments: argparse.Namespace) -> str:
     """`lab`: a notebook beside the script, with the explorer of a function of it, opened in JupyterLab."""
     load(arguments.target)  # mistakes are told here, not in the notebook
@@ -213,7 +226,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m graphlab", description="Look through graphlab's compiler.")
     commands = parser.add_subparsers(dest="command", required=True)
     looks = ((show, "print a view of a function"), (report, "write a report of a function"),
-             (explore, "look at a function in the browser"), (lab, "look at a function in JupyterLab"))  # fmt: skip
+             (explore, "look at a function in the browser"), (debug, "step through a call in the terminal"),
+             (lab, "look at a function in JupyterLab"))  # fmt: skip
     for action, help in looks:
         command = commands.add_parser(action.__name__, help=help)
         command.set_defaults(action=action)

@@ -133,6 +133,26 @@ def test_explore_writes_a_page_for_the_browser(script: Path, capsys: pytest.Capt
     assert page.read_text().startswith("<!doctype html>")
 
 
+def test_debug_steps_in_the_terminal(
+    script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = iter(["n", "p total", "q"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(said))
+    assert main(["debug", "model.py:f", "--with", "x=np.arange(4.0)"]) == 0
+    shown = capsys.readouterr().out
+    assert "12." in shown
+    assert "left at step 1 of" in shown
+    for more, message in (
+        (["--with", "x=1/0"], "ZeroDivisionError"),
+        ([], "--with gives x"),
+        (["--with", "x=[[1]]"], "expects"),
+    ):
+        assert main(["debug", "model.py", *more]) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.splitlines()) == 1
+
+
 def test_lab_writes_a_notebook_that_shows_the_function(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "model.py:total", "--no-browser"]) == 0
     notebook = nbformat.read(script.parent / "model-total.graphlab.ipynb", as_version=4)

@@ -21,6 +21,7 @@ from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
 from graphlab.function import Function, function
 from graphlab.graph.node import Constant, Shared, Variable
+from graphlab.graph.walk import free_inputs
 from graphlab.viz.cell import Cell, Namespace, unknown_name
 from graphlab.viz.plain import VIEWS, describe
 from graphlab.viz.symdebug import Symdebug
@@ -36,6 +37,10 @@ inputs. The compiled function is shown as an explorer, and is `_`, as the value 
     %%symgraph -o f --with x=[1,2,3]
     x = T.vector("x")
     2*x + x**3
+
+As a line, with a compiled function or a symbolic variable, it shows that:
+
+    %symgraph f --with x=[1,2,3]
 """
 
 # ---- the options ---------------------------------------------------------------------------------
@@ -61,6 +66,7 @@ def options_parser() -> argparse.ArgumentParser:
         "%%symgraph", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
+    add("function", metavar="f", nargs="*", help="of the line form alone: what is there already")
     add("-o", "--out", metavar="VAR", type=_identifier, help="store the compiled function in VAR")
     add("--with", dest="values", metavar="name=expr", type=_unquoted, nargs="+", action="extend", default=[],
         help="values for the inputs: also run on them, and open the stepper")  # fmt: skip
@@ -114,12 +120,14 @@ class Symgraph:
     @no_var_expand  # `$x` and `{x}` belong to the user's code
     def symgraph(self, line: str, cell: str | None = None) -> None:
         options = PARSER.parse_args(split_options(line))
-        if options.help or cell is None:
+        if options.help or (cell is None and not options.function):
             print(PARSER.format_help())
             return
+        if cell is not None and options.function:
+            raise UsageError(f"unrecognized arguments: {' '.join(options.function)}")
         if options.view == "step" and not options.values:
             raise UsageError("--view step needs values to step through: --with x=...")
-        compiled = self._compile(self._run(line, cell), options)
+        compiled = self._existing(options) if cell is None else self._compile(self._run(line, cell), options)
         values = self._values(compiled, options.values)
         session = None if values is None else compiled.debug(*values)
         if options.report:
@@ -127,7 +135,7 @@ class Symgraph:
         if options.out is not None:
             self.shell.push({options.out: compiled})
         self.shell.displayhook.update_user_ns(compiled)  # `_` and Out[n], as for the value of any cell
-        if not options.quiet and not cell.rstrip().endswith(";"):
+        if not options.quiet and not (cell or line).rstrip().endswith(";"):
             self._show(compiled, session, options.view or ("step" if session else "graph"))
 
     symgraph.__doc__ = PARSER.format_help()
@@ -164,6 +172,21 @@ class Symgraph:
             inputs = [self._input(name) for name in options.inputs]
         mode = "interpret" if options.no_optimize else options.mode
         return function(inputs, outputs, name=options.out or several[-1].name, mode=mode)
+
+    def _existing(self, options: argparse.Namespace) -> Function:
+        """What the line form names: a compiled function, or a variable, compiled as a function of its free inputs."""
+        text = " ".join(options.function).rstrip("; ")
+        if options.inputs is not None or options.no_optimize or options.mode:
+            raise UsageError("%symgraph: --inputs, --mode and --no-optimize are for cells, which compile")
+        try:
+            found = eval(text, self.shell.user_ns)
+        except Exception as error:
+            raise UsageError(f"%symgraph {text}: {type(error).__name__}: {error}") from None
+        if isinstance(found, Variable) and not isinstance(found, Constant | Shared):
+            return function(free_inputs([found]), found, name=options.out or found.name)
+        if not isinstance(found, Function):
+            raise UsageError(f"%symgraph {text}: expected a compiled function, not {type(found).__name__}")
+        return found
 
     def _input(self, name: str) -> Variable:
         variable = self.shell.user_ns.get(name)
@@ -212,7 +235,14 @@ def _frames_from(error: BaseException, file: str) -> TracebackType | None:
 _MATCHER = "graphlab.symgraph"
 
 
-def _candidates(words: Sequence[str], names: Namespace) -> list[str] | None:
+_OF_LINES = ("--out", "--with", "--view", "--report", "--quiet", "--help")
+
+
+def _functions(names: Namespace) -> list[str]:
+    return [n for n, v in names.items() if isinstance(v, Function) and not n.startswith("_")]
+
+
+def _candidates(words: Sequence[str], names: Namespace, line: bool) -> list[str] | None:
     """What may follow `words`; None where completion is left to others."""
     actions = {name: action for action in PARSER._actions for name in action.option_strings}
     last = actions.get(words[-1]) if words else None
@@ -222,6 +252,8 @@ def _candidates(words: Sequence[str], names: Namespace) -> list[str] | None:
         return [n for n, v in names.items() if isinstance(v, Variable) and not n.startswith("_")]
     if last is not None and last.nargs != 0:
         return None
+    if line:
+        return [*_functions(names), *(name for name in actions if name in _OF_LINES)]
     return [name for name in actions if name.startswith("--")]
 
 
@@ -229,14 +261,18 @@ Matcher = Callable[[CompletionContext], SimpleMatcherResult]
 
 
 def option_matcher(names: Namespace) -> Matcher:
-    """A completer of the `%%symgraph` line: its options and their values, and no Python names there."""
+    """A completer of the magics' lines: options and their values, functions where one is wanted, no other names."""
 
     def symgraph_options(context: CompletionContext) -> SimpleMatcherResult:
-        found = re.match(r"%{1,2}symgraph +(.*)$", context.text_until_cursor)
-        if not found or context.cursor_line != 0:
+        # The cell's magic stands in its first line, the line's anywhere.
+        found = re.match(r"\s*(%{0,2})(symgraph|symdebug) +(.*)$", context.text_until_cursor)
+        if not found or (found[1] == "%%" and (context.cursor_line != 0 or found[2] == "symdebug")):
             return {"completions": []}
-        *words, current = found[1].split(" ")
-        candidates = _candidates([word for word in words if word], names)
+        *words, current = found[3].split(" ")
+        if found[2] == "symgraph":
+            candidates = _candidates([word for word in words if word], names, line=found[1] != "%%")
+        else:
+            candidates = None if "(" in found[3] or words[-1:] in (["-o"], ["--out"]) else [*_functions(names), "--out"]
         if candidates is None:
             return {"completions": []}
         current = current.rpartition(",")[2]  # --inputs a,b

@@ -67,3 +67,5 @@ class Symdebug:
         if not isinstance(session, Session):
             raise UsageError(f"%symdebug {call}: that is no call of a compiled function")
         return session
+
+    symdebug.__doc__ = USAGE

@@ -45,7 +45,7 @@ CELLS = [
     "import graphlab; print(graphlab.__file__)",
     "import os; os._exit(1)",
 ]
-# The interpreter that serves the notebooks and runs their kernels: of an installed graphlab, or the one that tests this.
+# The interpreter that serves the notebooks and runs their kernels: one with graphlab installed, else the tests' own.
 PYTHON = os.environ.get("GRAPHLAB_LAB_PYTHON")
 
 

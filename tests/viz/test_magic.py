@@ -244,6 +244,15 @@ def test_inputs_are_completed_with_symbolic_variables(shell: InteractiveShell) -
     assert completions(shell, "%%symgraph --inputs width,w") == ["width"]
 
 
+def test_the_lines_complete_with_functions(shell: InteractiveShell) -> None:
+    run(shell, "%%symgraph -q -o fine\nx = T.dscalar('x')\nfinal = x + 1").raise_error()
+    assert completions(shell, "%symgraph fi") == ["fine"]
+    assert completions(shell, "%symgraph fine --vi") == ["--view"]
+    assert completions(shell, "%symdebug fi") == ["fine"]
+    assert completions(shell, "%%symgraph --mo") == ["--mode"]
+    assert "--mode" not in completions(shell, "%symgraph --mo")
+
+
 def test_the_cell_below_completes_as_ever(shell: InteractiveShell) -> None:
     shell.user_ns["viewpoint"] = 1
     assert "viewpoint" in completions(shell, "%%symgraph\nviewp")
@@ -255,6 +264,43 @@ def test_unloading_leaves_nothing(shell: InteractiveShell) -> None:
     assert completions(shell, "%%symgraph --vi") != ["--view"]
     shell.run_line_magic("load_ext", "graphlab")
     assert shell.find_cell_magic("symgraph") is not None
+
+
+# ---- the line form ---------------------------------------------------------------------------------
+
+
+def test_the_line_form_shows_what_is_there(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, "%%symgraph -q -o f\nx = T.dvector('x')\ny = T.exp(x)\nz = y.sum()").raise_error()
+    assert capsys.readouterr().out == ""
+    run(shell, "%symgraph f --with x=[0.0, 0.0]").raise_error()
+    assert "= 2." in capsys.readouterr().out
+    assert shell.user_ns["_"] is shell.user_ns["f"]
+    run(shell, "%symgraph -q -o g y").raise_error()
+    np.testing.assert_array_equal(shell.user_ns["g"]([0.0]), [1.0])
+    run(shell, "%symgraph").raise_error()
+    assert "%symgraph f --with x=[1,2,3]" in capsys.readouterr().out
+    for name in ("symgraph", "symdebug"):  # `%symdebug?`
+        assert f"%{name}" in str(shell.find_line_magic(name).__doc__)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("%symgraph nothing", "NameError"), ("%symgraph T", "expected a compiled function, not module"),
+        ("%symgraph f --mode interpret", "are for cells"), ("%symgraph f --with y=1", "no value for x"),
+        ("%symgraph f --view step", "needs values"), ("%symgraph f(", "SyntaxError"), ("%symgraph f --no", "unrec"),
+        ("%%symgraph f\nx + 1", "unrecognized arguments: f"),
+    ],
+)  # fmt: skip
+def test_mistakes_with_the_line_form_are_one_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    run(shell, "%%symgraph -q -o f\nx = T.dvector('x')\nT.exp(x).sum()").raise_error()
+    capsys.readouterr()
+    run(shell, line)
+    shown = capsys.readouterr()
+    assert message in shown.out + shown.err
+    assert "Traceback" not in shown.out + shown.err
 
 
 # ---- symdebug --------------------------------------------------------------------------------------
