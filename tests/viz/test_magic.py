@@ -288,7 +288,7 @@ def test_the_line_form_shows_what_is_there(shell: InteractiveShell, capsys: pyte
     [
         ("%symgraph nothing", "NameError"), ("%symgraph T", "expected a compiled function, not module"),
         ("%symgraph f --mode interpret", "are for cells"), ("%symgraph f --with y=1", "no value for x"),
-        ("%symgraph f --view step", "needs values"), ("%symgraph f(", "SyntaxError"), ("%symgraph f --no", "unrec"),
+        ("%symgraph f --view step", "needs values"), ("%symgraph f(", "SyntaxError"), ("%symgraph f --nope", "unrec"),
         ("%%symgraph f\nx + 1", "unrecognized arguments: f"),
     ],
 )  # fmt: skip
