@@ -630,15 +630,19 @@ static void nest_sort(const gl_nest *nest, int64_t *space, int64_t *raw)
   }
 }
 
-/* Rows of a few elements are computed side by side: where only some would be, the longest of the kept axes goes last. */
-static void nest_side_by_side(const gl_nest *nest, int32_t kept, int64_t *extent, int64_t *stride)
+/* Rows of a few elements are computed side by side, in strips of WIDTH (lower/strips.py). Where the last of the kept axes
+ * has few, the longest goes there, unless whole turns of the last fill a strip, and vectors: then what moves along it
+ * alone is brought together once for all strips, and results lie as they should. */
+static void nest_side_by_side(const gl_nest *nest, int32_t itemsize, int32_t kept, int64_t *extent, int64_t *stride)
 {
-  enum { ENOUGH = 32 };
+  enum { WIDTH = 64, ENOUGH = 32, VECTOR = 64 };
   int32_t ndim = nest->ndim, last = kept - 1, longest = last;
   int64_t elements = 1;
   for (int32_t d = kept; d < ndim; d++)
     elements *= extent[d] < 2 || d == ndim - 1 ? extent[d] : nest->few + 1;
   if (kept == 0 || elements < 1 || elements > nest->few || extent[last] >= ENOUGH)
+    return;
+  if (extent[last] > 0 && WIDTH % extent[last] == 0 && extent[last] * itemsize % VECTOR == 0)
     return;
   for (int32_t d = 0; d < kept; d++)
     if (extent[d] > extent[longest])
@@ -680,6 +684,6 @@ int gl_nest_plan(gl_frame *frame, const gl_nest *nest, int64_t *extent, int64_t 
   nest_merge(nest, 0, 0, kept, space, raw, extent, stride);
   nest_merge(nest, 1, kept, ndim - kept, space, raw, extent, stride);
   if (nest->few)
-    nest_side_by_side(nest, kept, extent, stride);
+    nest_side_by_side(nest, call->slots[nest->slots[0]].itemsize, kept, extent, stride);
   return 0;
 }

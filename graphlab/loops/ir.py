@@ -265,7 +265,7 @@ class Nest:
     kept first, then those of `reduce`, and neighbours are merged within each group where every operand
     allows it (merged axes keep extent 1). `sorts`: the axes of `reduce` may come in any order, so those with the
     shortest strides come last. `few`: with at most so many elements along the last of `reduce`, and 1 along the others,
-    the kept axes may come in any order, so the longest comes last.
+    the kept axes may come in any order, so the longest comes last where the last is short.
     """
 
     ndim: int

@@ -75,7 +75,7 @@ def host(index: int, inputs: Sequence[int], outputs: Sequence[int]) -> str:
 def nested(
     ndim: int, outputs: Sequence[int], inputs: Sequence[int], body: str,
     reduce: Sequence[int] = (), reduced: Sequence[bool] = (), keepdims: Sequence[bool] = (), setup: str = "",
-    ranks: Sequence[int] = (),
+    ranks: Sequence[int] = (), few: int = 0,
 ) -> str:  # fmt: skip
     """A step that plans a nest, runs `setup`, then `body` for each point, `q[o]` being operand o.
 
@@ -98,7 +98,7 @@ def nested(
         f"static const int32_t slots[] = {{{', '.join(map(str, [*outputs, *inputs]))}}};\n"
         f"static const uint8_t reduce[] = {{{flags(axes)}}};\n"
         f"static const int8_t axes[] = {{{flags(lie)}}};\n"
-        f"static const gl_nest nest = {{{ndim}, {len(outputs)}, {len(inputs)}, slots, reduce, axes}};\n"
+        f"static const gl_nest nest = {{{ndim}, {len(outputs)}, {len(inputs)}, slots, reduce, axes, .few = {few}}};\n"
         f"int64_t n[{ndim} + 1], s[{operands} * {ndim} + 1]; char *p[{operands}];\n"
         "int failed = f->api->nest(f, &nest, n, s, p);\n"
         f"if (failed) return failed;\n{setup}\n" + LOOP.format(ndim=ndim, operands=operands, body=body)

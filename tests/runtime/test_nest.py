@@ -15,7 +15,7 @@ from graphlab.runtime.program import StepFailed
 from tests.runtime.programs import ADD, adder, call, machine, nested
 
 
-def plan(a: np.ndarray, b: np.ndarray, reduce: tuple[int, ...] = ()) -> tuple[list[int], list[int]]:
+def plan(a: np.ndarray, b: np.ndarray, reduce: tuple[int, ...] = (), few: int = 0) -> tuple[list[int], list[int]]:
     """The extents of the nest of a + b and its byte strides (output, a, b), as the kernel sees them."""
     ndim = max(a.ndim, b.ndim)
     probe = f"""
@@ -23,7 +23,7 @@ def plan(a: np.ndarray, b: np.ndarray, reduce: tuple[int, ...] = ()) -> tuple[li
       for (int d = 0; d < {ndim}; d++) seen[d] = n[d];
       for (int k = 0; k < 3 * {ndim}; k++) seen[{ndim} + k] = s[k];
       return 0;"""
-    step = nested(ndim, [2], [0, 1], "", reduce, [bool(reduce)], setup=probe, ranks=(a.ndim, b.ndim))
+    step = nested(ndim, [2], [0, 1], "", reduce, [bool(reduce)], setup=probe, ranks=(a.ndim, b.ndim), few=few)
     steps = [call("copy", [3, 4]), step]  # slot 3 gets the room that the probe writes into
     slots = [
         ("float64", a.ndim),
@@ -106,6 +106,31 @@ def test_kept_and_reduced_axes_merge_among_themselves_only() -> None:
     assert plan(whole, whole, (1, 2)) == ([2, 1, 12], [8, 0, 0, 96, 0, 8, 96, 0, 8])
     assert plan(whole, whole, (0,)) == ([1, 12, 2], [0, 8, 0, 0, 8, 96, 0, 8, 96])
     assert plan(whole, whole, (1,))[0] == [2, 4, 3]
+
+
+@pytest.mark.parametrize(
+    ("last", "stays"), [(2, False), (8, True), (10, False), (16, True), (24, False), (31, False), (32, True)]
+)
+def test_of_rows_with_few_elements_the_longest_axis_goes_last_unless_the_last_fills_strips(
+    last: int, stays: bool
+) -> None:
+    a, b = np.zeros((100, 1, 4)), np.zeros((last, 4))
+    assert plan(a, b, (2,), few=8)[0] == ([100, last, 4] if stays else [last, 100, 4])
+    assert plan(a, b, (2,), few=3)[0] == [100, last, 4]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 30])
+def test_distances_of_all_pairs_are_the_same_in_whatever_order_the_axes_come(count: int, dtype: str) -> None:
+    x, y = T.TensorType(dtype, (None, None))("x"), T.TensorType(dtype, (None, None))("y")
+    f = graphlab.function([x, y], ((x[:, None, :] - y[None, :, :]) ** 2).sum(axis=2))
+    rng = np.random.default_rng(7)
+    for others in (8, 10, 16):
+        a, b = rng.standard_normal((count, 4)).astype(dtype), rng.standard_normal((others, 4)).astype(dtype)
+        d = (a[:, None, :] - b) ** 2
+        want = ((d[..., 0] + d[..., 1]) + d[..., 2]) + d[..., 3]  # one after the other
+        np.testing.assert_array_equal(f(a, b), want, strict=True)
+        np.testing.assert_array_equal(f(b, a), want.T, strict=True)
 
 
 def test_a_mismatch_names_operands_axis_and_extents() -> None:
