@@ -8,6 +8,7 @@ wrote is compared with them; differences are findings. Shared variables stay as 
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ from graphlab.lower import Lowered
 from graphlab.runtime.program import StepFailed
 
 Array = np.ndarray[Any, Any]
+
+
+MANY = 1000  # steps: Python's full collection takes a while over so large a graph, and opening can wait, not a step
 
 
 @user_boundaries
@@ -63,6 +67,8 @@ class Travel:
                 if self._lowered is None or self._machine is None
                 else program_level(f.name, self._lowered, self._machine, given, self.budget, self._code(self._lowered))
             )
+        if len(top.steps) > MANY:
+            gc.collect()
         self._levels: list[Level] = [top]
         self._focus: tuple[Handle | None, tuple[int, ...]] | None = None  # the element that is looked at
 
