@@ -9,6 +9,7 @@ from functools import cached_property
 from graphlab.errors import Origin
 from graphlab.function import Function
 from graphlab.graph.node import Apply, Constant, Graph, Variable
+from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort
 from graphlab.loops.ir import Branch, HostCall, Loop, LoopCall, RuntimeCall, SameExtents, Step, Turns
 from graphlab.loops.walk import every_step
@@ -41,14 +42,24 @@ class StepView:
         return tuple(v for v in read if v not in made and not isinstance(v, Constant))
 
     @property
+    def ops(self) -> tuple[str, ...]:
+        """The names of the operations that it computes."""
+        return tuple(n.op.name for n in self.nodes)
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """The types of what it writes."""
+        return tuple(v.type for v in self.outputs)
+
+    @property
     def origins(self) -> tuple[Origin, ...]:
         """The user's lines that it comes from."""
         return tuple(dict.fromkeys(o for n in self.nodes for o in n.provenance.origins))
 
     def __str__(self) -> str:
-        ops = " ".join(n.op.name for n in self.nodes) or self.name
+        ops = " ".join(self.ops) or self.name
         where = ", ".join(dict.fromkeys(o.label for o in self.origins))
-        types = ", ".join(str(v.type) for v in self.outputs)
+        types = ", ".join(map(str, self.types))
         return f"{self.index:3} {self.kind:6} {ops}{f' -> {types}' if types else ''}  {where}".rstrip()
 
 

@@ -244,6 +244,29 @@ def test_where_looking_takes_too_long_some_calls_are_passed_over(monkeypatch: py
     assert log[f.graph.outputs[0]].calls.tolist() == [0, 7, 14]
 
 
+def test_calls_that_are_passed_over_go_straight_to_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, count = T.dvector("x"), graphlab.shared(0.0, "count")
+    f = graphlab.function([x], x + 1, updates={count: count + 1})
+    slow, plain = list[int](), Log.run
+
+    def counted(log: Log, *args: Any) -> Any:
+        slow.append(log.calls)
+        return plain(log, *args)
+
+    monkeypatch.setattr(Log, "run", counted)
+    with graphlab.record(f, every=10) as log:
+        for k in range(25):
+            np.testing.assert_array_equal(f(np.full(3, float(k))), np.full(3, k + 1.0))
+            f(x=np.zeros(3))
+        assert log.calls == 50
+        f([1, 2, 3])  # a list is no array: the slow way, which looks only where it should
+    assert slow == [0, 10, 20, 30, 40, 50]
+    assert (log.calls, log.looked, count.get_value()) == (51, 6, 51.0)
+    assert log["count"].mean.tolist() == [1.0, 11.0, 21.0, 31.0, 41.0, 51.0]
+    f(np.zeros(3))
+    assert log.calls == 51
+
+
 # ---- the block -----------------------------------------------------------------------------------
 
 

@@ -207,6 +207,24 @@ def test_a_callable_without_a_program_is_slow() -> None:
     assert f(1.0, 2.0) == 2
 
 
+def test_so_many_calls_pass_and_are_counted_and_then_one_is_slow() -> None:
+    f = Function()
+    assert f._pass(3) == 0
+    adder().bind(f, slow, True)
+    assert f(1.0, 2.0) == 3.0
+    assert f._pass(2) == 0  # of calls without a bound none is counted
+    assert [f(1.0, 2.0), f(3.0, 4.0)] == [3.0, 7.0]
+    assert is_slow(f(1.0, 2.0))
+    assert is_slow(f(1.0, 2.0))
+    assert f._pass(1) == 2
+    assert is_slow(f("no number", 2.0))  # which uses it up, and is no call that went to the program
+    assert f._pass(0) == 0
+    assert is_slow(f(1.0, 2.0))
+    assert f._pass(-1) == 0
+    assert [f(1.0, 2.0) for _ in range(5)] == [3.0] * 5
+    assert f._pass(-1) == 0
+
+
 def test_without_the_extension_every_call_is_slow() -> None:
     class Fallback(SlowCallable):
         pass
@@ -214,6 +232,8 @@ def test_without_the_extension_every_call_is_slow() -> None:
     f = Fallback()
     f._bind_slow(slow)
     assert f(1, b=2) == ("slow", (1,), {"b": 2})
+    assert f._pass(7) == 0
+    assert f(1) == ("slow", (1,), {})
 
 
 def test_what_slow_raises_passes_through() -> None:
