@@ -25,6 +25,8 @@ QUIET = ["--IPKernelApp.log_level=40"]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURE = re.compile(r'<img [^>]*src="data:image/svg\+xml;base64,([^"]+)">')
 WIDE = 2000  # pixels: of a larger picture nothing could be read in a page's column, and the text says more
+COLUMN = 900  # pixels that a page has for a picture
+SIZE = re.compile(r'(<svg [^>]*?)\bwidth="(\d+)" height="(\d+)"')
 PATH = re.compile(r"(?<![\w.<:/])/(?:home|root|tmp|usr|var|work|Users|opt)/\S*")
 
 
@@ -45,10 +47,14 @@ def readable(data: dict[str, Any]) -> dict[str, Any]:
     picture = PICTURE.fullmatch(str(kept.get("text/html", "")).strip())
     if picture is not None:
         del kept["text/html"]
-        drawn = base64.b64decode(picture[1]).decode()
-        width = re.search(r'<svg [^>]*\bwidth="(\d+)', drawn)
-        if width is not None and int(width[1]) <= WIDE:
-            kept["image/svg+xml"] = drawn.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+        kept["image/svg+xml"] = base64.b64decode(picture[1]).decode()
+    if "image/svg+xml" in kept and (size := SIZE.search(kept["image/svg+xml"])):
+        width, height = int(size[2]), int(size[3])
+        if width > WIDE:
+            del kept["image/svg+xml"]
+        elif width > COLUMN:
+            smaller = f'{size[1]}width="{COLUMN}" height="{height * COLUMN // width}"'
+            kept["image/svg+xml"] = SIZE.sub(lambda _: smaller, kept["image/svg+xml"], count=1)
     return kept
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphlab.codegen.c import Source
+from graphlab.debug.profile import time_text
 from graphlab.errors import Origin, user_boundary
 from graphlab.function import Function
 from graphlab.graph.cost import elements
@@ -142,8 +143,8 @@ class Cost:
 
     def __str__(self) -> str:
         how = " (extents that a call decides count as 1000)" if self.estimated else ""
-        what = f"{self.flops} operations, {self.read} bytes read, {self.written} written"
-        return f"estimated: {what}, {self.intensity:.3g} operations a byte{how}"
+        what = f"{self.flops:,} operations, {self.read:,} bytes read, {self.written:,} written"
+        return f"{what}, {self.intensity:.3g} operations a byte{how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class Roofline:
 
     def __str__(self) -> str:
         machine = f"{self.bandwidth:.1f} GB/s and {self.peak:.1f} GFLOP/s at most"
-        reached = f"{self.gflops:.2f} GFLOP/s can be had, {1e6 * self.seconds:.3g} us for this work"
+        reached = f"{self.gflops:.2f} GFLOP/s can be had, {time_text(self.seconds)} for this work"
         return f"bound by {self.bound}: {self.cost.intensity:.3g} operations a byte, {machine}; {reached}"
 
 

@@ -108,8 +108,8 @@ class Profile:
 
     def headline(self) -> str:
         """The whole call in a line."""
-        outside = f"{_time(self.outside)} ({_percent(self.outside, self.total)}) outside the steps"
-        return f"{self.function}: {_time(self.total)} a call, the median of {self.calls}; {outside}"
+        outside = f"{time_text(self.outside)} ({_percent(self.outside, self.total)}) outside the steps"
+        return f"{self.function}: {time_text(self.total)} a call, the median of {self.calls}; {outside}"
 
     def cells(self) -> list[tuple[str, ...]]:
         """The table, dearest first: a row of texts for each step, after one of headings."""
@@ -139,7 +139,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     of_machine = "" if row.fraction is None else f"{row.fraction:.0%} {row.bound}"
     alive = _bytes(row.memory or 0)
     numbers = (_bytes(row.read), _bytes(row.written), alive, _number(row.bandwidth), _number(row.gflops), of_machine)
-    return (f"{row.share:.1%}", _time(row.seconds), *numbers, f"{row.step} {row.kind}", _few(row.ops), _few(row.lines))
+    share, seconds = f"{row.share:.1%}", time_text(row.seconds)
+    return (share, seconds, *numbers, f"{row.step} {row.kind}", _few(row.ops), _few(row.lines))
 
 
 def _few(names: Sequence[str]) -> str:
@@ -147,7 +148,8 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f", {more} more" if more > 0 else "")
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """A time in a unit that suits it: 1.21 ms."""
     scale, unit = next(((s, u) for s, u in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")) if seconds >= s), (1e-9, "ns"))
     return f"{seconds / scale:.3g} {unit}" if seconds < 1000 else f"{seconds:.0f} s"
 
@@ -224,7 +226,7 @@ class Profiler:
 
 def profile(function: Function, arrays: Sequence[Array]) -> Profile:
     """The profile of calls of `function` with `arrays`."""
-    with _unchanged(function) as restore:
+    with _unchanged(function) as (fresh, restore):
         function._run(arrays)  # errors are those of a call, and afterwards the right program is known
         restore()
         lowered, program = function.program_for(arrays)
@@ -235,6 +237,7 @@ def profile(function: Function, arrays: Sequence[Array]) -> Profile:
         plain, runs = list[float](), list[Sequence[float]]()
         began = time.perf_counter()
         while len(runs) < FEWEST or (time.perf_counter() - began < SECONDS and len(runs) < MOST):
+            fresh()
             before = time.perf_counter()
             function(*arrays)
             plain.append(time.perf_counter() - before)
@@ -252,16 +255,23 @@ def _hardware() -> Hardware | None:
 
 
 @contextmanager
-def _unchanged(function: Function) -> Iterator[Callable[[], None]]:
-    """What is given, and the end of the block, put back what the function's updates change."""
+def _unchanged(function: Function) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+    """`fresh` lets the function's updates change copies, written in place as in any call that nobody watches.
+
+    `restore`, and the end of the block, puts back what they are to change.
+    """
     held = [(shared, shared.cell[0]) for shared in function.updated]
+
+    def fresh() -> None:
+        for shared, value in held:
+            shared.cell[0] = value.copy()
 
     def restore() -> None:
         for shared, value in held:
             shared.cell[0] = value
 
     try:
-        yield restore
+        yield fresh, restore
     finally:
         restore()
 

@@ -148,7 +148,9 @@ def state(
     lazy: bool = False,
 ) -> dict[str, Any]:
     """What the explorer starts from: the same in a widget and in a page; if `lazy`, long code is asked for later."""
-    outputs = trace["graphs"]["after"]["outputs"]
+    # What there is to see first: what went wrong, else a result.
+    ends = [told["node"] for told in reversed(trace["troubles"]) if told["node"]]
+    ends += [node for node, _ in trace["graphs"]["after"]["outputs"]]
     return {
         "trace": truncated(trace),
         "pictures": {name: views.picture(name) for name in VIEWS},
@@ -157,7 +159,7 @@ def state(
         "view": view,
         "graph": "after" if view in ("step", "code", "value") else "before",
         "folds": "",
-        "focus": outputs[0][0] if outputs else "",
+        "focus": ends[0] if ends else "",
         "step": step,
         "session": session or {},
         "error": "",

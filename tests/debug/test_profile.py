@@ -12,6 +12,7 @@ import pytest
 import graphlab
 import graphlab.tensor as T
 from graphlab.debug.profile import Profile, Row
+from graphlab.debug.profile import _unchanged as unchanged
 from graphlab.errors import GraphTypeError
 
 
@@ -87,6 +88,21 @@ def test_updates_take_no_effect_and_streams_do_not_move_on() -> None:
     fresh = graphlab.function([], graphlab.RandomStream(3).normal(size=(2,)))()
     np.testing.assert_array_equal(f(np.ones(3))[1], fresh)
     assert w.get_value().tolist() == [1, 1, 1]
+
+
+def test_calls_that_are_timed_update_in_place_as_any_call_does() -> None:
+    x, w = T.dvector("x"), graphlab.shared(np.zeros(1000), "w")
+    f = graphlab.function([x], updates={w: w + x})
+    given = w.cell[0]
+    with unchanged(f) as (fresh, restore):
+        fresh()
+        place = w.cell[0].ctypes.data
+        f(np.ones(1000))
+        assert (w.cell[0].ctypes.data, w.cell[0][0], given[0]) == (place, 1, 0)
+        restore()
+        f(np.ones(1000))  # the old value is held: a new array is made
+        assert w.cell[0].ctypes.data != given.ctypes.data
+    assert w.cell[0] is given
 
 
 def test_shares_sum_to_one_and_rows_add_up() -> None:

@@ -251,8 +251,11 @@ def test_a_nan_is_told_above_all_and_leads_to_its_node(visit, tmp_path, shots) -
         expect(told).to_contain_text(text)
     expect(told).to_contain_text("share = x / x.sum(axis=1, keepdims=True)")
     assert poor_contrast(page) == []
-    told.get_by_role("button", name="Show").last.click()
     expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^log"))
+    told.get_by_role("button", name="0 is share[1, 1]").last.click()
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^share"))
+    told.get_by_role("button", name="Show").first.click()
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^multiply"))
     page.screenshot(path=shots / "troubles.png")
     well = opened(visit, f.report(tmp_path / "well.html", args=[[[1.0, 3.0]]]))
     expect(well.get_by_test_id("gl-troubles")).to_be_hidden()
