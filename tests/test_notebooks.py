@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-from notebooks import WIDGET, is_measured, keeps_outputs, paths_in  # noqa: E402
+from notebooks import WIDGET, is_measured, keeps_outputs, paths_in, run  # noqa: E402
 from notebooks import outputs as shown  # noqa: E402
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -113,7 +113,7 @@ def poem(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> dict[str, nbformat.NotebookNode]:
     folder = tmp_path_factory.mktemp("books")
-    return {path.name: execute(path.name, folder) for path in KEPT}
+    return {path.name: run(path, folder) for path in KEPT}
 
 
 def test_the_tour_shows_each_stage(tour: tuple[nbformat.NotebookNode, Path]) -> None:
