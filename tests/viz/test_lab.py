@@ -44,6 +44,15 @@ CELLS = [
     "%symgraph f",
     "import graphlab; print(graphlab.__file__)",
     "import os; os._exit(1)",
+    """import numpy as np, graphlab, graphlab.tensor as T
+def turn(x_t, state):
+    grown = T.exp(state) * x_t
+    grown.name = "grown"
+    return grown
+seq = T.dmatrix("seq")
+w = T.log(graphlab.scan(turn, seq, T.zeros(2))[0] - 1)
+w.name = "w"
+graphlab.function([seq], w.sum(), name="loop").debug(np.array([[1.0, 0.5], [1.0, 0.1], [2.0, 0.1]]))""",
 ]
 # The interpreter that serves the notebooks and runs their kernels: one with graphlab installed, else the tests' own.
 PYTHON = os.environ.get("GRAPHLAB_LAB_PYTHON")
@@ -214,6 +223,55 @@ def test_focus_travels_to_python_and_errors_to_the_page(notebook: Notebook) -> N
     expect(notebook.run(3)).to_contain_text(f"PY {chosen} nodes")
     notebook.run(5)
     expect(root.get_by_test_id("gl-error")).to_contain_text("is no position")
+
+
+def test_a_loop_is_debugged_from_a_breakpoint_to_the_origin_of_its_nan(notebook: Notebook, shots: Path) -> None:
+    grown, state = [], np.zeros(2)
+    for row in np.array([[1.0, 0.5], [1.0, 0.1], [2.0, 0.1]]):
+        grown.append(state := np.exp(state) * row)
+    notebook.run(0)
+    root = notebook.run(10).get_by_test_id("gl-explorer")
+    status, crumbs = root.get_by_test_id("gl-step-status"), root.get_by_test_id("gl-crumbs")
+    expect(status).to_have_text("0 of 4 steps run")
+    root.get_by_test_id("gl-drawer-breaks").click()
+    root.get_by_test_id("gl-break-place").select_option("op")
+    root.get_by_test_id("gl-break-which").select_option("exp")
+    root.get_by_test_id("gl-break-when").select_option("if")
+    root.get_by_test_id("gl-break-if").fill("value.max() > 2")
+    root.get_by_test_id("gl-break-set").click()
+    expect(root.get_by_test_id("gl-breaks")).to_contain_text("hit 0 times")
+    root.get_by_test_id("gl-drawer-watches").click()
+    root.get_by_test_id("gl-watch").fill("grown.max()")
+    root.get_by_test_id("gl-watch-add").click()
+    root.get_by_test_id("gl-continue").click()
+    expect(status).to_contain_text("2 of 3 steps run · stopped: breakpoint 0: exp: value.max() > 2")
+    history = root.get_by_test_id("gl-watches").locator(".gl-history li")
+    expect(history).to_have_count(2)
+    np.testing.assert_allclose([float(str(t).split()[1]) for t in history.all_text_contents()],
+                               [g.max() for g in grown[:2]], rtol=1e-4)  # fmt: skip
+    root.get_by_test_id("gl-drawer-watches").focus()
+    for key, where in (
+        ("p", "scan: 3 turns 1/3"),
+        ("e", "turn 1 of 3 0/2"),
+        ("n", "turn 1 of 3 1/2"),
+        ("e", "kernel_0 0/2"),
+    ):
+        notebook.page.keyboard.press(key)
+        expect(crumbs).to_contain_text(where)
+    notebook.page.keyboard.press("n")
+    expect(root.get_by_test_id("gl-value").locator("h3").first).to_have_text("exp")
+    np.testing.assert_allclose(elements(root), np.exp(grown[0]), rtol=1e-12)
+    for theme in ("Dark", "Light"):
+        notebook.theme(f"JupyterLab {theme}")
+        root.screenshot(path=shots / f"lab-stepper-{theme.lower()}.png")
+        assert poor_contrast(notebook.page) == []
+    crumbs.get_by_role("button", name="loop").click()
+    expect(crumbs).to_be_hidden()
+    root.get_by_test_id("gl-drawer-watches").focus()
+    notebook.page.keyboard.press("o")
+    expect(root.get_by_test_id("gl-origin")).to_contain_text("log(-0.5) = nan")
+    expect(root.get_by_test_id("gl-origin")).to_contain_text("w = T.log(")
+    root.screenshot(path=shots / "lab-origin.png")
 
 
 def test_keys_pressed_in_the_explorer_do_not_reach_the_notebook(notebook: Notebook) -> None:

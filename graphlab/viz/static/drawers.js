@@ -23,7 +23,7 @@ export function drawers(store, { act, busy, go }) {
     type: "button", "aria-expanded": "false", "data-drawer": name, "data-testid": `gl-drawer-${name}`, onclick: () => open(shown === name ? null : name),
   }, TITLES[name], h("span", { class: "gl-count", hidden: true })));
   const element = h("div", { class: "gl-drawers" }, h("div", { class: "gl-handles", role: "group", "aria-label": "Ask of this run" }, handles), body);
-  let shown = null;
+  let shown = null, looked = state().element;
 
   function open(name) {
     shown = name;
@@ -38,6 +38,10 @@ export function drawers(store, { act, busy, go }) {
       const count = parts[handle.dataset.drawer].count?.() ?? 0, badge = handle.lastElementChild;
       badge.textContent = String(count);
       badge.hidden = !count;
+    }
+    if (state().element !== looked) {
+      looked = state().element;
+      if (looked && shown !== "element") return open("element"); // one was picked in the table of a value
     }
     if (shown) parts[shown].draw();
   }

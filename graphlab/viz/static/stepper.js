@@ -14,7 +14,7 @@ export function stepperPanel(store) {
     return { element: h("div", { class: "gl-panel" }, hint), keys: {}, open: () => {} };
   }
   const level = () => state().path.at(-1);
-  let waiting = null, place = state().place;
+  let waiting = null, place = state().place, stops = state().breakpoints, news = "";
 
   // Something is asked of Python; where that takes long, it is said.
   function busy(act) {
@@ -30,7 +30,7 @@ export function stepperPanel(store) {
   }, text);
   const inward = button("↳ Enter", "Go inside the step that is next (e)", "enter", () => act("enter"));
   const outward = button("↰ Leave", "Go out again, to the level around (u)", "leave", () => act("leave"));
-  const onward = button("Continue ▶▶", "Run on to the next breakpoint (c)", "continue", () => act("run"));
+  const onward = button("Continue", "Run on to the next breakpoint (c)", "continue", () => act("run"));
   const toFocus = button("To focus", "Run on, or go back, to where the focused node is computed", "run-to",
     () => { const [id] = store.focused(); if (id) act("run", `node ${id}`); });
   const bar = h("div", { class: "gl-bar gl-stepbar", role: "toolbar", "aria-label": "Moves" },
@@ -61,7 +61,7 @@ export function stepperPanel(store) {
   function draw() {
     clearTimeout(waiting);
     const now = state(), { path, line } = now, depth = path.length;
-    says.textContent = told(now, level());
+    says.textContent = told(now, level()) + news;
     says.dataset.status = now.status;
     crumbs.hidden = depth < 2;
     crumbs.replaceChildren(...path.flatMap(({ title, position, count }, k) => [
@@ -82,8 +82,11 @@ export function stepperPanel(store) {
 
   // After a move, look at what was computed.
   function moved() {
-    const { last, place: to } = state(), other = to !== place;
-    place = to;
+    const { last, place: to, breakpoints } = state(), other = to !== place;
+    const without = (some, all) => some.find(({ number }) => !all.some((one) => one.number === number));
+    const added = without(breakpoints, stops), gone = without(stops, breakpoints);
+    news = added ? ` · breakpoint ${added.number} is set: ${added.text}` : gone ? ` · breakpoint ${gone.number} is removed` : "";
+    [place, stops] = [to, breakpoints];
     draw();
     if (other && last.length) store.focus(last);
   }
