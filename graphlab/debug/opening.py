@@ -196,6 +196,7 @@ class Turns:
         self._start: Past = [[s] if r.depth == 1 else list(s) for r, s in zip(op.recurrences, starts, strict=True)]
         self._kept = self._traces()
         self._states: dict[int, Past] = {0: self._start}
+        self._held = _bytes_of(self._start)
         self._spacing = 1
         self._recent: tuple[int, Past] = (0, self._start)
         self._made: tuple[int, list[Array]] = (-1, [])
@@ -204,7 +205,7 @@ class Turns:
 
     @property
     def bytes(self) -> int:
-        return sum(a.nbytes for past in self._states.values() for rows in past for a in rows)
+        return self._held
 
     def variables(self) -> Iterable[Variable]:
         return (*self._known, *self._computed)
@@ -271,8 +272,10 @@ class Turns:
         if self._kept is not None:
             depths = [r.depth for r in self.op.recurrences]
             return [rows[t : t + depth] for rows, depth in zip(self._kept, depths, strict=True)]
-        known = [self._recent, *self._states.items()]
-        at, past = max((state for state in known if state[0] <= t), key=lambda state: state[0])
+        near = next(k for k in range(t - t % self._spacing, -1, -self._spacing) if k in self._states)  # 0 is, always
+        at, past = near, self._states[near]
+        if near < self._recent[0] <= t:
+            at, past = self._recent
         for u in range(at, t):
             new = self._run(u, past)
             past = [[*rows[1:], v] for rows, v in zip(past, new, strict=False)]
@@ -283,10 +286,12 @@ class Turns:
     def _remember(self, t: int, past: Past) -> None:
         if t % self._spacing:
             return
+        self._held += 0 if t in self._states else _bytes_of(past)
         self._states[t] = past
         while self.bytes > self.budget and len(self._states) > 1:
             self._spacing *= 2
             self._states = {k: p for k, p in self._states.items() if k % self._spacing == 0}
+            self._held = sum(map(_bytes_of, self._states.values()))
 
     def _inputs(self, t: int) -> list[Array]:
         """What the body reads in turn `t`."""
@@ -325,6 +330,10 @@ class Turns:
             kept = self._outcome[self.node.outputs[output]]
             if len(kept) and not close(np.asarray(made[k]), np.asarray(kept[-1])):
                 self.findings.append(f"{op.name}: the last turn and the loop differ on output {output}")
+
+
+def _bytes_of(past: Past) -> int:
+    return sum(a.nbytes for rows in past for a in rows)
 
 
 def _of(v: Variable, variables: Sequence[Variable], values: Sequence[Array]) -> Array:

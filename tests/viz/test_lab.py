@@ -269,8 +269,8 @@ def test_a_loop_is_debugged_from_a_breakpoint_to_the_origin_of_its_nan(notebook:
     expect(crumbs).to_be_hidden()
     root.get_by_test_id("gl-drawer-watches").focus()
     notebook.page.keyboard.press("o")
-    expect(root.get_by_test_id("gl-origin")).to_contain_text("log(-0.5) = nan")
-    expect(root.get_by_test_id("gl-origin")).to_contain_text("w = T.log(")
+    expect(root.get_by_test_id("gl-told-origin")).to_contain_text("log(-0.5) = nan")
+    expect(root.get_by_test_id("gl-told-origin")).to_contain_text("w = T.log(")
     root.screenshot(path=shots / "lab-origin.png")
 
 

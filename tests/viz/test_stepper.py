@@ -87,7 +87,7 @@ def test_a_session_from_a_breakpoint_to_the_origin(visit: Visit, loop: graphlab.
     page.get_by_test_id("gl-end").click()
     expect(status).to_contain_text("finished: 4 of 4 steps run")
     page.keyboard.press("o")
-    origin = page.get_by_test_id("gl-origin")
+    origin = page.get_by_test_id("gl-told-origin")
     expect(origin).to_contain_text("log(-0.5) = nan")
     expect(origin).to_contain_text("element [0, 1] of float64[3, 2], step 3")
     expect(origin).to_contain_text("w = T.log(")
@@ -131,16 +131,18 @@ def test_an_element_digits_and_bisection(visit: Visit, loop: graphlab.Function) 
     page.get_by_test_id("gl-element-show").click()
     told = page.get_by_test_id("gl-element")
     expect(told).to_contain_text(f"w[2, 0] = {np.log(states()[2, 0] - 1):.6g}"[:14])
+    page.get_by_test_id("gl-value").locator('td[data-index="0,0"]').click()  # or picked in the table
+    expect(told).to_contain_text("w[0, 0] = log(")
     told.get_by_role("button", name="all of seq").click()
     expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("seq"))
     page.get_by_test_id("gl-drawer-digits").click()
-    row = page.get_by_test_id("gl-shadow").locator("tbody tr").first
+    row = page.get_by_test_id("gl-told-shadow").locator("tbody tr").first
     row.click()
     expect(page.get_by_test_id("gl-value").locator("h3").first).to_have_text(
         str(row.locator("td").first.text_content())
     )
     page.get_by_test_id("gl-drawer-bisect").click()
-    expect(page.get_by_test_id("gl-bisect")).to_contain_text("no rewrite changes an output")
+    expect(page.get_by_test_id("gl-told-bisect")).to_contain_text("no rewrite changes an output")
 
 
 def test_ten_thousand_steps_draw_only_what_is_in_sight(visit: Visit) -> None:

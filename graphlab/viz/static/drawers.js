@@ -25,6 +25,12 @@ export function drawers(store, { act, busy, go }) {
   const element = h("div", { class: "gl-drawers" }, h("div", { class: "gl-handles", role: "group", "aria-label": "Ask of this run" }, handles), body);
   let shown = null, looked = state().element;
 
+  // An element that is picked in the table of a value, as "n4[1,0]", is the one to look at.
+  store.listen("change:element", () => {
+    const [, id, index] = /^(\w+)\[(.*)\]$/.exec(store.element ?? "") ?? [];
+    if (id && store.get("view") === "step" && !state().offline) act("element", `${id}.0@${index}`);
+  });
+
   function open(name) {
     shown = name;
     body.hidden = !name;
@@ -160,7 +166,7 @@ export function drawers(store, { act, busy, go }) {
   // ---- questions about the whole run: asked once for each run ----
 
   function question(what, key, tell, { live = true } = {}) {
-    const box = h("div", { class: "gl-story", "data-testid": `gl-${what}`, "aria-live": "polite" });
+    const box = h("div", { class: "gl-story", "data-testid": `gl-told-${what}`, "aria-live": "polite" });
     let asked = "";
     async function ask() {
       if (live && state().offline) return box.replaceChildren(elsewhere());

@@ -82,7 +82,7 @@ function value(id) {
 // Where the run stands, as Python says it in a notebook: here it only steps.
 function stand() {
   const { trace, step: position } = state, { steps, nodes, sources } = trace, here = steps[position], last = steps[position - 1];
-  const [line] = here ? here.nodes.flatMap((id) => nodes.find((node) => node.id === id).origins) : [];
+  const [line] = here ? here.nodes.flatMap((id) => nodes.find((node) => node.id === id)?.origins ?? []) : [];
   return {
     offline: true, status: position < steps.length ? "paused" : "finished", place: String(position), stopped: "", failed: "",
     path: [{ title: trace.function.name, level: 0, position, count: steps.length }], inside: false, next: here?.nodes ?? [],
