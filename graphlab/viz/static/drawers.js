@@ -25,12 +25,6 @@ export function drawers(store, { act, busy, go }) {
   const element = h("div", { class: "gl-drawers" }, h("div", { class: "gl-handles", role: "group", "aria-label": "Ask of this run" }, handles), body);
   let shown = null, looked = state().element;
 
-  // An element that is picked in the table of a value, as "n4[1,0]", is the one to look at.
-  store.listen("change:element", () => {
-    const [, id, index] = /^(\w+)\[(.*)\]$/.exec(store.element ?? "") ?? [];
-    if (id && store.get("view") === "step" && !state().offline) act("element", `${id}.0@${index}`);
-  });
-
   function open(name) {
     shown = name;
     body.hidden = !name;
