@@ -12,7 +12,7 @@ const ROW = 28, PAUSE = 40; // px of a row; ms before a picture is asked for
 export function timelinePanel(store) {
   const { rewrites, passes } = store.trace, most = rewrites.length;
   const verdicts = rewrites.map(({ verdict, word = "", error = "", note = "" }) => ({ verdict, word, error, note }));
-  let rules = {}, seconds = [], chosen = most, waiting = null, asked = false, mine = false;
+  let rules = {}, seconds = [], chosen = most, waiting = null, asked = false, mine = false, times = 0;
 
   const slider = h("input", { type: "range", class: "gl-grow", min: 0, max: most, value: most, step: 1, "data-testid": "gl-scrub",
     "aria-label": "Graph after so many rewrites", oninput: () => go(Number(slider.value)),
@@ -32,7 +32,7 @@ export function timelinePanel(store) {
   const element = h("div", { class: "gl-panel gl-timeline-panel" },
     most ? h("div", { class: "gl-bar gl-scrub" }, button("◀", "The rewrite before ( [ )", () => go(chosen - 1)), slider,
       button("▶", "The next rewrite ( ] )", () => go(chosen + 1)), status) : null,
-    most ? h("div", { class: "gl-bar" }, filter, store.trace.steps.length ? checking : null) : null,
+    most ? h("div", { class: "gl-bar" }, filter, store.trace.steps.length && !store.trace.checked ? checking : null) : null,
     totals, box, most ? null : empty, detail);
 
   const words = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
@@ -56,7 +56,7 @@ export function timelinePanel(store) {
       "data-testid": `gl-rewrite-${k}`, title: `${rewrite.rule}: ${VERDICTS[verdict]}`, onclick: () => go(k + 1) },
       h("span", { class: `gl-verdict${verdict === "!" ? " is-bad" : ""}`, "aria-label": VERDICTS[verdict] }, verdict),
       h("span", { class: "gl-mono gl-grow" }, rewrite.rule), h("span", { class: "gl-dim gl-num" }, signed(rewrite.nodes)),
-      h("span", { class: "gl-dim gl-mono gl-where" }, rewrite.line)));
+      h("span", { class: "gl-dim gl-mono gl-from" }, rewrite.line)));
   }
 
   // Passes with their rewrites; while there is a filter, only what it lets through.
@@ -146,7 +146,7 @@ export function timelinePanel(store) {
   async function check() {
     checking.disabled = true;
     totals.textContent = "checking…";
-    const found = await store.ask("check", String(store.get("session") ?? ""));
+    const found = await store.ask("check", String(times += 1));
     checking.disabled = false;
     totals.textContent = found.totals ?? "";
     found.verdicts?.forEach((one, k) => { verdicts[k] = one; });
@@ -176,7 +176,7 @@ export function timelinePanel(store) {
     if (found && !mine) go(Number(found[1]));
   });
   store.listen("change:error", () => { if (store.get("error")) { checking.disabled = false; totals.textContent = ""; } });
-  if (verdicts.some(({ verdict }) => verdict !== "?")) totals.textContent = store.trace.checked ?? "";
+  totals.textContent = store.trace.checked ?? "";
   tell();
   list();
   detail.append(hint());
