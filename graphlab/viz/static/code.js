@@ -7,7 +7,7 @@ const SIGNS = { vectorized: "✓", missed: "✗", untried: "○" }; // what the 
 export function codePanel(store) {
   const { trace } = store, listings = store.get("listings"), kernels = trace.kernels.map((kernel) => kernel.name);
   const box = (name, label, markup = "") => drawn("div", { class: `gl-listing gl-${name}`, "data-testid": `gl-${name}`, role: "region", "aria-label": label, tabindex: 0 }, markup);
-  const python = box("python", "Your lines", listings.python), c = box("c", "Generated C", listings.c), machine = box("assembly", "Assembly");
+  const python = box("python", "Your lines"), c = box("c", "Generated C"), machine = box("assembly", "Assembly");
   const wanted = trace.code.text !== "", flags = trace.build?.flags ?? [];
   const none = h("p", { class: "gl-empty" }, store.holds("code") ? "No C: this function runs in NumPy." : "This report was written without code.");
   const choose = h("select", { "aria-label": "Kernel", "data-testid": "gl-kernel", onchange: () => show(choose.value) },
@@ -67,7 +67,7 @@ export function codePanel(store) {
     const kernel = shown && trace.kernels.find((one) => one.nodes.some((id) => ids.has(id)));
     if (kernel && kernel.name !== wish && store.get("view") === "code") show(kernel.name); else mark();
   }
-  // Long code is not there from the start.
+  // Code is put into the page when somebody looks: it may be most of it.
   async function open() {
     if (!python.innerHTML) {
       const found = listings.python === undefined ? await store.ask("listings", "all") : listings;
