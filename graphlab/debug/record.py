@@ -171,6 +171,7 @@ class Log:
         self._also = Watched(tuple(also), ((-1, "NumPy"),) * len(also))
         self._programs: dict[int, tuple[Lowered | Graph, Watched]] = {}
         self._firsts: dict[tuple[str, Variable], First] = {}
+        self._known: dict[tuple[str | Variable, int], list[Variable]] = {}  # what was asked for
         self._values: deque[tuple[int, dict[Variable, Array], int]] = deque()
         self._before: int | None = None
         self._elapsed = self._spent = self._plain = 0.0  # the last: of the last call that was not looked at
@@ -324,8 +325,19 @@ class Log:
         """What they are called: their names, or their formulas."""
         return tuple(map(_called, self.variables))
 
+    @property
+    def places(self) -> dict[Variable, tuple[int, str]]:
+        """The number and the name of the step that writes each of them; -1 of what NumPy computes again."""
+        watched = reversed(self._all())
+        return {v: step for w in watched for v, step in zip(w.variables, w.steps, strict=True)}
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The numbers of the calls whose arrays there are: see `value`."""
+        return tuple(number for number, _, _ in self._values)
+
     def __getitem__(self, what: str | Variable) -> Series:
-        forms = self._forms(what)
+        forms = self.forms(what)
         places = [(w, w.variables.index(v)) for v in forms for w in self._all() if v in w.variables]
         rows: dict[int, Any] = {}
         for w, k in places:
@@ -345,7 +357,7 @@ class Log:
 
         GraphValueError: it is not there.
         """
-        forms = self._forms(what)
+        forms = self.forms(what)
         if self.keep != "values":
             raise GraphValueError("the log keeps statistics alone", origin=caller_origin(),
                                   hint='record(f, keep="values") keeps the arrays of the last calls')  # fmt: skip
@@ -366,7 +378,7 @@ class Log:
         if kind not in KINDS:
             raise GraphValueError(f"kind={kind!r} is unknown", origin=caller_origin(),
                                   hint=f"it is one of {', '.join(map(repr, KINDS))}")  # fmt: skip
-        only = None if what is None else self._forms(what)
+        only = None if what is None else self.forms(what)
         found = [f for (k, v), f in self._firsts.items() if k == kind and (only is None or v in only)]
         return min(found, key=lambda f: (f.call, f.step), default=None)
 
@@ -379,8 +391,15 @@ class Log:
     def __repr__(self) -> str:
         return f"<log of {self.function.name}: {self.calls} calls, {len(self.variables)} arrays>"
 
-    def _forms(self, what: str | Variable) -> list[Variable]:
+    def forms(self, what: str | Variable) -> list[Variable]:
         """The recorded variables that `what` means, each program having its own; GraphValueError if there are none."""
+        place = what, len(self._programs)
+        if isinstance(what, Variable) and place in self._known:
+            return self._known[place]
+        self._known[place] = self._recorded(what)
+        return self._known[place]
+
+    def _recorded(self, what: str | Variable) -> list[Variable]:
         known = self.variables
         asked = list(dict.fromkeys(self._meant(what)))
         found = [u for v in asked for u in known if u is v or _stands_for(u, v)]

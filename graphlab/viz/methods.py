@@ -24,7 +24,8 @@ def install() -> None:
     Session._repr_mimebundle_ = session_bundle  # type: ignore[attr-defined]
     Session._ipython_display_ = session_display  # type: ignore[attr-defined]
     Function.explore, Function.report = explore, report
-    Log.plot = plot  # type: ignore[attr-defined]
+    Log.plot, Log.explore, Log.report = plot, explore_log, report_log  # type: ignore[attr-defined]
+    Log._repr_mimebundle_ = log_bundle  # type: ignore[attr-defined]
 
 
 def explore(
@@ -68,6 +69,30 @@ def plot(log: Log, what: str | Variable, name: str = "mean") -> Any:
     from graphlab.viz import chart
 
     return chart.chart(log[what], name)
+
+
+def explore_log(log: Log) -> Any:
+    """A widget for a notebook: each array over the calls, and what it was in the call that is picked."""
+    from graphlab.viz import training
+
+    return training.Training(log)
+
+
+def report_log(log: Log, path: str | os.PathLike[str]) -> Path:
+    """Write what `explore` shows as one page (.html), or its first charts as a picture (.svg); the path.
+
+    Of arrays that were kept the page holds as many as 2 MB hold. GraphValueError: another ending.
+    """
+    from graphlab.viz import training
+
+    return training.report(log, path)
+
+
+def log_bundle(log: Log, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    """A log for IPython: its first charts as an image."""
+    from graphlab.viz import training
+
+    return training.bundle_of(log)
 
 
 def variable_bundle(variable: Variable, include: Any = None, exclude: Any = None) -> dict[str, str]:

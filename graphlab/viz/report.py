@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,11 +10,12 @@ from typing import Any
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
-from graphlab.viz import asking, bundle, dot, timeline, whys
-from graphlab.viz.escape import escape, script_json
+from graphlab.viz import asking, dot, timeline, whys
+from graphlab.viz.escape import escape
 from graphlab.viz.instructions import assembly
 from graphlab.viz.layout import PATIENCE
 from graphlab.viz.listing import listings
+from graphlab.viz.page import page
 from graphlab.viz.record import Recorder
 from graphlab.viz.seen import held
 from graphlab.viz.stepping import Stepping
@@ -197,29 +196,8 @@ def html(trace: Mapping[str, Any], views: Views, parts: Sequence[str], answers: 
         "state": {**start, "parts": list(parts), "holds": holds},
         "answers": {**{f"picture:{name}": {"svg": drawn} for name, drawn in pictures.items()}, **answers},
     }
-    script, style = bundle.script("offline"), bundle.style()
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    title = escape(trace["function"]["name"])
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            f'<meta name="description" content="A graphlab report; {holds}.">',
-            f"<title>{title} · graphlab</title><style>{style}</style></head>",
-            '<body class="gl-report"><main id="gl-app"></main>',
-            f"<noscript><p>{escape(trace['function']['expression'])}</p>"
-            f"{views.picture('after') if 'graph' in parts else ''}</noscript>",
-            f'<script type="application/json" id="gl-data">{script_json(data)}</script>',
-            f'<script type="module">{script}</script>',
-            "</body></html>\n",
-        ]
-    )
+    otherwise = f"<p>{escape(trace['function']['expression'])}</p>{views.picture('after') if 'graph' in parts else ''}"
+    return page(trace["function"]["name"], holds, "offline", data, otherwise)
 
 
 def _holds(parts: Sequence[str]) -> str:
@@ -228,7 +206,3 @@ def _holds(parts: Sequence[str]) -> str:
     if "values" in parts:
         return f"it holds the values of one run{f', and {kept}' if kept else ''}"
     return f"it holds no values{f', but {kept}' if kept else ''}"
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -6,8 +6,10 @@ import pytest
 
 from graphlab.viz import bundle
 
+ENTRIES = ("widget", "offline", "logwidget", "logpage")
 
-@pytest.mark.parametrize("entry", ["widget", "offline"])
+
+@pytest.mark.parametrize("entry", ENTRIES)
 def test_the_script_imports_nothing_and_is_small(entry: str) -> None:
     text = bundle.script(entry)
     assert not re.search(r"^import ", text, re.MULTILINE)
@@ -23,7 +25,7 @@ def test_every_module_comes_before_those_that_use_it() -> None:
 
 
 def test_every_module_is_used() -> None:
-    together = bundle.script("widget") + bundle.script("offline")
+    together = "".join(map(bundle.script, ENTRIES))
     for path in bundle.STATIC.glob("*.js"):
         assert path.stem in ("widget", "offline") or f"const module_{path.stem} =" in together
 
