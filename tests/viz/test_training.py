@@ -18,6 +18,7 @@ import graphlab.tensor as T
 from graphlab.debug.record import Log
 from graphlab.viz.multiples import POINTS, multiples, still
 from graphlab.viz.training import Answers, Training
+from tests.viz.axe import violations
 from tests.viz.visit import Visit, poor_contrast
 
 
@@ -131,3 +132,4 @@ def test_the_page_leads_from_the_first_nan_to_its_values(visit, shots, tmp_path:
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=shots / f"log-{scheme}.png")
         assert poor_contrast(page) == []
+    assert violations(page, "html") == []

@@ -26,7 +26,7 @@ export function renderLog({ model, el }) {
   const detail = h("section", { class: "gl-panel gl-log-detail", "aria-label": "One array in one call", "data-testid": "gl-log-detail" });
   const error = h("span", { class: "gl-error", role: "alert", "data-testid": "gl-error" });
   const again = model.get("live") ? h("button", { type: "button", "data-testid": "gl-refresh", onclick: () => model.send({ kind: "act", what: "refresh", key: "" }) }, "Refresh") : null;
-  const title = h("strong", {});
+  const title = h("strong", { role: "heading", "aria-level": 1 });
   const root = h("div", { class: "gl-root gl-log", tabindex: -1, "data-testid": "gl-log", "data-lm-suppress-shortcuts": true },
     h("header", { class: "gl-head" }, title, headline), firsts,
     h("div", { class: "gl-bar" }, search, count, h("span", { class: "gl-space" }), h("label", { class: "gl-slice" }, "call", range, said), again),
@@ -78,7 +78,7 @@ export function renderLog({ model, el }) {
     const row = one.rows[one.calls.indexOf(call)], value = h("div", { class: "gl-value" });
     const have = kept.includes(call);
     detail.replaceChildren(
-      h("div", { class: "gl-facts" }, h("h3", { class: "gl-mono" }, one.name), h("p", { class: "gl-dim" }, [one.type, one.step, `call ${call}`].filter(Boolean).join(" · ")),
+      h("div", { class: "gl-facts" }, h("h3", { class: "gl-mono", "aria-level": 2, role: "heading" }, one.name), h("p", { class: "gl-dim" }, [one.type, one.step, `call ${call}`].filter(Boolean).join(" · ")),
         one.lines.map(([label, text]) => h("p", { class: "gl-mono" }, h("span", { class: "gl-dim" }, `${label}  `), text)),
         row ? h("dl", { class: "gl-stats" }, row.map((text, j) => h("div", { class: j > 3 && j < 6 && text !== "0" ? "gl-odd" : "" }, h("dt", {}, text !== "0" && SIGNS[FACTS[j]] ? `${SIGNS[FACTS[j]]} ` : "", FACTS[j]), h("dd", {}, text))))
           : h("p", { class: "gl-dim" }, "It was not computed in this call."),
