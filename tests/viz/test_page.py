@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 import graphlab
 import graphlab.tensor as T
-from tests.viz.hostile import HOSTILE
+from tests.viz.hostile import HOSTILE, check_page, check_picture, function, texts
 from tests.viz.visit import Visit, poor_contrast
 
 
@@ -274,6 +274,17 @@ def test_hostile_names_stay_text(visit, tmp_path) -> None:
         card.hover()
         card.click()
     assert page.locator("#gl-app img, #gl-app script").count() == 0
+
+
+def test_a_page_of_hostile_texts_runs_nothing_and_has_every_node(visit, tmp_path) -> None:
+    names = texts(40)
+    f = function(names)
+    check_picture(f)
+    check_page(visit, f.report(tmp_path / "f.html", args=[[1.0]] * len(names)), names)
+    harmed = tmp_path / "harmed.html"  # what it would look like
+    harmed.write_text("<main id=gl-app data-ready><script>window.harm = 1</script></main>")
+    visit.page.goto(harmed.as_uri())
+    assert visit.page.evaluate("() => 'harm' in window")
 
 
 def test_the_address_keeps_the_focus(visit, cubic, tmp_path) -> None:

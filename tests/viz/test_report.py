@@ -3,6 +3,9 @@
 import json
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,3 +86,41 @@ def test_a_report_does_not_change_shared_variables(training: graphlab.Function, 
     training.report(tmp_path / "t.html", args=batch)
     for old, shared in zip(before, training.updated, strict=True):
         assert np.array_equal(old, shared.get_value())
+
+
+CANARY_SCRIPT = """\
+import os, graphlab, graphlab.tensor as T, numpy as np
+secret = float(os.environ["CANARY_NUMBER"])
+x = T.dvector("x")
+table = T.constant(np.full(40, secret), name="table")
+w = graphlab.shared(np.full(3, secret), name="w")
+with graphlab.name_scope("layer"):
+    y = (x * w).sum() + table[:20] @ table[20:]
+step = graphlab.function([x], y, updates=[(w, w - 0.5 * T.grad(y.sum(), w))], name="step")
+for suffix in ("svg", "html", "json", "dot"):
+    step.report(f"plain.{suffix}")
+    step.report(f"only.{suffix}", args=[[1.0, 2.0, 3.0]], include=("graph", "rewrites", "code"))
+step.report("asked.json", args=[[1.0, 2.0, 3.0]])
+"""
+
+
+def test_a_canary_gets_out_only_when_values_were_asked_for(tmp_path) -> None:
+    word, number = "canaryhome", "0.7264539172"
+    folder = tmp_path / word / "project"
+    folder.mkdir(parents=True)
+    script = folder / "model.py"
+    script.write_text(CANARY_SCRIPT)
+    paths = os.pathsep.join(map(str, (Path(graphlab.__file__).parents[1], *sys.path)))
+    environment = {**os.environ, "HOME": str(tmp_path / word), "USER": word, "LOGNAME": word, "HOSTNAME": word,
+                   "CANARY_NUMBER": number, "CANARY": word, "GRAPHLAB_CACHE_DIR": str(tmp_path / word / "cache"),
+                   "PYTHONPATH": paths}  # fmt: skip
+    subprocess.run([sys.executable, str(script)], cwd=folder, env=environment, check=True)
+    written = {path.name: path.read_text() for path in folder.iterdir() if path != script}
+    assert len(written) == 9
+    asked = written.pop("asked.json")
+    assert number in asked
+    assert word not in asked
+    for name, text in written.items():
+        assert "model.py" in text or name.endswith("dot"), name  # lines are named by their file
+        for canary in (word, number, number[:7], float(number).hex()[4:14]):
+            assert canary not in text, (name, text[max(text.find(canary) - 200, 0) : text.find(canary) + 80])
