@@ -66,6 +66,8 @@ def outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
         if output.output_type == "stream" and kept and kept[-1].get("name") == output.name:
             kept[-1].text += output.text
             continue
+        if WIDGET in output.get("data", {}) and not output.data.get("text/plain"):
+            continue  # the picture that stands before it is what can be read
         if "data" in output:
             output.data = nbformat.from_dict(readable(dict(output.data)))
         output.pop("metadata", None) if output.output_type == "stream" else output.update(metadata={})
