@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from graphlab.debug.focus import formula, value_text
 from graphlab.debug.looking import element_of
 from graphlab.debug.origin import Arose
 from graphlab.debug.places import arguments, program
 from graphlab.debug.reach import described
 from graphlab.debug.shadow import Loss
 from graphlab.errors import GraphlabError, Origin
-from graphlab.graph.node import Constant, Variable
+from graphlab.graph.node import Variable
 from graphlab.graph.text import number_text, short
 from graphlab.viz.escape import clip
 from graphlab.viz.stepping import Stepping
+from graphlab.viz.troubles import LINE, WORDS, causes, finite, told
 from graphlab.viz.twins import Node, node_of
 
-LINE = 300  # characters of a line of text
 LOSSES = 60  # rows of the table of lost digits
 ORIGINS = 20  # outputs whose origins a report holds
-WORDS = {"nan": "NaN", "inf": "infinity"}
 Answer = dict[str, Any]
 
 
@@ -82,65 +78,27 @@ def origins(stepping: Stepping) -> dict[str, Answer]:
     """The origins of the outputs that have a NaN or an infinity, by their ids, and by "" that of the first one."""
     found, session = dict[str, Answer](), stepping.session
     outputs = dict.fromkeys(program(session).outputs)
-    for v in [v for v in outputs if not _finite(session.value(v))][:ORIGINS]:
+    for v in [v for v in outputs if not finite(session.value(v))][:ORIGINS]:
         for name in stepping.names([node_of(v)]):
             found[name] = {"note": "", "told": _told(stepping, session.origin(v))}
             found.setdefault("", found[name])
     return found
 
 
-def _finite(value: Any) -> bool:
-    return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
-
-
 def _told(stepping: Stepping, arose: Arose) -> list[Answer]:
-    """What arose, then the infinity that it was made of, and so on."""
-    found, title = list[Answer](), f"The {WORDS[arose.kind]} in {_short(arose.asked)}"
-    while True:
-        found.append(_one(stepping, arose, title))
-        if arose.cause is None:
-            return found
-        arose, title = arose.cause, "That infinity"
+    first = f"The {WORDS[arose.kind]} in {clip(short(arose.asked), 48)}"
+    return [
+        told(each, _title(each, "That infinity" if k else first), lambda *nodes: _id(stepping, *nodes), _lines)
+        for k, each in enumerate(causes(arose))
+    ]
 
 
-def _one(stepping: Stepping, arose: Arose, title: str) -> Answer:
-    node, given = arose.node, arose.variable
-    made = f"{_short(given)}{_index(arose.element)}" if node is None else formula(node, arose.operands)
-    around: list[Node] = [node if node is not None else given, *(n for n, _ in reversed(arose.turns))]
-    turns = [f"turn {number} of {n.op.name}" for n, number in arose.turns if number is not None]
-    gradient = node.provenance.grad_of if node is not None else None
-    facts = [
-        f"element {list(arose.element)} of {given.dtype}{list(arose.shape)}" if arose.element else "",
-        f"in the gradient of {gradient.op.name}" if gradient is not None else "",
-        *turns, f"step {arose.step}" if arose.step is not None else "", arose.note,
-    ]  # fmt: skip
-    return {
-        "title": f"{title} {'was given' if node is None else f'arose in {node.op.name}'}",
-        "node": _id(stepping, *around),
-        "element": list(arose.element),
-        "step": arose.step,
-        "formula": clip(f"{made} = {number_text(arose.value)}", LINE),
-        "facts": ", ".join(filter(None, facts)),
-        "lines": _lines(arose.lines),
-        "operands": [
-            {"node": _id(stepping, node_of(o.variable)),
-             "text": clip(f"{value_text(o.value)} is {_short(o.variable)}{_index(o.element)}", LINE)}
-            for o in arose.operands if not isinstance(o.variable, Constant)
-        ],
-    }  # fmt: skip
+def _title(arose: Arose, what: str) -> str:
+    return f"{what} {'was given' if arose.node is None else f'arose in {arose.node.op.name}'}"
 
 
 def _lines(origins: Sequence[Origin]) -> list[list[str]]:
     return [[o.label, clip(o.text, LINE)] for o in origins[:6]]
-
-
-def _short(v: Variable) -> str:
-    text = short(v)
-    return text if len(text) <= 48 else f"{v.owner.op.name}(…)" if v.owner is not None else clip(text, 48)
-
-
-def _index(index: Sequence[int]) -> str:
-    return str(list(index)) if index else ""
 
 
 # ---- lost digits, and the rewrite at fault -------------------------------------------------------

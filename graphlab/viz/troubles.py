@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WORDS = {"nan": "NaN", "inf": "infinity"}
 LONGEST = 60  # characters of a variable's formula
+LINE = 300  # and of a line of text
 Trouble = dict[str, Any]
 
 
@@ -33,25 +34,36 @@ def troubles(session: Session, ids: Mapping[Node, str], source: Callable[[Origin
     """
     if session.depth > 1 or session.here is not None:
         return []
-    if all(_finite(session.value(v)) for v in program(session).outputs):
+    if all(finite(session.value(v)) for v in program(session).outputs):
         return []
-    told, arose = list[Trouble](), session.origin()
+    arose = session.origin()
     title = f"The first {WORDS[arose.kind]} on the way to {_result(session, arose.asked)}:"
-    while True:
-        told.append(_told(arose, title, session, ids, source))
-        if arose.cause is None:
-            return told
-        arose, title = arose.cause, "made of an infinity:"
+    titles = [title, *("made of an infinity:" for _ in causes(arose)[1:])]
+    steps = session.steps
+    return [
+        # What is inside of a loop may have no card of its own: then the loop has, else the step it is in.
+        told(each, title, lambda *nodes: next((ids[n] for n in nodes if n in ids), None),
+             lambda origins: [source(line) for line in origins],
+             steps[each.step].nodes if each.step is not None else ())
+        for each, title in zip(causes(arose), titles, strict=True)
+    ]  # fmt: skip
 
 
-def _told(
-    arose: Arose, title: str, session: Session, ids: Mapping[Node, str], source: Callable[[Origin], int]
-) -> Trouble:
+def causes(arose: Arose) -> list[Arose]:
+    """What arose, then the infinity that it was made of, and so on."""
+    found = [arose]
+    while (cause := found[-1].cause) is not None:
+        found.append(cause)
+    return found
+
+
+def told(
+    arose: Arose, title: str, name: Callable[..., str | None], lines: Callable[[Sequence[Origin]], list[Any]],
+    around: Sequence[Node] = (),
+) -> Trouble:  # fmt: skip
+    """An origin as data: `name` gives the id of the first of some nodes that has one, `lines` what stands for lines."""
     node, given = arose.node, arose.variable
     own: Node = given if node is None else node
-    # What is inside of a loop may have no card of its own: then the loop has, else the step it is in.
-    around = [own, *(n for n, _ in reversed(arose.turns))]
-    around += session.steps[arose.step].nodes if arose.step is not None else []
     made = _at(given, arose.element) if node is None else formula(node, arose.operands)
     facts = [f"element {list(arose.element)} of {given.dtype}{list(arose.shape)}" if arose.element else ""]
     if node is not None and node.provenance.grad_of is not None:
@@ -64,21 +76,23 @@ def _told(
         "kind": arose.kind,
         "title": title,
         "op": node.op.name if node is not None else None,
-        "node": next((ids[n] for n in around if n in ids), None),
+        "node": name(own, *(n for n, _ in reversed(arose.turns)), *around),
         "element": list(arose.element),
         "step": arose.step,
-        "lines": [source(line) for line in arose.lines],
-        "formula": f"{made} = {number_text(arose.value)}",
+        "lines": lines(arose.lines),
+        "formula": clip(f"{made} = {number_text(arose.value)}", LINE),
         "facts": ", ".join(filter(None, facts)),
-        "operands": [_operand(o, ids, source) for o in operands],
+        "operands": [_operand(o, name, lines) for o in operands],
     }
 
 
-def _operand(operand: Operand, ids: Mapping[Node, str], source: Callable[[Origin], int]) -> dict[str, Any]:
+def _operand(
+    operand: Operand, name: Callable[..., str | None], lines: Callable[[Sequence[Origin]], list[Any]]
+) -> dict[str, Any]:
     v = operand.variable
-    lines = lines_of(v.owner) if v.owner is not None else (v.origin,) if v.origin is not None else ()
-    text = f"{value_text(operand.value)} is {_at(v, operand.element)}"
-    return {"node": ids.get(node_of(v)), "text": text, "lines": [source(line) for line in lines]}
+    made = lines_of(v.owner) if v.owner is not None else (v.origin,) if v.origin is not None else ()
+    text = clip(f"{value_text(operand.value)} is {_at(v, operand.element)}", LINE)
+    return {"node": name(node_of(v)), "text": text, "lines": lines(made)}
 
 
 def _result(session: Session, asked: Variable) -> str:
@@ -97,5 +111,5 @@ def _at(v: Variable, element: tuple[int, ...]) -> str:
     return f"{name}{list(element)}" if element else name
 
 
-def _finite(value: Any) -> bool:
+def finite(value: Any) -> bool:
     return np.asarray(value).dtype.kind not in "fc" or bool(np.isfinite(value).all())
