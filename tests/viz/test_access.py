@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+import graphlab
+import graphlab.tensor as T
 from graphlab.viz.report import PARTS
 from tests.viz.axe import violations
+from tests.viz.live import live
 from tests.viz.visit import Visit, poor_contrast
 
 PANELS = ("rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes")
@@ -132,3 +135,52 @@ def test_forced_colours_are_kept_and_say_what_is_chosen(scheme: str, browser: An
             [row.matches(".is-focus"), getComputedStyle(row).outlineStyle])""")
         assert {style for focused, style in lines if focused} == {"solid"}
         assert {style for focused, style in lines if not focused} == {"none"}
+
+
+def test_a_nan_is_found_by_keyboard_alone(browser: Any) -> None:
+    x = T.dvector("x")
+    y = T.log(x)
+    y.name = "y"
+    f = graphlab.function([x], (y * 2 + 1).sum(), name="f", mode="interpret")
+    visit = Visit(browser, ())
+    page, key = visit.page, visit.page.keyboard.press
+    live(page, f.debug([4.0, -1.0]))
+    status = page.get_by_test_id("gl-step-status")
+
+    def tab_to(selector: str) -> None:
+        for _ in range(120):
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            key("Tab")
+        pytest.fail(f"Tab does not reach {selector}")
+
+    tab_to("[role=tab][aria-selected=true]")  # opened at the stepper
+    expect(page.get_by_test_id("gl-tab-step")).to_be_focused()
+    key("n")
+    expect(status).to_contain_text("1 of")
+    key("w")
+    tab_to(".gl-drawer input")
+    page.keyboard.type("y.min()")
+    key("Enter")
+    expect(page.locator(".gl-drawer")).to_contain_text("y.min()")
+    key("Escape")
+    tab_to("[role=tab][aria-selected=true]")
+    key("p")
+    expect(status).to_contain_text("0 of")
+    key("/")
+    page.keyboard.type("multiply")
+    key("Enter")  # the first that is found has the focus of all panels
+    key("Escape")
+    tab_to("[role=tab][aria-selected=true]")
+    key("4")
+    key("b")
+    expect(page.get_by_test_id("gl-drawer-breaks").locator(".gl-count")).to_have_text("1")
+    key("c")
+    expect(status).to_contain_text("stopped")
+    key("o")
+    expect(page.locator(".gl-drawer")).to_contain_text("log")
+    expect(page.locator(".gl-drawer")).to_contain_text("test_access.py")  # the line to read
+    expect(page.locator(".gl-drawer")).to_contain_text("-1")
+    assert violations(page) == []
+    visit.context.close()
+    assert (visit.errors, visit.blocked) == ([], [])

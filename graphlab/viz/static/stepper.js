@@ -26,7 +26,7 @@ export function stepperPanel(store) {
   const act = (what, key = "") => busy(() => store.act(what, key));
 
   const button = (text, title, name, press) => h("button", {
-    type: "button", title, "aria-label": title, "data-testid": `gl-${name}`, onclick: press,
+    type: "button", title, "aria-label": /[a-z]/.test(text) ? null : title, "data-testid": `gl-${name}`, onclick: press,
   }, text);
   const inward = button("↳ Enter", "Go inside the step that is next (e)", "enter", () => act("enter"));
   const outward = button("↰ Leave", "Go out again, to the level around (u)", "leave", () => act("leave"));
