@@ -12,7 +12,7 @@ import numpy as np
 from graphlab.debug.record import Log, Series
 from graphlab.errors import GraphValueError
 from graphlab.graph.node import Variable
-from graphlab.graph.text import maths
+from graphlab.graph.text import short as formula
 from graphlab.viz.escape import clip, escape
 from graphlab.viz.plots import mark, short
 from graphlab.viz.svg import stylesheet
@@ -44,7 +44,7 @@ def multiples(log: Log) -> list[Multiple]:
     found = [(v, log[v]) for v in sorted(log.variables, key=lambda v: v not in names)[:MOST]]
     calls = [int(call) for _, series in found for call in series.calls[[0, -1]] if len(series)]
     span = (min(calls), max(calls)) if calls else (0, 0)
-    called = ((names.get(v) or maths(v, limit=60).splitlines()[-1], v, series) for v, series in found)
+    called = ((names.get(v) or formula(v), v, series) for v, series in found)
     return [Multiple(clip(name, 80), v, series, chart(series, span)) for name, v, series in called]
 
 
