@@ -2,7 +2,8 @@
 
     python tests/stress/leaks.py --calls 100000 --hits 1000 --compiles 1000 --sessions 1000 --widgets 1000
 
-A tenth of each goes before, since much is made once. `benchmarks/memory_growth.py` has more kinds of functions.
+Half as many of each go before, since much is made once, and Python takes memory a MiB at a time.
+`benchmarks/memory_growth.py` has more kinds of functions.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def run(**counts: int) -> figures.Figures:
     ):
         for name, work in works().items():
             count = counts[name]
-            for k in range(-max(count // 10, 5), 0):
+            for k in range(-max(count // 2, 5), 0):
                 work(k)
             before, files = resident(), descriptors()
             for k in range(count):
