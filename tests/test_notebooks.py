@@ -139,7 +139,7 @@ def test_symgraph_shows_a_widget_and_an_image_for_readers_without_one(
     picture, widget = cell.outputs
     assert "application/vnd.jupyter.widget-view+json" in widget.data
     assert picture.data["text/html"].startswith("<img")
-    assert "<graphlab function g(v: float64[?])" in picture.data["text/plain"]
+    assert "g: before step 0 of 1" in picture.data["text/plain"]
 
 
 def test_digits_are_learned(digits: tuple[nbformat.NotebookNode, Path]) -> None:
@@ -225,7 +225,7 @@ def test_the_optimiser_answers(books: dict[str, nbformat.NotebookNode]) -> None:
 def test_a_graph_is_followed_to_its_instructions(books: dict[str, nbformat.NotebookNode]) -> None:
     notebook = books["07_from_graph_to_assembly.ipynb"]
     told = stored_values(notebook)
-    assert told["bound"] == "memory"
+    assert told["bound"] in ("memory", "compute")  # as the machine that runs the test is found to be
     assert told["kernels"] == 2
     assert told["instructions"] >= 10
     assert re.search(r"sqrt\w* .*sqrt\(v6\)", printed(notebook))

@@ -37,7 +37,7 @@ LONG: dict[str, tuple[Any, Callable[[int], list[Any]]]] = {
     "normal": (normals(n), lambda size: [size]),
     "kernel": (T.sin(T.cos(x)), lambda size: [np.ones(size)]),
     "matmul": (A @ B, lambda size: [np.ones((ROWS, size // 4000)), np.ones((size // 4000, 10 * ROWS))]),
-    "many products": (T.matmul(A[:, None, :], B), lambda size: [np.ones((size // ROWS, ROWS)), np.ones((ROWS, 9))]),
+    "many products": (T.matmul(A[:, None, :], B), lambda size: [np.ones((size // ROWS, ROWS)), np.ones((ROWS, 60))]),
     "a product with itself": (A @ A.T, lambda size: [np.ones((5 * ROWS, size // 5000))]),
 }  # fmt: skip
 
