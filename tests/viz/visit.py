@@ -17,7 +17,7 @@ class Visit:
         self.context.set_default_timeout(30_000)
         self.context.route("**/*", self._gate)
         self.page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
 
     def _gate(self, route: Any) -> None:
         if route.request.url.startswith(self.allowed):

@@ -71,7 +71,7 @@ export function codePanel(store) {
   async function open() {
     if (!python.innerHTML) {
       const found = listings.python === undefined ? await store.ask("listings", "all") : listings;
-      [python.innerHTML, c.innerHTML] = [found.python, found.c];
+      [python.innerHTML, c.innerHTML] = [found.python ?? "", found.c ?? ""];
     }
     mark();
   }

@@ -170,6 +170,7 @@ export function drawers(store, { act, busy, go }) {
       box.replaceChildren(note("working…"));
       const answer = await new Promise((resolve) => busy(() => store.ask(what, now).then(resolve)));
       draw0();
+      if (answer.absent) return box.replaceChildren(note(answer.absent));
       if (now !== asked) return;
       box.replaceChildren(...[tell(answer)].flat());
     }

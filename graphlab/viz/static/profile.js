@@ -19,7 +19,7 @@ export function profilePanel(store) {
     said.textContent = "running the call again and again …";
     const found = await store.ask("profile", `now@${performance.now()}`);
     button.disabled = false;
-    said.textContent = "";
+    said.textContent = found.absent ?? "";
     if (found.cells) draw(found);
   }
 

@@ -62,7 +62,7 @@ export function createStore(model, el) {
     ask(what, key) {
       const name = `${what}:${key}`;
       if (answers.has(name)) return Promise.resolve(answers.get(name));
-      if (!live) return Promise.resolve({ waiting: GONE });
+      if (!live) return Promise.resolve({ absent: GONE, waiting: GONE });
       return new Promise((resolve) => {
         const first = !waiting.has(name);
         waiting.set(name, [...(waiting.get(name) ?? []), resolve]);

@@ -148,7 +148,7 @@ export function timelinePanel(store) {
     totals.textContent = "checking…";
     const found = await store.ask("check", String(times += 1));
     checking.disabled = false;
-    totals.textContent = found.totals ?? "";
+    totals.textContent = found.totals ?? found.absent ?? "";
     found.verdicts?.forEach((one, k) => { verdicts[k] = one; });
     list();
     if (chosen && detail.querySelector("figure")) explain(chosen - 1);

@@ -25,7 +25,8 @@ export function troublesLine(store) {
   async function look() {
     const { steps, troubles } = store.trace;
     if (!steps.length || store.get("step") < steps.length) return;
-    draw(troubles.length ? store.trace : await store.ask("troubles", ""));
+    const told = troubles.length ? store.trace : await store.ask("troubles", "");
+    if (told.troubles) draw(told);
   }
 
   store.listen("change:step", look);
