@@ -3,6 +3,9 @@
  * All turns on one word, the ticket: how many threads the region is for, how many chunks it has and how many are taken.
  * Who moves it on by one has a chunk, and until that has ended the region can't end: only then may what belongs
  * to the region be read. A worker that comes late finds nothing to take and touches nothing. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* affinity */
+#endif
 #include "gl_pool.h"
 
 #include <pthread.h>
@@ -240,6 +243,28 @@ static void wait_for_others(uint32_t of)
   pthread_mutex_unlock(&lock);
 }
 
+/* Workers keep off the processor of the caller. A system that wakes one there leaves it waiting behind the caller until it
+ * looks again, for milliseconds: longer than most regions take, so that the threads together were as slow as one. */
+static void keep_off_caller(void)
+{
+#ifdef __linux__
+  static int avoided = -1;
+  static int32_t told;
+  cpu_set_t allowed;
+  const int here = sched_getcpu();
+  if (here < 0 || (here == avoided && told == n_workers))
+    return;
+  avoided = here;
+  told = n_workers;
+  if (here >= CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed))
+    return;
+  CPU_CLR(here, &allowed);
+  if (CPU_COUNT(&allowed))
+    for (int32_t k = 0; k < n_workers; k++)
+      pthread_setaffinity_np(workers[k].thread, sizeof allowed, &allowed);
+#endif
+}
+
 static void together(gl_chunk run, gl_pool_stop stop, void *context, uint32_t of, int32_t most)
 {
   region.run = run;
@@ -247,6 +272,7 @@ static void together(gl_chunk run, gl_pool_stop stop, void *context, uint32_t of
   region.shares = n_workers + 1 < most ? n_workers + 1 : most;
   for (int32_t k = 0; k < region.shares; k++)
     PUT(share[k].taken, 0);
+  keep_off_caller();
   PUT(done, 0);
   PUT(ticket, (uint64_t)most << 48 | (uint64_t)of << 24);
   signal_workers();
