@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import graphlab
 
@@ -24,12 +26,23 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def python_blocks(page: Path) -> Iterator[tuple[int, str]]:
-    """The Python blocks of a page: the line where each starts, and its code."""
+def blocks(page: Path, *languages: str) -> Iterator[tuple[int, str, str]]:
+    """The blocks of a page in these languages: the line where each starts, its language and its code."""
     text = page.read_text()
     for found in BLOCK.finditer(text):
-        if found[1] == "python":
-            yield text.count("\n", 0, found.start(2)), found[2]
+        if found[1] in languages:
+            yield text.count("\n", 0, found.start(2)), found[1], found[2]
+
+
+def run_in_ipython(code: str, names: dict[str, Any]) -> None:
+    """Run a cell in an IPython of its own that has these names."""
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance(user_ns=names, config=Config({"HistoryManager": {"enabled": False}}))
+    try:
+        with redirect_stdout(io.StringIO()):
+            shell.run_cell(code).raise_error()
+    finally:
+        InteractiveShell.clear_instance()
 
 
 def run_block(code: str, names: dict[str, Any], page: Path, line: int) -> str:
@@ -52,12 +65,15 @@ def run_block(code: str, names: dict[str, Any], page: Path, line: int) -> str:
 def test_python_blocks_run(page: Path, in_tmp_path: Path) -> None:
     """The blocks of a page are one program: later ones use the names of earlier ones."""
     names: dict[str, Any] = {"__name__": page.stem}
-    for line, code in python_blocks(page):
-        run_block(code, names, page, line)
+    for line, language, code in blocks(page, "python", "ipython"):
+        if language == "ipython":
+            run_in_ipython(code, names)
+        else:
+            run_block(code, names, page, line)
 
 
 def test_the_readme_has_a_tour() -> None:
-    assert len(list(python_blocks(ROOT / "README.md"))) >= 5
+    assert len(list(blocks(ROOT / "README.md", "python"))) >= 5
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
