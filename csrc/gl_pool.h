@@ -4,8 +4,8 @@
  * thread has the pool, run on their own thread alone.
  *
  * Threads are made when the first region wants them, and sleep between regions unless one follows closely; in the
- * child of a fork there are none until it wants some itself. Where the system gives no thread, the caller does the
- * work. */
+ * child of a fork there are none until it wants some itself. They keep off the processor that the caller is on. Where
+ * the system gives no thread, the caller does the work. */
 #ifndef GL_POOL_H
 #define GL_POOL_H
 
