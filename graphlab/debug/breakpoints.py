@@ -131,13 +131,14 @@ class Breakpoints(Sequence[Breakpoint]):
 
 
 def place_of(
-    op: Any, node: Any, line: Any, kernel: Any, alike: Callable[[Variable], Callable[[Apply], bool]]
+    op: Any, node: Any, line: Any, kernel: Any, rule: Any, alike: Callable[[Variable], Callable[[Apply], bool]]
 ) -> tuple[str, Callable[[Apply], bool] | None, str | None]:
     """What `break_at` says of a place: in words, as a test of applications, and as the name of a kernel.
 
     `alike` gives a test for the application that computes a variable. GraphTypeError: it is said in a wrong way.
     """
-    given = [name for name, x in (("op", op), ("node", node), ("line", line), ("kernel", kernel)) if x is not None]
+    places = {"op": op, "node": node, "line": line, "kernel": kernel, "rule": rule}
+    given = [name for name, x in places.items() if x is not None]
     if len(given) > 1:
         raise GraphTypeError(f"break_at takes one place, got {' and '.join(given)}", origin=caller_origin())
     if op is not None:
@@ -161,4 +162,9 @@ def place_of(
         if not isinstance(name, str):
             raise GraphTypeError(f"kernel= is a kernel, its name or number, got {kernel!r:.40}", origin=caller_origin())
         return name, None, name
+    if rule is not None:
+        name = rule if isinstance(rule, str) else getattr(rule, "name", None)
+        if not isinstance(name, str):
+            raise GraphTypeError(f"rule= is a rule or its name, got {rule!r:.40}", origin=caller_origin())
+        return f"made by {name}", lambda n: n.provenance.rule == name, None
     return "anywhere", None, None

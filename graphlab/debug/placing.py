@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def breakpoint_at(
-    session: Session, place: tuple[Any, Any, Any, Any], when: str | Test | None, condition: str | None
+    session: Session, place: tuple[Any, Any, Any, Any, Any], when: str | Test | None, condition: str | None
 ) -> Breakpoint:
-    """A new breakpoint of `session`, at (op, node, line, kernel), of which one is given; see Session.break_at."""
+    """A new breakpoint of `session`, at (op, node, line, kernel, rule), one at most; see Session.break_at."""
     said, matches, kernel = place_of(*place, lambda v: _alike(session, v))
     if kernel is not None:
         matches, kernel = _kernel(session, kernel)

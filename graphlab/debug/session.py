@@ -144,14 +144,16 @@ class Session(Travel):
         kernel: Any = None,
         when: str | Test | None = None,
         condition: str | None = None,
+        rule: Any = None,
     ) -> Breakpoint:
         """Let `run` stop at a place, where values are such, or both.
 
         Places: applications of `op`, what computes `node`, what a `line` (12, or "file.py:12") of yours became, a
-        `kernel` (its number, name, or itself). Of values: `when` is "nan", "inf" or a function of an array;
-        `condition` an expression over named values, `value` being that of the place. With a place, the values it makes
-        are asked; without, "nan" and "inf" stop where they arise, in none of the operands, and a condition where it
-        begins to hold. What only has a place stops before its step, what asks for values behind it.
+        `kernel` (its number, name, or itself), what a rewrite `rule` (its name, or itself) has made. Of values: `when`
+        is "nan", "inf" or a function of an array; `condition` an expression over named values, `value` being that of
+        the place. With a place, the values it makes are asked; without, "nan" and "inf" stop where they arise, in none
+        of the operands, and a condition where it begins to hold. What only has a place stops before its step, what
+        asks for values behind it.
 
         GraphValueError: there is no such thing in the program.
 
@@ -163,7 +165,7 @@ class Session(Travel):
         >>> print(s.run().stopped)
         breakpoint 0: log made nan at (1,)
         """
-        return breakpoint_at(self, (op, node, line, kernel), when, condition)
+        return breakpoint_at(self, (op, node, line, kernel, rule), when, condition)
 
     def has_op(self, name: str) -> bool:
         """Whether the program has applications of an op of this name."""

@@ -10,11 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from graphlab.debug.breakpoints import Breakpoint
 from graphlab.debug.expressions import Expression
 from graphlab.debug.opening import Turns
-from graphlab.debug.places import program
-from graphlab.debug.placing import applications
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError, GraphValueError
 from graphlab.graph.node import Apply
@@ -137,12 +134,8 @@ def stop(stepping: Stepping, key: str) -> None:
             return breakpoints.remove(old[0])
     if len(breakpoints) >= MOST:
         raise ValueError(f"there are {MOST} breakpoints: remove some")
-    asked: dict[str, Any] = {"when": said.get("when"), "condition": said.get("if")}
-    if "rule" in said:
-        made = _at_rule(stepping, said["rule"], asked)
-    else:
-        where = {name: _place(stepping, name, text) for name, text in place}
-        made = session.break_at(**where, **asked)
+    where: dict[str, Any] = {name: _place(stepping, name, text) for name, text in place}
+    made = session.break_at(**where, when=said.get("when"), condition=said.get("if"))
     stepping.places[made.number] = said
     return None
 
@@ -151,22 +144,6 @@ def _place(stepping: Stepping, name: str, text: str) -> Any:
     if name == "node":
         return stepping.variable(text)
     return int(text) if name in ("line", "kernel") and text.isdecimal() and len(text) < 10 else text
-
-
-def _at_rule(stepping: Stepping, rule: str, asked: dict[str, Any]) -> Breakpoint:
-    """A breakpoint at what a rule has made: that is one at such nodes, and the session knows no other way to say so."""
-    session = stepping.session
-
-    def matches(node: Apply) -> bool:
-        return node.provenance.rule == rule
-
-    if not any(map(matches, applications(program(session)))):
-        raise ValueError(f"nothing that runs was made by the rule {rule[:60]!r}")
-    anywhere = session.break_at(when=asked["when"], condition=asked["condition"]) if any(asked.values()) else None
-    if anywhere is None:
-        return session.breakpoints.add(f"made by {rule}", matches=matches)
-    anywhere.place, anywhere.matches = f"made by {rule}", matches
-    return anywhere
 
 
 def unstop(stepping: Stepping, key: str) -> None:

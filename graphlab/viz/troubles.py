@@ -112,4 +112,9 @@ def _at(v: Variable, element: tuple[int, ...]) -> str:
 
 
 def finite(value: Any) -> bool:
+    """Whether an array has no NaN and no infinity.
+
+    >>> finite(np.array([1.0, np.inf])), finite(np.array([True]))
+    (False, True)
+    """
     return np.asarray(value).dtype.kind not in "fc" or bool(np.isfinite(value).all())

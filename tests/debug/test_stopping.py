@@ -7,7 +7,7 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
-from graphlab.errors import GraphValueError
+from graphlab.errors import GraphTypeError, GraphValueError
 from graphlab.function import Function
 
 
@@ -82,6 +82,25 @@ def test_lines_nodes_and_kernels_are_places(f: Function) -> None:
         assert s.here is not None, b
         assert "log" in [n.op.name for n in s.here.nodes]
         s.breakpoints.clear()
+
+
+def test_what_a_rule_made_is_a_place() -> None:
+    x = T.vector("x")
+    f = graphlab.function([x], T.log(1 + x).sum())
+    s = f.debug([1.0, -3.0])
+    rule = next(r.rule for r in f.trace.rewrites if "log1p" in r.rule)
+    b = s.break_at(rule=rule)
+    s.run()
+    assert s.here is not None
+    assert any(n.op.name == "log1p" for n in s.here.nodes)
+    assert s.stopped == f"breakpoint {b.number}: made by {rule}"
+    assert s.run().stopped == "the end"
+    with pytest.raises(GraphValueError, match="nothing in this program is made by x - x -> 0"):
+        s.break_at(rule="x - x -> 0")
+    with pytest.raises(GraphTypeError, match="a rule or its name"):
+        s.break_at(rule=7)
+    with pytest.raises(GraphTypeError, match="one place, got op and rule"):
+        s.break_at("log1p", rule=rule)
 
 
 def test_a_nan_stops_where_it_arises_not_where_it_passes() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from tests.viz.visit import Visit, visiting
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -71,6 +72,13 @@ def browser(browser_path: str) -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=browser_path, headless=True, args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
+    """A fresh page that may ask for files, or for what ALLOWED of the test's module names."""
+    with visiting(browser, getattr(request.module, "ALLOWED", ("file:",))) as visit:
+        yield visit
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-
 from graphlab.debug.session import Session
 from graphlab.viz import bundle
 from graphlab.viz.widget import Explorer, explore
@@ -54,9 +52,3 @@ def live(page: Any, session: Session, view: str = "step") -> Explorer:
     page.add_script_tag(content=_MODEL.replace("STATE", state, 1).replace("SCRIPT", script, 1), type="module")
     page.locator("#gl-app[data-ready]").wait_for()
     return widget
-
-
-def elements(page: Any) -> np.ndarray[Any, Any]:
-    """The exact elements that the value panel lists."""
-    cells = page.get_by_test_id("gl-value").locator(".gl-elements td[title]")
-    return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)

@@ -13,7 +13,7 @@ import graphlab.tensor as T
 from graphlab.viz.report import PARTS
 from tests.viz.axe import violations
 from tests.viz.live import live
-from tests.viz.visit import Visit, poor_contrast
+from tests.viz.visit import opened, poor_contrast, visiting
 
 PANELS = ("rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes")
 
@@ -25,18 +25,14 @@ def report(training: Any, batch: Any, tmp_path: Path) -> str:
     return path.as_uri()
 
 
-def opened(browser: Any, address: str, **context: Any) -> Iterator[Any]:
-    visit = Visit(browser, ("file:",), **context)
-    visit.page.goto(address)
-    visit.page.locator("#gl-app[data-ready]").wait_for()
-    yield visit.page
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
+def pages(browser: Any, address: str, **context: Any) -> Iterator[Any]:
+    with visiting(browser, ("file:",), **context) as visit:
+        yield opened(visit, address)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_any_panel(scheme: str, browser: Any, report: str) -> None:
-    for page in opened(browser, report, color_scheme=scheme):
+    for page in pages(browser, report, color_scheme=scheme):
         for view in PANELS:
             page.get_by_test_id(f"gl-tab-{view}").click()
             assert (view, violations(page, "html")) == (view, [])
@@ -48,7 +44,7 @@ def test_axe_finds_nothing_serious_in_any_panel(scheme: str, browser: Any, repor
 
 
 def test_focus_goes_round_the_tabs_and_is_never_lost(browser: Any, report: str) -> None:
-    for page in opened(browser, report):
+    for page in pages(browser, report):
         root, tabs, key = page.get_by_test_id("gl-explorer"), page.get_by_role("tab"), page.keyboard.press
         assert tabs.count() == len(PANELS)
         page.get_by_test_id("gl-tab-step").focus()
@@ -90,7 +86,7 @@ def test_focus_goes_round_the_tabs_and_is_never_lost(browser: Any, report: str) 
 
 
 def test_nothing_moves_for_those_who_asked_for_that(browser: Any, report: str) -> None:
-    for page in opened(browser, report, reduced_motion="reduce"):
+    for page in pages(browser, report, reduced_motion="reduce"):
         moving = """() => [...document.querySelectorAll("*")].map((e) => [e, getComputedStyle(e)]).filter(([, style]) =>
             /[1-9]/.test(style.transitionDuration + style.animationDuration)).map(([e]) => e.outerHTML.slice(0, 99))"""
         assert page.evaluate(moving) == []
@@ -107,7 +103,7 @@ def test_nothing_moves_for_those_who_asked_for_that(browser: Any, report: str) -
     ids=["narrow", "magnified"],
 )
 def test_it_needs_no_sideways_scrolling(context: dict[str, Any], browser: Any, report: str, shots: Path) -> None:
-    for page in opened(browser, report, **context):
+    for page in pages(browser, report, **context):
         for view in PANELS:
             page.get_by_test_id(f"gl-tab-{view}").click()
             assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), view
@@ -123,7 +119,7 @@ def test_it_needs_no_sideways_scrolling(context: dict[str, Any], browser: Any, r
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_forced_colours_are_kept_and_say_what_is_chosen(scheme: str, browser: Any, report: str, shots: Path) -> None:
-    for page in opened(browser, report, forced_colors="active", color_scheme=scheme):
+    for page in pages(browser, report, forced_colors="active", color_scheme=scheme):
         page.get_by_test_id("gl-tab-step").click()
         page.screenshot(path=shots / f"report-forced-{scheme}.png")
         assert poor_contrast(page) == []
@@ -142,45 +138,43 @@ def test_a_nan_is_found_by_keyboard_alone(browser: Any) -> None:
     y = T.log(x)
     y.name = "y"
     f = graphlab.function([x], (y * 2 + 1).sum(), name="f", mode="interpret")
-    visit = Visit(browser, ())
-    page, key = visit.page, visit.page.keyboard.press
-    live(page, f.debug([4.0, -1.0]))
-    status = page.get_by_test_id("gl-step-status")
+    with visiting(browser, ()) as visit:
+        page, key = visit.page, visit.page.keyboard.press
+        live(page, f.debug([4.0, -1.0]))
+        status = page.get_by_test_id("gl-step-status")
 
-    def tab_to(selector: str) -> None:
-        for _ in range(120):
-            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-                return
-            key("Tab")
-        pytest.fail(f"Tab does not reach {selector}")
+        def tab_to(selector: str) -> None:
+            for _ in range(120):
+                if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                    return
+                key("Tab")
+            pytest.fail(f"Tab does not reach {selector}")
 
-    tab_to("[role=tab][aria-selected=true]")  # opened at the stepper
-    expect(page.get_by_test_id("gl-tab-step")).to_be_focused()
-    key("n")
-    expect(status).to_contain_text("1 of")
-    key("w")
-    tab_to(".gl-drawer input")
-    page.keyboard.type("y.min()")
-    key("Enter")
-    expect(page.locator(".gl-drawer")).to_contain_text("y.min()")
-    key("Escape")
-    tab_to("[role=tab][aria-selected=true]")
-    key("p")
-    expect(status).to_contain_text("0 of")
-    key("/")
-    page.keyboard.type("multiply")
-    key("Enter")  # the first that is found has the focus of all panels
-    key("Escape")
-    tab_to("[role=tab][aria-selected=true]")
-    key("4")
-    key("b")
-    expect(page.get_by_test_id("gl-drawer-breaks").locator(".gl-count")).to_have_text("1")
-    key("c")
-    expect(status).to_contain_text("stopped")
-    key("o")
-    expect(page.locator(".gl-drawer")).to_contain_text("log")
-    expect(page.locator(".gl-drawer")).to_contain_text("test_access.py")  # the line to read
-    expect(page.locator(".gl-drawer")).to_contain_text("-1")
-    assert violations(page) == []
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
+        tab_to("[role=tab][aria-selected=true]")  # opened at the stepper
+        expect(page.get_by_test_id("gl-tab-step")).to_be_focused()
+        key("n")
+        expect(status).to_contain_text("1 of")
+        key("w")
+        tab_to(".gl-drawer input")
+        page.keyboard.type("y.min()")
+        key("Enter")
+        expect(page.locator(".gl-drawer")).to_contain_text("y.min()")
+        key("Escape")
+        tab_to("[role=tab][aria-selected=true]")
+        key("p")
+        expect(status).to_contain_text("0 of")
+        key("/")
+        page.keyboard.type("multiply")
+        key("Enter")  # the first that is found has the focus of all panels
+        key("Escape")
+        tab_to("[role=tab][aria-selected=true]")
+        key("4")
+        key("b")
+        expect(page.get_by_test_id("gl-drawer-breaks").locator(".gl-count")).to_have_text("1")
+        key("c")
+        expect(status).to_contain_text("stopped")
+        key("o")
+        expect(page.locator(".gl-drawer")).to_contain_text("log")
+        expect(page.locator(".gl-drawer")).to_contain_text("test_access.py")  # the line to read
+        expect(page.locator(".gl-drawer")).to_contain_text("-1")
+        assert violations(page) == []

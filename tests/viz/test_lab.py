@@ -21,7 +21,7 @@ from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
 
 from tests.viz.axe import violations
-from tests.viz.visit import Visit, poor_contrast
+from tests.viz.visit import Visit, elements, poor_contrast, visiting
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "graphlab"
@@ -155,17 +155,8 @@ class Notebook:
 def notebook(browser: Any, lab: tuple[str, Path]) -> Iterator[Notebook]:
     """The notebook, open; afterwards there was no error in the page and no request to elsewhere."""
     address, _ = lab
-    visit = Visit(browser, (address,), viewport={"width": 1280, "height": 1000})
-    notebook = Notebook(visit, address)
-    yield notebook
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
-
-
-def elements(root: Any) -> np.ndarray[Any, Any]:
-    cells = root.get_by_test_id("gl-value").locator(".gl-elements td")
-    cells.first.wait_for()
-    return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)
+    with visiting(browser, (address,), viewport={"width": 1280, "height": 1000}) as visit:
+        yield Notebook(visit, address)
 
 
 def expect_elements(root: Any, wanted: Any) -> None:

@@ -2,9 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,28 +10,7 @@ from playwright.sync_api import expect
 import graphlab
 import graphlab.tensor as T
 from tests.viz.hostile import HOSTILE, check_page, check_picture, function, texts
-from tests.viz.visit import Visit, poor_contrast
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    """A fresh page; afterwards there was no error and no request."""
-    visit = Visit(browser, ("file:",))
-    yield visit
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
-
-
-def opened(visit: Visit, path: Path) -> Any:
-    visit.page.goto(path.as_uri())
-    visit.page.locator("#gl-app[data-ready]").wait_for()
-    return visit.page
-
-
-def elements(page: Any) -> np.ndarray[Any, Any]:
-    """The exact elements that the inspector lists."""
-    cells = page.get_by_test_id("gl-value").locator(".gl-elements td")
-    return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)
+from tests.viz.visit import elements, opened, poor_contrast, visiting
 
 
 def test_stepping_shows_the_values_that_numpy_gives(visit, training, batch, tmp_path) -> None:
@@ -300,13 +276,12 @@ def test_the_address_keeps_the_focus(visit, cubic, tmp_path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_legible_in_light_and_dark(scheme, browser, training, batch, shots, tmp_path) -> None:
-    visit = Visit(browser, ("file:",), color_scheme=scheme)
-    page = opened(visit, training.report(tmp_path / "t.html", args=batch))
-    for view in ("graph", "rewrites", "inspect", "step", "value", "code", "nodes"):
-        page.get_by_test_id(f"gl-tab-{view}").click()
-        page.screenshot(path=shots / f"report-{view}-{scheme}.png")
-        assert poor_contrast(page) == []
-    visit.context.close()
+    with visiting(browser, ("file:",), color_scheme=scheme) as visit:
+        page = opened(visit, training.report(tmp_path / "t.html", args=batch))
+        for view in ("graph", "rewrites", "inspect", "step", "value", "code", "nodes"):
+            page.get_by_test_id(f"gl-tab-{view}").click()
+            page.screenshot(path=shots / f"report-{view}-{scheme}.png")
+            assert poor_contrast(page) == []
 
 
 def test_groups_open_and_close_by_click_and_by_key(visit, tmp_path) -> None:

@@ -1,7 +1,6 @@
 """The stepper in a real browser, answered by Python: whole debugging sessions, with NumPy's values."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,11 @@ from playwright.sync_api import expect
 
 import graphlab
 import graphlab.tensor as T
-from tests.viz.live import elements, live
+from tests.viz.live import live
 from tests.viz.test_stepping import DATA, states
-from tests.viz.visit import Visit, poor_contrast
+from tests.viz.visit import Visit, elements, poor_contrast, visiting
+
+ALLOWED = ()  # pages of their own ask for nothing at all
 
 
 def turn(x_t: Any, state: Any) -> Any:
@@ -28,15 +29,6 @@ def loop() -> graphlab.Function:
     w = T.log(graphlab.scan(turn, seq, T.zeros(2))[0] - 1)
     w.name = "w"
     return graphlab.function([seq], w.sum(), name="loop")
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    """A fresh page; afterwards there was no error and no request."""
-    visit = Visit(browser, ())
-    yield visit
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
 
 
 def test_a_session_from_a_breakpoint_to_the_origin(visit: Visit, loop: graphlab.Function) -> None:
@@ -163,16 +155,14 @@ def test_ten_thousand_steps_draw_only_what_is_in_sight(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_legible(scheme: str, browser: Any, loop: graphlab.Function, shots: Any) -> None:
-    visit = Visit(browser, (), color_scheme=scheme, viewport={"width": 1280, "height": 800})
-    page = visit.page
-    live(page, loop.debug(DATA, break_on="nan"))
-    for name in ("breaks", "watches", "element", "origin", "digits", "bisect"):
-        page.get_by_test_id(f"gl-drawer-{name}").click()
-        if name == "watches":
-            page.get_by_test_id("gl-watch").fill("w.max()")
-            page.get_by_test_id("gl-watch-add").click()
-            expect(page.get_by_test_id("gl-watches")).to_contain_text("nan")
-        page.screenshot(path=shots / f"stepper-{name}-{scheme}.png")
-        assert poor_contrast(page) == []
-    visit.context.close()
-    assert visit.errors == []
+    with visiting(browser, (), color_scheme=scheme, viewport={"width": 1280, "height": 800}) as visit:
+        page = visit.page
+        live(page, loop.debug(DATA, break_on="nan"))
+        for name in ("breaks", "watches", "element", "origin", "digits", "bisect"):
+            page.get_by_test_id(f"gl-drawer-{name}").click()
+            if name == "watches":
+                page.get_by_test_id("gl-watch").fill("w.max()")
+                page.get_by_test_id("gl-watch-add").click()
+                expect(page.get_by_test_id("gl-watches")).to_contain_text("nan")
+            page.screenshot(path=shots / f"stepper-{name}-{scheme}.png")
+            assert poor_contrast(page) == []

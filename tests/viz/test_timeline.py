@@ -1,7 +1,6 @@
 """The timeline: rules in their own words, verdicts on the values of a run, and scrubbing through it in a browser."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,9 @@ import graphlab
 import graphlab.tensor as T
 from graphlab.viz.answers import Answers
 from graphlab.viz.record import record
-from tests.viz.test_page import opened
-from tests.viz.visit import Visit
+from tests.viz.visit import Visit, opened
 
 WRONG = graphlab.Rule("sin(x) -> tan(x)", "exact", find=lambda x: T.sin(x), make=lambda x: T.tan(x))
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    """A fresh page; afterwards there was no error and no request."""
-    visit = Visit(browser, ("file:",))
-    yield visit
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
 
 
 def wrong() -> graphlab.Function:

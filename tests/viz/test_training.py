@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from graphlab.debug.record import Log
 from graphlab.viz.multiples import POINTS, multiples, still
 from graphlab.viz.training import Answers, Training
 from tests.viz.axe import violations
-from tests.viz.visit import Visit, poor_contrast
+from tests.viz.visit import poor_contrast
 
 
 def trained(calls: int, odd: dict[int, float], keep: str = "values") -> Log:
@@ -34,14 +33,6 @@ def trained(calls: int, odd: dict[int, float], keep: str = "values") -> Log:
             value[1] = odd.get(call, value[1])
             f(value)
     return log
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    visit = Visit(browser, ("file:",))
-    yield visit
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
 
 
 def test_the_numbers_of_a_call_are_numpys() -> None:

@@ -1,8 +1,6 @@
 """Questions to a node: why it is here, what became of it, which rules nearly fired; in Python and in the page."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -10,17 +8,7 @@ from playwright.sync_api import expect
 import graphlab
 import graphlab.tensor as T
 from graphlab.viz.answers import Answers
-from tests.viz.test_page import opened
-from tests.viz.visit import Visit
-
-
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Visit]:
-    """A fresh page; afterwards there was no error and no request."""
-    visit = Visit(browser, ("file:",))
-    yield visit
-    visit.context.close()
-    assert (visit.errors, visit.blocked) == ([], [])
+from tests.viz.visit import Visit, opened
 
 
 def asked(function: graphlab.Function) -> tuple[Answers, dict[str, str]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 class Visit:
@@ -25,6 +30,29 @@ class Visit:
         else:
             self.blocked.append(route.request.url)
             route.abort()
+
+
+@contextmanager
+def visiting(browser: Any, allowed: tuple[str, ...], **context: Any) -> Iterator[Visit]:
+    """A fresh page; afterwards there was no error in it, and no request to elsewhere."""
+    visit = Visit(browser, allowed, **context)
+    yield visit
+    visit.context.close()
+    assert (visit.errors, visit.blocked) == ([], [])
+
+
+def opened(visit: Visit, address: Path | str) -> Any:
+    """The page of `visit` with a report in it, ready."""
+    visit.page.goto(address.as_uri() if isinstance(address, Path) else address)
+    visit.page.locator("#gl-app[data-ready]").wait_for()
+    return visit.page
+
+
+def elements(root: Any) -> np.ndarray[Any, Any]:
+    """The exact elements that the value panel lists."""
+    cells = root.get_by_test_id("gl-value").locator(".gl-elements td[title]")
+    cells.first.wait_for()
+    return np.array([cell.get_attribute("title") for cell in cells.all()], dtype=float)
 
 
 def poor_contrast(page: Any) -> list[str]:
