@@ -52,16 +52,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a worker is a process
 import argparse
 import contextlib
 import json
-import shlex
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import graphlab
 
-from campaign.crew import Report, examine, run  # isort: skip
+from campaign.crew import Report, examine, plain_c, run  # isort: skip
 from campaign.sample import RULES  # isort: skip
 
 
@@ -82,17 +80,6 @@ def told(report: Report, least: int, seconds: float, seed: int) -> tuple[str, bo
         f" rules, {report.fired.total()} applications, {few} rules below {least}; {seconds:.0f} s"
     )
     return "\n".join(lines), not report.failures and not few
-
-
-@contextlib.contextmanager
-def plain_c() -> Iterator[None]:
-    """C is built with -O0 inside: what is checked is the rewriting, and most of the time is the C compiler's."""
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "cc"
-        script.write_text(f'#!/bin/bash\nexec {shlex.join(graphlab.options().cc)} "${{@/#-O1/-O0}}"\n')
-        script.chmod(0o755)
-        with graphlab.using(cc=(str(script),)):
-            yield
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

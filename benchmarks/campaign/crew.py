@@ -6,13 +6,15 @@ the door of one graph and the others go on.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import shlex
 import shutil
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -122,6 +124,17 @@ class cache:
     def __exit__(self, *error: Any) -> None:
         self.options.__exit__(*error)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def plain_c() -> Iterator[None]:
+    """C is built with -O0 inside: what is checked is the rewriting, and most of the time is the C compiler's."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "cc"
+        script.write_text(f'#!/bin/bash\nexec {shlex.join(graphlab.options().cc)} "${{@/#-O1/-O0}}"\n')
+        script.chmod(0o755)
+        with graphlab.using(cc=(str(script),)):
+            yield
 
 
 def run(seed: int, graphs: int, rules: Sequence[Planted], jobs: int, shrink: int) -> Report:

@@ -6,14 +6,22 @@ Each graph is compiled as it is, and bent: inputs and intermediate values are sp
 looped over row by row, sent through a choice, a symbolic function, a wider type; sums are written the other way
 round; work that nobody needs is added; and a loop over its results is written with scan and without. Results must
 agree within what rounding can do, found by adding noise to the graph's own operations.
+
+Most of the time would be the C compiler's, so several graphs, each with inputs of its own in either form, are outputs
+of one function, and nineteen chunks of twenty are built with -O0; what fails is looked at again alone.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +34,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 
 sys.path.insert(0, str(figures.ROOT))
+sys.path.insert(0, str(figures.ROOT / "benchmarks"))
+
+from campaign.crew import cache, plain_c
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.function import Function
 from tests.random_graphs import RandomProgram, random_programs
 
-SHORT = {"graphs": 8, "seed": 1}
-LONG = {"graphs": 100_000, "seed": 1}
+SHORT = {"graphs": 16, "seed": 1, "jobs": 1}
+LONG = {"graphs": 100_000, "seed": 1, "jobs": os.cpu_count() or 1}
+CHUNK = 400  # graphs of one process
+TOGETHER = 12  # graphs of one function
 Variable = graphlab.Variable
 Array = np.ndarray[Any, Any]
 
@@ -92,6 +106,7 @@ def bent(v: Variable, choice: int, used: Counter[str]) -> Variable:
 def bent_graph(program: RandomProgram, choices: list[int], used: Counter[str]) -> list[Variable]:
     """The program's outputs, with bent values; and one more, of work that nobody looks at."""
     pool: list[Variable] = [bent(v, choices[k % len(choices)], used) for k, v in enumerate(program.inputs)]
+    dead = pool[-1]
     for k, i in enumerate(program.instructions):
         dead = T.exp(pool[-1].astype("float64")).sum()
         made = i.symbolic(*(pool[o] for o in i.operands))
@@ -137,52 +152,128 @@ def agree(got: Array, want: Array, tolerance: Array) -> bool:
         return bool(np.all(close | (got == want) | ((got != got) & (want != want)) | np.isinf(tolerance)))
 
 
-def compiled(program: RandomProgram, outputs: list[Variable]) -> list[Array]:
-    """The values of `outputs`."""
-    f = graphlab.function(program.inputs, outputs, on_unused_input="ignore")
-    values: list[Array] = f(*program.values)
-    return values
+@dataclass(frozen=True)
+class Pair:
+    """A random graph, what is done to its values, and both forms, each of inputs of its own."""
+
+    program: RandomProgram
+    choices: list[int]
+    inputs: list[Variable]
+    straight: list[Variable]
+    turned: list[Variable]
+    bends: Counter[str]
+
+    @classmethod
+    def of(cls, program: RandomProgram, choices: list[int]) -> Pair:
+        """Both forms of `program`."""
+        bends = Counter[str]()
+        other = replace(program, inputs=[T.tensor(v.dtype, (None,) * v.ndim) for v in program.inputs])
+        values, turns = program.run(), 1 + choices[0] % 4
+        plain, again = program.graph(), other.graph()
+        straight = [*plain, *commuted(plain, values)[0], loops(plain, turns)[0]]
+        *bent, dead = bent_graph(other, choices, bends)
+        turned = [*bent, *commuted(again, values)[1], loops(again, turns)[1], dead]
+        return cls(program, choices, [*program.inputs, *other.inputs], straight, turned, bends)
+
+    def difference(self, straight: list[Array], turned: list[Array]) -> str | None:
+        """How the values of the forms differ, if they do."""
+        program, plain = self.program, len(self.program.outputs)
+        tolerances, wild = program.tolerance(), program.overflows()
+        moved = wild or any(t.max(initial=0.0) > 1e-6 for t in tolerances)
+        for k, (got, want) in enumerate(zip(turned, straight, strict=False)):  # what is dead has nothing beside it
+            if k < plain:
+                allowed = np.full(want.shape, np.inf) if wild else tolerances[k]
+            else:  # of what is made of the outputs, as far as these are surely the same
+                single = "32" in str(self.straight[0].dtype)
+                allowed = np.full(want.shape, np.inf if moved else 1e-3 if single else 1e-7)
+            if not agree(got, want, allowed):
+                return f"result {k}: {got!r}\ninstead of\n{want!r}\nwithin {allowed!r}"
+        return None
 
 
-def check(program: RandomProgram, choices: list[int], used: Counter[str]) -> str | None:
-    """What differs, if anything does."""
-    plain = program.graph()
-    one, other = commuted(plain, program.run())
-    scanned, unrolled = loops(plain, 1 + choices[0] % 4)
-    straight = compiled(program, [*plain, *one, scanned])
-    *again, dead = bent_graph(program, choices, used)
-    turned = compiled(program, [*again, *other, unrolled, dead])[:-1]
-    tolerances = program.tolerance()
-    moved = any(t.max(initial=0.0) > 1e-6 for t in tolerances) or program.overflows()
-    for k, (got, want) in enumerate(zip(turned, straight, strict=True)):
-        if k < len(plain):
-            allowed = np.full(want.shape, np.inf) if program.overflows() else tolerances[k]
-        else:  # of what is made of the outputs, as far as these are surely the same
-            allowed = np.full(want.shape, np.inf if moved else 1e-3 if "32" in str(plain[0].dtype) else 1e-7)
-        if not agree(got, want, allowed):
-            return f"result {k}: {got!r}\ninstead of\n{want!r}\nwithin {allowed!r}"
-    return None
+@dataclass
+class Found:
+    """What a chunk of graphs gave."""
+
+    graphs: int = 0
+    functions: int = 0
+    loops: int = 0
+    bends: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
 
 
-def run(*, graphs: int, seed: int) -> figures.Figures:
-    """So many graphs."""
-    failures, used = list[str](), Counter[str]()
+def judged(drawn: Sequence[tuple[RandomProgram, list[int]]], found: Found) -> None:
+    """Count these graphs, compiled together, and what differs; each alone, if they can't be compiled or called."""
+    try:
+        pairs = [Pair.of(*one) for one in drawn]
+        outputs = [v for pair in pairs for v in (*pair.straight, *pair.turned)]
+        f = graphlab.function([v for pair in pairs for v in pair.inputs], outputs, on_unused_input="ignore")
+        with np.errstate(all="ignore"):
+            results = iter(f(*(v for pair in pairs for _ in range(2) for v in pair.program.values)))
+    except Exception:
+        said = traceback.format_exc()[-1500:]
+        if len(drawn) == 1:
+            found.graphs += 1
+            found.failures.append(f"{drawn[0][0]!r}\n{drawn[0][1]}\n{said}")
+    else:
+        compare(pairs, f, results, found)
+        return
+    for one in drawn if len(drawn) > 1 else []:
+        judged([one], found)
+
+
+def compare(pairs: Sequence[Pair], f: Function, results: Iterator[Array], found: Found) -> None:
+    """Count these pairs, of the function `f`, and what differs in its results."""
+    found.graphs += len(pairs)
+    found.functions += 1
+    found.loops += len(f.kernels)
+    for pair in pairs:
+        straight, turned = ([next(results) for _ in form] for form in (pair.straight, pair.turned))
+        found.bends += pair.bends
+        said = pair.difference(straight, turned)
+        if said is not None:
+            found.failures.append(f"{pair.program!r}\n{pair.choices}\n{said}")
+
+
+def chunk(graphs: int, seed: int, plain: bool) -> Found:
+    """So many graphs of this seed, in a cache of their own."""
+    found, drawn = Found(), list[tuple[RandomProgram, list[int]]]()
 
     @with_seed(seed)
     @settings(max_examples=graphs, deadline=None, database=None, phases=(Phase.generate,),
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(random_programs(longest=5), st.lists(st.integers(0, 999), min_size=3, max_size=9))
     def one(program: RandomProgram, choices: list[int]) -> None:
-        try:
-            with np.errstate(all="ignore"):
-                found = check(program, choices, used)
-        except Exception:
-            found = traceback.format_exc()[-1500:]
-        if found:
-            failures.append(f"{program!r}\n{choices}\n{found}")
+        drawn.append((program, choices))
+        if len(drawn) == TOGETHER:
+            judged(drawn, found)
+            drawn.clear()
 
-    one()
-    return {"graphs": graphs, "values bent": used.total(), "in so many ways": len(used), "failures": failures}
+    with cache(), plain_c() if plain else contextlib.nullcontext():
+        one()
+        if drawn:
+            judged(drawn, found)
+    return found
+
+
+def run(*, graphs: int, seed: int, jobs: int) -> figures.Figures:
+    """So many graphs, by so many processes."""
+    total, sizes = Found(), [min(CHUNK, graphs - k) for k in range(0, graphs, CHUNK)]
+    # Processes of their own give back what they have loaded; one that dies is a failure.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as crew:
+        waiting = {crew.submit(chunk, n, 1_000_000 * seed + k, k % 20 > 0): k for k, n in enumerate(sizes)}
+        for done in as_completed(waiting):
+            try:
+                found = done.result()
+            except Exception as error:
+                found = Found(failures=[f"chunk {waiting[done]} of seed {seed}: {error!r}"])
+            total = Found(total.graphs + found.graphs, total.functions + found.functions, total.loops + found.loops,
+                          total.bends + found.bends, total.failures + found.failures)  # fmt: skip
+            print(*found.failures, sep="\n\n", end="", flush=True)
+            print(f"{total.graphs} graphs, {len(total.failures)} failed", flush=True)
+    return {"graphs": total.graphs, "functions": total.functions, "loops in C": total.loops,
+            "values bent": total.bends.total(), "in so many ways": len(total.bends),
+            "failures": total.failures}  # fmt: skip
 
 
 if __name__ == "__main__":
