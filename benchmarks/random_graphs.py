@@ -76,8 +76,8 @@ def told(report: Report, least: int, seconds: float, seed: int) -> tuple[str, bo
     judged = sum(n for what, n in report.elements.items() if what != "errors in both")
     lines += ["", *(f"{n:9}  {what} ({n / max(judged, 1):.2%})" for what, n in report.elements.most_common())]
     lines.append(
-        f"seed {seed}: {report.graphs} graphs, {len(report.failures)} that differ; {len(rule_names())}"
-        f" rules, {report.fired.total()} applications, {few} rules below {least}; {seconds:.0f} s"
+        f"seed {seed}: {report.graphs} graphs, {report.kernels} kernels, {len(report.failures)} that differ;"
+        f" {len(rule_names())} rules, {report.fired.total()} applications, {few} rules below {least}; {seconds:.0f} s"
     )
     return "\n".join(lines), not report.failures and not few
 
@@ -117,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         counts = {f"{name} [{changes}]": report.fired[(name, changes)] for name, changes in rule_names()}
         chosen.json.write_text(json.dumps({
             "version": graphlab.__version__ if hasattr(graphlab, "__version__") else "", "seed": chosen.seed,
-            "graphs": report.graphs, "seconds": round(seconds, 1), "rules": counts, "elements": report.elements,
+            "graphs": report.graphs, "kernels": report.kernels, "seconds": round(seconds, 1), "rules": counts,
+            "elements": report.elements,
             "failures": [str(failure) for failure in report.failures],
         }, indent=1))  # fmt: skip
     return int(not passed)

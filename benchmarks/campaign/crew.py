@@ -57,6 +57,7 @@ class Report:
     elements: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     text: str = ""
+    kernels: int = 0
 
     def add(self, other: Report) -> None:
         """Count the graphs of `other` too."""
@@ -64,6 +65,7 @@ class Report:
         self.fired.update(other.fired)
         self.elements.update(other.elements)
         self.failures += other.failures
+        self.kernels += other.kernels
 
 
 # ---- one graph -----------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ def one(seed: int, index: int, rules: Sequence[Planted], planted: Sequence[int],
     except Exception as error:  # nothing that is drawn may fail to compile, and no rule may raise
         said = f"{type(error).__name__}: {error}"
         return Report(1, failures=[Failure(seed, index, said, tuple(planted), traceback.format_exc())])
-    report = Report(1, verdict.fired, verdict.elements)
+    report = Report(1, verdict.fired, verdict.elements, kernels=verdict.kernels)
     if verdict.differences:
         first = verdict.differences[0]
         message = f"output {first.output} on {first.kind} values: {first.message}"

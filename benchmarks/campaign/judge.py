@@ -74,11 +74,12 @@ class Difference:
 
 @dataclass
 class Verdict:
-    """What was found: rules that fired, differences, and how many elements of outputs were judged how."""
+    """What was found: rules that fired, differences, how many elements of outputs were judged how; and its kernels."""
 
     fired: Counter[tuple[str, str]] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
     elements: Counter[str] = field(default_factory=Counter)
+    kernels: int = 0
 
 
 # ---- one graph -----------------------------------------------------------------------------------
@@ -93,8 +94,8 @@ def compiled(s: Sample) -> Function:
 
 def judge(s: Sample) -> Verdict:
     """Compile the sample, run it on all its values and compare."""
-    verdict = Verdict()
     f = compiled(s)
+    verdict = Verdict(kernels=len(f.kernels))
     verdict.fired.update((r.rule, r.changes) for r in f.trace.rewrites)
     for kind, values in s.values.items():
         verdict.differences += compare(s, f, kind, values, verdict.elements)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import platform
 import re
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 
 PAGE = figures.ROOT / "docs" / "reliability.md"
-SCRIPTS = ("builds", "bad_calls", "interrupts", "failing", "leaks", "stateful", "metamorphic", "files")
+SCRIPTS = ("builds", "bad_calls", "interrupts", "failing", "leaks", "stateful", "metamorphic", "files", "sanitize")
 
 
 def ran(name: str, long: bool) -> dict[str, Any]:
@@ -37,11 +38,23 @@ def ran(name: str, long: bool) -> dict[str, Any]:
     return found
 
 
+@functools.cache  # writing the page makes it dirty
+def commit() -> str:
+    """Of which commit the package is, if git knows."""
+    try:
+        said = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=figures.ROOT, capture_output=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit"
+    return said.stdout.decode().strip()
+
+
 def section(name: str, found: dict[str, Any], long: bool) -> str:
     """What the page says of one run."""
     lines = [f"- {what}: {value}" for what, value in found.items() if what not in ("failures", "seconds")]
-    head = f"`{name}.py{' --long' if long else ''}`, {time.strftime('%Y-%m-%d')}, {platform.machine()}, " \
-           f"{found.get('seconds', 0):.0f} s: **{len(found['failures'])} failed**"  # fmt: skip
+    head = f"`{name}.py{' --long' if long else ''}`, {time.strftime('%Y-%m-%d')}, {commit()}, " \
+           f"{platform.machine()}, {found.get('seconds', 0):.0f} s: **{len(found['failures'])} failed**"  # fmt: skip
     return "\n".join([f"<!-- {name} -->", head, "", *lines, f"<!-- end {name} -->"])
 
 

@@ -43,7 +43,7 @@ import graphlab.tensor as T
 from graphlab.function import Function
 from tests.random_graphs import RandomProgram, random_programs
 
-SHORT = {"graphs": 16, "seed": 1, "jobs": 1}
+SHORT = {"graphs": 8, "seed": 1, "jobs": 1}
 LONG = {"graphs": 100_000, "seed": 1, "jobs": os.cpu_count() or 1}
 CHUNK = 400  # graphs of one process
 TOGETHER = 12  # graphs of one function

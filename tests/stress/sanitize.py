@@ -3,22 +3,27 @@
     python tests/stress/sanitize.py --graphs 2000 --seed 1
 
 Builds a copy of the package whose extension module has the sanitizers, and runs `benchmarks/random_graphs.py` with a
-compiler that adds them to every program. A report ends the process of that graph, which is then a failure of the run,
-with the text to see it again; so results are compared as well. Needs gcc with libasan and libubsan.
+compiler that adds them to every program and optimises nothing: then nothing that is wrong is optimised away, and it
+takes half the time. A report ends the process of that graph, which is then a failure of the run, with the text to see
+it again; so results are compared as well. Needs gcc with libasan and libubsan.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import figures
+from figures import ROOT
+
+SHORT = {"graphs": 12, "seed": 3, "jobs": 1}
+LONG = {"graphs": 4500, "seed": 1, "jobs": os.cpu_count() or 1}
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1")
 PARTS = ("graphlab", "csrc", "benchmarks", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
@@ -67,25 +72,28 @@ def build(folder: Path) -> None:
         raise SystemExit("the extension module was not built")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Build, run, and return the status of the run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graphs", type=int, default=2000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--python", metavar="FILE", help="run this script instead of random graphs")
-    chosen = parser.parse_args(argv)
-    if None in (library("libasan.so"), library("libubsan.so")):
-        raise SystemExit("needs gcc with libasan and libubsan")
+def run(*, graphs: int, seed: int, jobs: int) -> figures.Figures:
+    """So many random graphs."""
     with tempfile.TemporaryDirectory(prefix="graphlab-sanitize-") as name:
         folder = Path(name)
-        build(folder)
-        script = [chosen.python] if chosen.python else [
-            "benchmarks/random_graphs.py", "--graphs", str(chosen.graphs), "--seed", str(chosen.seed),
-            "--jobs", str(chosen.jobs), "--least", "0", "--shrink", "0",
-        ]  # fmt: skip
-        return subprocess.run([sys.executable, *script], cwd=folder, env=environment(folder), check=False).returncode
+        status = sanitized(folder, [
+            "benchmarks/random_graphs.py", "--graphs", str(graphs), "--seed", str(seed), "--jobs", str(jobs),
+            "--least", "0", "--shrink", "0", "--plain-c", "--json", "figures.json",
+        ])  # fmt: skip
+        written = folder / "figures.json"
+        if not written.exists():
+            return {"failures": [f"benchmarks/random_graphs.py ended with status {status}"]}
+        found = json.loads(written.read_text(encoding="utf-8"))
+    return {"graphs": found["graphs"], "kernels": found["kernels"], "failures": found["failures"]}
+
+
+def sanitized(folder: Path, script: list[str]) -> int:
+    """The status of a script with everything that is C under the sanitizers, in a copy of the package in `folder`."""
+    if None in (library("libasan.so"), library("libubsan.so")):
+        raise SystemExit("needs gcc with libasan and libubsan")
+    build(folder)
+    return subprocess.run([sys.executable, *script], cwd=folder, env=environment(folder), check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(figures.main(__doc__, run, SHORT, LONG))
