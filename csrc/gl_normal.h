@@ -98,12 +98,59 @@ GL_FLOAT(GL_NARROW_ERF)
   }
 GL_FLOAT(GL_ERFC_PRODUCT)
 
-/* erf x; 1 - erfc x where that is exact enough */
+/* log2(erfc(1 + t) / erfc 1) for 0 <= t <= 5, as close as 1 - erfc needs it */
+GL_FN double gl_erf_exponent_float64(double t) {
+  double p = GL_FMA(1.5112166478435807e-12, t, -4.1867200265388504e-11);
+  p = GL_FMA(p, t, 5.345210197508408e-10);
+  p = GL_FMA(p, t, -4.153391728096969e-09);
+  p = GL_FMA(p, t, 2.160739080797741e-08);
+  p = GL_FMA(p, t, -7.537069598507069e-08);
+  p = GL_FMA(p, t, 1.4140621243060115e-07);
+  p = GL_FMA(p, t, 2.0498137344983337e-07);
+  p = GL_FMA(p, t, -2.9701709167156318e-06);
+  p = GL_FMA(p, t, 1.3861332913199126e-05);
+  p = GL_FMA(p, t, -3.918134047920869e-05);
+  p = GL_FMA(p, t, 3.79104530113537e-05);
+  p = GL_FMA(p, t, 0.00034238415655595103);
+  p = GL_FMA(p, t, -0.0028535102754298574);
+  p = GL_FMA(p, t, 0.014475750117352132);
+  p = GL_FMA(p, t, -0.05995999003973409);
+  p = GL_FMA(p, t, -1.2163466576861086);
+  p = GL_FMA(p, t, -3.8072253458536056);
+  return t * p;
+}
+
+/* log2(erfc(1 + t) / erfc 1) for 0 <= t <= 3, as close as 1 - erfc needs it */
+GL_FN float gl_erf_exponent_float32(float t) {
+  float p = GL_FMAF(-3.1294832e-05f, t, 0.00041775225f);
+  p = GL_FMAF(p, t, -0.0029027872f);
+  p = GL_FMAF(p, t, 0.014494128f);
+  p = GL_FMAF(p, t, -0.059963524f);
+  p = GL_FMAF(p, t, -1.2163464f);
+  p = GL_FMAF(p, t, -3.8072255f);
+  return t * p;
+}
+
+/* erf x for 1 <= x <= 6: 1 - erfc 1 2**k 2**r; the low bits of k + 1.5 * 2**52 are k's */
+GL_FN double gl_wide_erf_float64(double x) {
+  const double y = gl_erf_exponent_float64(x - 1), shifted = y + 0x1.8p52;
+  const double scale = gl_from_bits_float64((gl_bits_float64(shifted) + 1023) << 52);
+  return GL_FMA(scale * -0.15729920705028513, gl_exp2_near_float64(y - (shifted - 0x1.8p52)), 1.0);
+}
+
+/* erf x for 1 <= x <= 4, as the float64 one */
+GL_FN float gl_wide_erf_float32(float x) {
+  const float y = gl_erf_exponent_float32(x - 1), shifted = y + 0x1.8p23f;
+  const float scale = gl_from_bits_float32((gl_bits_float32(shifted) + 127) << 23);
+  return GL_FMAF(scale * -0.1572992f, gl_exp2_near_float32(y - (shifted - 0x1.8p23f)), 1.0f);
+}
+
+/* erf x, which is 1 beyond the ends */
 #define GL_ERF(T, D, F) \
   GL_FN T gl_erf_##D(T x) { \
-    const T size = fabs##F(x) < 6 ? fabs##F(x) : 6; \
-    const T far = 1 - gl_erfc_product_##D(size, 0, size * size, 0); \
-    return size < 1 ? gl_narrow_erf_##D(x) : x != x ? x : copysign##F(far, x); \
+    const T end = sizeof(T) == 4 ? 4 : 6; \
+    const T far = gl_wide_erf_##D(fabs##F(x) < end ? fabs##F(x) : end); \
+    return fabs##F(x) < 1 ? gl_narrow_erf_##D(x) : x != x ? x : copysign##F(far, x); \
   }
 GL_FLOAT(GL_ERF)
 

@@ -160,12 +160,8 @@ GL_FN float gl_exp_float32(float x) {
   return gl_scaled_float32(1.0f + GL_FMAF(r * r, gl_exp_tail_float32(r), r), k);
 }
 
-/* 2**x: x = k + r, |r| <= 1/2 */
-GL_FN double gl_exp2_float64(double x) {
-  const double above = x > 1024.5 ? 1024.5 : x;
-  const double bounded = above < -1080.0 ? -1080.0 : above;
-  const double k = (bounded + 0x1.8p52) - 0x1.8p52;
-  const double r = bounded - k;
+/* 2**r for |r| <= 1/2 */
+GL_FN double gl_exp2_near_float64(double r) {
   double p = GL_FMA(4.4549605981865186e-10, r, 7.072585949269223e-09);
   p = GL_FMA(p, r, 1.0178062445845774e-07);
   p = GL_FMA(p, r, 1.321544258792169e-06);
@@ -176,7 +172,26 @@ GL_FN double gl_exp2_float64(double x) {
   p = GL_FMA(p, r, 0.0555041086648216);
   p = GL_FMA(p, r, 0.24022650695910097);
   p = GL_FMA(p, r, 0.6931471805599453);
-  return gl_scaled_float64(GL_FMA(p, r, 1.0), k);
+  return GL_FMA(p, r, 1.0);
+}
+
+/* 2**r for |r| <= 1/2 */
+GL_FN float gl_exp2_near_float32(float r) {
+  float p = GL_FMAF(1.5297324e-05f, r, 0.00015461445f);
+  p = GL_FMAF(p, r, 0.0013333502f);
+  p = GL_FMAF(p, r, 0.009618057f);
+  p = GL_FMAF(p, r, 0.05550411f);
+  p = GL_FMAF(p, r, 0.2402265f);
+  p = GL_FMAF(p, r, 0.6931472f);
+  return GL_FMAF(p, r, 1.0f);
+}
+
+/* 2**x: x = k + r */
+GL_FN double gl_exp2_float64(double x) {
+  const double above = x > 1024.5 ? 1024.5 : x;
+  const double bounded = above < -1080.0 ? -1080.0 : above;
+  const double k = (bounded + 0x1.8p52) - 0x1.8p52;
+  return gl_scaled_float64(gl_exp2_near_float64(bounded - k), k);
 }
 
 /* 2**x, as the float64 one */
@@ -184,14 +199,7 @@ GL_FN float gl_exp2_float32(float x) {
   const float above = x > 128.5f ? 128.5f : x;
   const float bounded = above < -155.0f ? -155.0f : above;
   const float k = (bounded + 0x1.8p23f) - 0x1.8p23f;
-  const float r = bounded - k;
-  float p = GL_FMAF(1.5297324e-05f, r, 0.00015461445f);
-  p = GL_FMAF(p, r, 0.0013333502f);
-  p = GL_FMAF(p, r, 0.009618057f);
-  p = GL_FMAF(p, r, 0.05550411f);
-  p = GL_FMAF(p, r, 0.2402265f);
-  p = GL_FMAF(p, r, 0.6931472f);
-  return gl_scaled_float32(GL_FMAF(p, r, 1.0f), k);
+  return gl_scaled_float32(gl_exp2_near_float32(bounded - k), k);
 }
 
 /* e**x - 1 = 2**k (e**r - 1) + (2**k - 1); half of it at first, since 2**k may be too large */

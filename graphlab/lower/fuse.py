@@ -413,7 +413,7 @@ class _Fusion:
         inside = set(group.nodes)
         read = dict.fromkeys(v for node in group.nodes for v in node.inputs if v.owner not in inside)
         made = [v for node in group.nodes for v in node.outputs if v in group.outputs]
-        space, maps, rows = group.space, group.maps, frozenset(group.rows)
+        space, maps, rows = group.space, group.maps, self.rows(group)
         if len(group.nodes) == 1 and not isinstance(self.lowerings[group.nodes[0]], Pointwise | Reduction):
             space = None  # a view that no computation joined
         inputs = tuple(v for v in read if not (space is not None and is_scalar_constant(v)))
@@ -422,6 +422,14 @@ class _Fusion:
             space, maps = without_reduced(space, maps)
             rows = frozenset()
         return Unit(tuple(group.nodes), inputs, tuple(made), space, maps, rows, apart)
+
+    def rows(self, group: _Group) -> frozenset[Apply]:
+        """What is computed for each row: as placed, and numbers made of such, placed when there were no rows yet."""
+        rows = set(group.rows)
+        for node in group.nodes:
+            if node.outputs[0].ndim == 0 and isinstance(self.lowerings[node], Pointwise):
+                rows.update([node] if any(v.owner in rows for v in node.inputs) else [])
+        return frozenset(rows)
 
 
 def _merged(groups: Sequence[_Group]) -> _Group:

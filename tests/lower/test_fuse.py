@@ -16,6 +16,7 @@ from graphlab.lower.expand import expand, lowerings
 from graphlab.lower.fuse import MOST_NODES, MOST_OPERANDS, fuse
 from graphlab.ops import elementwise as e
 from graphlab.ops import nnet, reduce, shape
+from graphlab.ops.conversion import cast
 from tests.lower.programs import built, kernels, var
 
 
@@ -143,6 +144,22 @@ def test_a_scalar_is_computed_once_outside_of_the_loops() -> None:
 
 
 # ---- reductions ----------------------------------------------------------------------------------
+
+
+def test_a_number_made_of_one_that_belongs_to_the_rows_of_a_sum_belongs_to_them_too() -> None:
+    n, x = var("int64"), var("float64", None, None)
+    zero = e.logical_not(n)
+    chosen = e.where(e.greater(zero, 0), zero, e.multiply(n, x))
+    floors = e.floor(chosen)
+    program = built([n, x], [floors, e.multiply(cast(zero, "complex128"), floors), reduce.sum(e.exp(chosen))])
+    assert len(program.lowered.kernels) == 1
+    data = np.arange(-3.0, 3).reshape(2, 3)
+    for value in (0, -4):
+        want = np.where(value == 0, 1.0, value * data)
+        found, products, total = program(value, data)
+        np.testing.assert_array_equal(found, np.floor(want))
+        np.testing.assert_array_equal(products, (value == 0) * np.floor(want))
+        np.testing.assert_allclose(total, np.exp(want).sum())
 
 
 def test_a_reduction_takes_in_what_is_before_and_behind_it() -> None:
