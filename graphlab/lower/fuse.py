@@ -260,7 +260,7 @@ class _Fusion:
         if alias.dropped:
             if any(extents[a] != 1 for a in alias.dropped):
                 return view
-            if not space.reduce and map == space.whole:
+            if not space.reduce and map == space.whole and space.extents == self.shapes[node.output]:
                 around = Space(extents, operand.type.shape, alias.dropped)
                 return _Place(around, {operand: around.whole}, row=True, lift=around.kept)
             if space.reduce == alias.dropped and map == space.kept and space.same_rows(self.shapes[node.output], map):

@@ -261,9 +261,13 @@ def random_graph(rng: random.Random) -> tuple[list[Variable], list[Variable]]:
         x, y = rng.choice(pool), rng.choice(pool)
         choices = [
             lambda x, y: e.add(x, y), lambda x, y: e.sin(x), lambda x, y: e.subtract(e.cos(x), y),
-            lambda x, y: reduce.max(x, axis=0, keepdims=True), lambda x, y: reduce.sum(x, axis=1, keepdims=True),
-            lambda x, y: shape.transpose(x), lambda x, y: e.multiply(Constant(0.5), e.maximum(x, y)),
+            lambda x, y: e.multiply(Constant(0.5), e.maximum(x, y)),
         ]  # fmt: skip
+        choices += [
+            lambda x, y: reduce.max(x, axis=0, keepdims=True), lambda x, y: reduce.sum(x, axis=1, keepdims=True),
+            lambda x, y: shape.transpose(x), lambda x, y: reduce.max(x, axis=1),
+            lambda x, y: shape.dimshuffle(e.exp(reduce.max(x, axis=1, keepdims=True)), 0),
+        ] if x.ndim == 2 else [lambda x, y: shape.dimshuffle(x, "x", 0)] if x.ndim == 1 else []  # fmt: skip
         pool.append(rng.choice(choices)(x, y))
     return inputs, [rng.choice(pool[3:]) for _ in range(3)]
 
@@ -291,3 +295,24 @@ def test_fused_programs_compute_what_the_graph_means(seed: int) -> None:
     program = built(inputs, outputs)
     for got, want in zip(program(*values), interpret(program.graph, list(values)), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_fused_programs_broadcast_as_numpy_does(seed: int) -> None:
+    rng = random.Random(seed)
+    inputs, outputs = random_graph(rng)
+    program = built(inputs, outputs, general=True)
+    for _ in range(6):
+        values = [np.random.default_rng(seed).uniform(-1, 1, (rng.choice((1, 3)), rng.choice((1, 3)))) for _ in inputs]
+        for got, want in zip(program(*values), interpret(program.graph, values), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12, strict=True)
+
+
+def test_the_rows_of_a_sum_are_not_as_many_as_what_they_are_broadcast_with() -> None:
+    x = var("float64", None, None)
+    logs = shape.dimshuffle(e.log(reduce.sum(x, axis=1, keepdims=True)), 0)
+    program = built([x], [logs, e.add(reduce.sum(x, axis=0), logs)], general=True)
+    row = np.array([[1.0, 2.0, 3.0]])
+    first, second = program(row)
+    np.testing.assert_allclose(first, np.log([6.0]), strict=True)
+    np.testing.assert_allclose(second, row[0] + np.log(6.0), strict=True)
