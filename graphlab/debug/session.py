@@ -251,7 +251,11 @@ class Session(Travel):
 
         With `x`, one `element` of it by mpmath, with so many decimal `digits`; see debug/exact.py.
         """
-        return shadow(self) if x is None else exact(self, x, element, digits)
+        if x is not None:
+            return exact(self, x, element, digits)
+        if self._shadow is None:  # it is of the whole run, wherever the session stands
+            self._shadow = shadow(self)
+        return self._shadow
 
     def gradient_flow(self) -> Flow:
         """The size of the gradients, layer by layer, and whether they vanish or explode; see debug/flow.py."""

@@ -12,7 +12,7 @@ import gc
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from graphlab.graph.walk import leaves
 from graphlab.lower import Lowered
 from graphlab.runtime.program import StepFailed
 
+if TYPE_CHECKING:
+    from graphlab.debug.shadow import Shadow
+
 Array = np.ndarray[Any, Any]
 
 
@@ -51,6 +54,7 @@ class Travel:
     def _begin(self, arrays: Sequence[Array]) -> None:
         f = self.function
         self.stopped, self.paused, self._compared = "", tuple[int, ...](), False
+        self._shadow: Shadow | None = None  # of these arguments
         self._arguments = [a.copy() for a in arrays]
         lowered, self._machine = f.program_for(self._arguments)
         self._lowered = lowered if self._machine is not None else None

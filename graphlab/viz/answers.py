@@ -16,7 +16,7 @@ from graphlab.viz.instructions import assembly, build
 from graphlab.viz.listing import listings
 from graphlab.viz.profiling import profiled
 from graphlab.viz.record import Recorder
-from graphlab.viz.seen import losses, part
+from graphlab.viz.seen import part
 from graphlab.viz.stepping import Stepping
 from graphlab.viz.views import Views
 from graphlab.viz.whys import Whys
@@ -133,7 +133,6 @@ QUESTIONS: dict[str, Handler] = {
     "troubles": lambda answers, key: answers.troubles(),
     "value": lambda answers, key: answers.value(key.partition("@")[0]),
     "window": lambda answers, key: part(answers.recorder, answers.session, key),
-    "beside": lambda answers, key: losses(answers.recorder, answers.session),
     **{what: _stepping(question) for what, question in asking.QUESTIONS.items()},
 }
 ACTS: dict[str, Handler] = {what: _stepping(_doing(what)) for what in acts.ACTS}

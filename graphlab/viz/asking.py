@@ -1,24 +1,23 @@
-"""What a page may ask of a session: the steps inside, one element, an origin, lost digits, the rewrite at fault."""
+"""What a page may ask of a session: the steps inside, one element, an origin, the rewrite at fault."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from graphlab.debug.looking import element_of
 from graphlab.debug.origin import Arose
 from graphlab.debug.places import arguments, program
 from graphlab.debug.reach import described
-from graphlab.debug.shadow import Loss
-from graphlab.errors import GraphlabError, Origin
+from graphlab.errors import GraphlabError
 from graphlab.graph.node import Variable
 from graphlab.graph.text import number_text, short
+from graphlab.viz.digits import lost
 from graphlab.viz.escape import clip
-from graphlab.viz.stepping import Stepping
+from graphlab.viz.stepping import Stepping, said
 from graphlab.viz.troubles import LINE, WORDS, causes, finite, told
 from graphlab.viz.twins import Node, node_of
 
-LOSSES = 60  # rows of the table of lost digits
 ORIGINS = 20  # outputs whose origins a report holds
 Answer = dict[str, Any]
 
@@ -40,7 +39,7 @@ def element(stepping: Stepping, key: str) -> Answer:
     if found is None:
         return {"waiting": "It has no such element here."}
     reach = [
-        {"node": _id(stepping, node_of(u)), "text": clip(described(_called(found.names, u), mask), LINE)}
+        {"node": stepping.name(node_of(u)), "text": clip(described(_called(found.names, u), mask), LINE)}
         for u, mask in found.reach.items()
     ]
     return {
@@ -88,7 +87,7 @@ def origins(stepping: Stepping) -> dict[str, Answer]:
 def _told(stepping: Stepping, arose: Arose) -> list[Answer]:
     first = f"The {WORDS[arose.kind]} in {clip(short(arose.asked), 48)}"
     return [
-        told(each, _title(each, "That infinity" if k else first), lambda *nodes: _id(stepping, *nodes), _lines)
+        told(each, _title(each, "That infinity" if k else first), stepping.name, said)
         for k, each in enumerate(causes(arose))
     ]
 
@@ -97,36 +96,7 @@ def _title(arose: Arose, what: str) -> str:
     return f"{what} {'was given' if arose.node is None else f'arose in {arose.node.op.name}'}"
 
 
-def _lines(origins: Sequence[Origin]) -> list[list[str]]:
-    return [[o.label, clip(o.text, LINE)] for o in origins[:6]]
-
-
-# ---- lost digits, and the rewrite at fault -------------------------------------------------------
-
-
-def shadow(stepping: Stepping, key: str) -> Answer:
-    """The run beside a wider format: what each operation loses, the largest growth of errors first."""
-    try:
-        found = stepping.session.shadow()
-    except GraphlabError as error:
-        return {"note": error.message, "rows": []}
-    said = str(found).partition("\n  growth")[0].splitlines()
-    return {"note": clip("; ".join(line.strip() for line in said), 2 * LINE),
-            "rows": [_loss(stepping, loss) for loss in found.losses[:LOSSES]],
-            "more": max(len(found.losses) - LOSSES, 0)}  # fmt: skip
-
-
-def _loss(stepping: Stepping, loss: Loss) -> Answer:
-    around: list[Node] = [loss.node, *(n for n, _ in reversed(loss.turns))]
-    name = loss.variable.name
-    return {
-        "node": _id(stepping, *around),
-        "element": list(loss.element),
-        "op": f"{name} = {loss.node.op.name}" if name else loss.node.op.name,
-        "cells": [f"{loss.growth:.1e}", f"{loss.before:.1e}", f"{loss.after:.1e}", f"{loss.kept:.1f}"],
-        "share": f"{loss.share:.0%}",
-        "lines": _lines(loss.lines[:1]),
-    }
+# ---- the rewrite at fault ------------------------------------------------------------------------
 
 
 def bisect(stepping: Stepping, key: str) -> Answer:
@@ -139,12 +109,7 @@ def bisect(stepping: Stepping, key: str) -> Answer:
     if found.rewrite is not None:
         roots = [node_of(found.rewrite.after), node_of(found.rewrite.before)]
     return {"text": clip(str(found), 4 * LINE), "rewrite": number, "found": found.rewrite is not None,
-            "node": _id(stepping, *roots)}  # fmt: skip
-
-
-def _id(stepping: Stepping, *nodes: Node) -> str | None:
-    """The id of the first of `nodes` that is in the trace."""
-    return next(iter(stepping.names(nodes)), None)
+            "node": stepping.name(*roots)}  # fmt: skip
 
 
 def _number(text: str) -> int:
@@ -155,5 +120,5 @@ def _number(text: str) -> int:
 
 
 QUESTIONS: dict[str, Callable[[Stepping, str], Answer]] = {
-    "steps": steps, "element": element, "origin": origin, "shadow": shadow, "bisect": bisect,
+    "steps": steps, "element": element, "origin": origin, "digits": lost, "bisect": bisect,
 }  # fmt: skip

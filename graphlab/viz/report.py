@@ -10,7 +10,7 @@ from typing import Any
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
-from graphlab.viz import asking, dot, timeline, whys
+from graphlab.viz import asking, digits, dot, timeline, whys
 from graphlab.viz.escape import escape
 from graphlab.viz.instructions import assembly
 from graphlab.viz.layout import PATIENCE
@@ -30,6 +30,7 @@ ASKED_FOR = ("profile", "assembly")  # what takes its time, or is of this machin
 LONG = 100_000  # characters of C that take their time to be coloured
 REWRITES = 200  # a page holds the pictures of no more rewrites
 MOMENTS = 2_000_000  # characters of pictures of the graph between rewrites in a page
+DIGITS = 1 << 22  # bytes of values of a run that is run again in a wider format
 DRAWN = 4000  # nodes of a trace of which such pictures are drawn
 FOLDED = 60  # and up to so many in which a group is opened or closed; if there are more, none of them
 
@@ -102,8 +103,12 @@ def traced(
     profile = function.profile(*given, **named) if "profile" in parts else None
     trace = recorder.trace(session, False, profile)
     answers = held(recorder, session, trace["values"]) if session is not None and pages else {}
-    if session is not None and (origins := asking.origins(Stepping(session, recorder))):
-        trace["origins"] = origins
+    if session is not None:
+        stepping = Stepping(session, recorder)
+        if origins := asking.origins(stepping):
+            trace["origins"] = origins
+        if pages and session.bytes <= DIGITS:
+            answers[f"digits:{stepping.run}"] = digits.lost(stepping, "")
     if "rewrites" not in parts:
         trace |= {"rewrites": [], "passes": []}
     else:

@@ -1,4 +1,4 @@
-"""Values that a page asks for one by one: another part of an array, and what a wider format would have given."""
+"""Other parts of arrays than the first, which a page asks for one by one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphlab.debug.shadow import Loss, digits
 from graphlab.errors import GraphlabError
 from graphlab.graph.node import Apply
-from graphlab.viz.escape import clip
-from graphlab.viz.values import number, window
+from graphlab.viz.values import window
 
 if TYPE_CHECKING:
     from graphlab.debug.session import Session
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 BUDGET = 1_000_000  # characters of windows that a page holds
 SLICES, PAGES = 40, 12  # of one value, that it may hold
-DIGITS = 1 << 22  # bytes of values of a run that is run again in a wider format
 
 # A node, the place where the session stands, the number of an output, a slice, and the first element.
 _PART = re.compile(r"(\w{1,20})@[^@]{0,200}@(\d{1,4})@((?:\d{1,9},)*(?:\d{1,9})?)@(\d{1,18}),(\d{1,18})")
@@ -48,7 +45,7 @@ def part(recorder: Recorder, session: Session | None, key: str) -> dict[str, Any
 
 
 def held(recorder: Recorder, session: Session, values: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """Answers for a page without Python, within BUDGET: other windows of the `values` it has, and lost digits."""
+    """Answers for a page without Python: other windows of the `values` it has, within BUDGET."""
     answers, left = dict[str, Any](), BUDGET
     for name, outputs in values.items():
         node = recorder.nodes[name]
@@ -63,8 +60,6 @@ def held(recorder: Recorder, session: Session, values: Mapping[str, Sequence[Map
                 if left < 0:
                     return answers
                 answers[f"window:{name}@@{k}@{','.join(map(str, at))}@{corner[0]},{corner[1]}"] = found
-    if session.bytes <= DIGITS:
-        answers["beside:all"] = losses(recorder, session)
     return answers
 
 
@@ -76,32 +71,3 @@ def _places(output: Mapping[str, Any]) -> Iterator[tuple[list[int], list[int]]]:
         corners = [output["corner"], [0, 0]] if output["corner"] != [0, 0] else [[0, 0]]
     slices = [list(at) for at in product(*map(range, shape[:-2]))] if np.prod(shape[:-2], initial=1) <= SLICES else []
     yield from ((at, corner) for at in slices or [output["at"]] for corner in corners)
-
-
-def losses(recorder: Recorder, session: Session | None) -> dict[str, Any]:
-    """What each node of the run loses beside a wider format, by its id and in the order of the losses.
-
-    {"waiting": why} where this machine, or the function, has nothing wider to offer. ValueError: there is no run.
-    """
-    if session is None:
-        raise ValueError("there is no run whose digits could be counted")
-    try:
-        shadow = session.shadow()
-    except GraphlabError as error:
-        return {"waiting": error.message}
-    nodes = dict[str, dict[str, Any]]()
-    for loss in shadow.losses:
-        name = recorder.ids.get(loss.node)
-        if name is not None:
-            nodes.setdefault(name, _loss(loss))
-    return {"beside": shadow.beside, "outputs": [f"{error:.1e}" for error in shadow.outputs], "nodes": nodes,
-            "otherwise": recorder.names(shadow.otherwise)}  # fmt: skip
-
-
-def _loss(loss: Loss) -> dict[str, Any]:
-    return {
-        "after": f"{loss.after:.1e}", "before": f"{loss.before:.1e}", "growth": f"{loss.growth:.3g}",
-        "share": f"{loss.share:.3%}".replace(".000", ""), "kept": f"{loss.kept:.1f}",
-        "had": f"{digits(loss.before):.1f}",
-        "element": list(loss.element), "value": clip(number(loss.value), 60), "true": clip(number(loss.true), 60),
-    }  # fmt: skip

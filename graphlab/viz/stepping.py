@@ -16,6 +16,7 @@ from graphlab.debug.places import levels
 from graphlab.debug.schedule import StepView
 from graphlab.debug.session import Session
 from graphlab.debug.watches import Watch, short
+from graphlab.errors import Origin
 from graphlab.graph.node import Apply, Variable
 from graphlab.viz.escape import clip
 from graphlab.viz.record import Recorder
@@ -25,6 +26,7 @@ ROWS = 200  # steps of a level that one answer has
 NODES = 100  # of a step that are lit
 MARKS = 2000  # steps at which a breakpoint is shown, and
 MARKED = 400  # breakpoints in levels of which that is remembered
+LINES, LINE = 6, 300  # of the user's, and characters of one
 HISTORY = 8  # values of a watch that are listed, and
 COURSE = 48  # those of which its course is drawn
 _PART = re.compile(r"(\w{1,20})\.(\d{1,4})@((?: ?\d{1,9},)*(?: ?\d{1,9})?)")
@@ -87,6 +89,10 @@ class Stepping:
         """The ids of `nodes`; of what was copied for a program inside, those of what it is a copy of."""
         found = (self.recorder.ids.get(node) or self._alike.get(_mark(node)) for node in nodes)
         return list(dict.fromkeys(name for name in found if name is not None))
+
+    def name(self, *nodes: Node) -> str | None:
+        """The id of the first of `nodes` that is in the trace."""
+        return next(iter(self.names(nodes)), None)
 
     def variable(self, name: str, output: int = 0) -> Variable:
         """What node `name` gives as `output`; ValueError if there is no such thing."""
@@ -155,6 +161,11 @@ class Stepping:
             if isinstance(node, Apply):
                 found.setdefault(_mark(node), name)
         return found
+
+
+def said(origins: Sequence[Origin]) -> list[list[str]]:
+    """The user's lines: where each is, and its text."""
+    return [[o.label, clip(o.text, LINE)] for o in origins[:LINES]]
 
 
 def _mark(node: Node) -> tuple[int, type, str]:

@@ -73,14 +73,19 @@ def test_slices_windows_and_the_first_nan_are_those_of_the_array(visit, rng, tmp
 
 def test_lost_digits_are_said_beside_a_value(visit, tmp_path) -> None:
     x = T.fvector("x")
-    y = (x + 1e4) - 1e4
+    y = 1 - T.cos(x)
     y.name = "y"
     page = opened(visit, graphlab.function([x], y).report(tmp_path / "f.html", args=[[1e-3, 2.0]]))
     page.get_by_test_id("gl-tab-value").click()
     page.locator(".gl-canvas .gl-out >> xpath=..").first.click()
-    page.get_by_test_id("gl-shadow").get_by_role("button").click()
-    expect(page.get_by_test_id("gl-shadow")).to_contain_text("Beside float64")
-    expect(page.get_by_test_id("gl-shadow")).to_contain_text("digits are right")
+    digits = page.get_by_test_id("gl-digits")
+    digits.get_by_role("button").click()
+    expect(digits).to_contain_text(re.compile(r"[\d.]+ digits are right, of [\d.]+ in its operands, beside float64"))
+    digits.get_by_role("button", name="all operations").click()
+    table = page.get_by_test_id("gl-told-digits")
+    expect(table).to_contain_text("digits are lost first of all in subtract")
+    expect(table.locator("tbody tr").first).to_contain_text("y = subtract")
+    assert page.get_by_test_id("gl-error").text_content() == ""
 
 
 def test_a_report_holds_the_parts_that_were_chosen_and_says_so(visit, training, batch, tmp_path) -> None:

@@ -128,7 +128,7 @@ def test_an_element_digits_and_bisection(visit: Visit, loop: graphlab.Function) 
     told.get_by_role("button", name="all of seq").click()
     expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("seq"))
     page.get_by_test_id("gl-drawer-digits").click()
-    row = page.get_by_test_id("gl-told-shadow").locator("tbody tr").first
+    row = page.get_by_test_id("gl-told-digits").locator("tbody tr").first
     row.click()
     expect(page.get_by_test_id("gl-value").locator("h3").first).to_have_text(
         str(row.locator("td").first.text_content())

@@ -1,6 +1,7 @@
 """What a page may do to a session and ask of it, without a browser: moves, stops, watches, insides and questions."""
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.debug.session import Session
+from graphlab.debug.shadow import shadow
 from graphlab.viz import acts
 from graphlab.viz.answers import Answers
 from graphlab.viz.record import Recorder
@@ -226,14 +229,36 @@ def test_lost_digits_and_the_rewrite_at_fault_are_told() -> None:
     x = T.fvector("x")
     f = graphlab.function([x], T.sin(x) + (1 - T.cos(x / 1000)), mode=graphlab.mode("fast_run").including(wrong))
     answers = Answers(f, f.debug(np.array([0.3, 0.7], np.float32)))
-    rows = answers.ask("shadow", "0")["rows"]
-    growth = [float(row["cells"][0]) for row in rows]
+    rows = answers.ask("digits", "0")["rows"]
+    growth = [float(row["growth"]) for row in rows]
     assert growth[0] == max(growth) > 1e4
     assert "T.cos(x / 1000)" in rows[0]["lines"][0][1]
     told = answers.ask("bisect", "0")
     assert told["found"]
     assert "sin(x) -> tan(x)" in told["text"]
     assert answers.trace["rewrites"][told["rewrite"]]["rule"] == "sin(x) -> tan(x)"
+
+
+def test_the_run_in_a_wider_format_is_made_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def counted(session: Any) -> Any:
+        made.append(session)
+        return shadow(session)
+
+    monkeypatch.setattr(sys.modules[Session.__module__], "shadow", counted)
+    x = T.fvector("x")
+    f = graphlab.function([x], 1 - T.cos(x))
+    session = f.debug(np.array([1e-3, 2.0], np.float32))
+    first, second = Answers(f, session), Answers(f, session)
+    one = first.ask("digits", "0")
+    first.step(1)
+    assert one == second.ask("digits", "0") == first.ask("digits", "1")
+    assert session.shadow() is session.shadow()
+    assert len(made) == 1
+    session.restart(np.array([1.5, 2.0], np.float32))
+    assert first.ask("digits", "2")["rows"][0]["value"] != one["rows"][0]["value"]
+    assert len(made) == 2
 
 
 def test_a_report_holds_the_origins_of_what_is_not_finite(loop: Answers) -> None:

@@ -204,12 +204,12 @@ export function drawers(store, { act, busy, go }) {
   }
 
   function digits() {
-    const { box, ask } = question("shadow", () => String(run()), ({ note: said, rows, more }) => [note(said), rows.length ? h("table", { class: "gl-table gl-losses" },
+    const { box, ask } = question("digits", () => String(run()), ({ note: said, rows, listed }) => [note(said), rows.length ? h("table", { class: "gl-table gl-losses" },
       h("thead", {}, h("tr", {}, ["operation", "grown", "error before", "after", "digits left", "of elements", "line"].map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, rows.map((row) => h("tr", { "data-nodes": row.node, tabindex: 0, onclick: () => row.node && store.focus(row.node),
+      h("tbody", {}, rows.slice(0, listed).map((row) => h("tr", { "data-nodes": row.node, tabindex: 0, onclick: () => row.node && store.focus(row.node),
         onkeydown: (event) => { if (event.key === "Enter" && row.node) store.focus(row.node); } },
-        h("td", {}, row.op), row.cells.map((text) => h("td", {}, text)), h("td", {}, row.share),
-        h("td", { class: "gl-dim" }, row.lines.map(([name, text]) => `${name}  ${text}`).join()))))) : null, more ? note(`and ${more} more`) : null].filter(Boolean));
+        h("td", {}, row.op), ["growth", "before", "after", "kept", "share"].map((name) => h("td", {}, row[name])),
+        h("td", { class: "gl-dim" }, row.lines.map(([name, text]) => `${name}  ${text}`).join()))))) : null, rows.length > listed ? note(`and ${rows.length - listed} more`) : null].filter(Boolean), { live: false });
     return { element: h("div", {}, box), draw: () => {}, open: ask };
   }
 
@@ -221,6 +221,7 @@ export function drawers(store, { act, busy, go }) {
     return { element: h("div", {}, box), draw: () => {}, open: ask };
   }
 
+  store.listen("ask:digits", () => open("digits"));
   const here = (press) => () => { store.set("view", "step"); press(); };
   const keys = {
     b: ["breakpoint at what is focused, on or off", () => { const id = target(); if (id && !state().offline) act("break", JSON.stringify({ node: id })); else open("breaks"); }],

@@ -28,7 +28,7 @@ const model = {
 
 // What the page holds no answer to is made of what it holds, or said to be absent.
 const elsewhere = { picture, window: part, value: (key) => value(key.split("@")[0]), reveal: shown, origin, troubles: () => state.trace, build: () => ({}), assembly: () => ({}),
-  about: elsewhereTold, near: elsewhereTold, why_not: elsewhereTold, apart: elsewhereTold };
+  digits: elsewhereTold, about: elsewhereTold, near: elsewhereTold, why_not: elsewhereTold, apart: elsewhereTold };
 function elsewhereTold() { return { absent: "This report does not hold that: a notebook's explorer tells it." }; }
 function absent() {
   model.set("error", "That is not in this report: a notebook's explorer has it.");

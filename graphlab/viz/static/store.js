@@ -69,6 +69,7 @@ export function createStore(model, el) {
         if (first) model.send({ kind: "ask", what, key });
       });
     },
+    known: (what, key) => answers.get(`${what}:${key}`), // the answer, if there is one
     close: () => undo.splice(0).forEach((stop) => stop()),
   };
 }

@@ -1,4 +1,4 @@
-// The value of what is focused, at the step where the run stands; and how far it is from that in a wider format.
+// The value of what is focused, at the step where the run stands; and how many of its digits are right.
 
 import { arrayView } from "./array.js";
 import { h } from "./dom.js";
@@ -9,7 +9,7 @@ export function valuePanel(store) {
   const element = h("section", { class: "gl-panel gl-value-panel", "aria-label": "Value" }, value);
   const session = () => store.get("session") ?? {};
   const place = () => store.place();
-  let asked = 0, shadow = null, current = "", windows = [];
+  let asked = 0, current = "", windows = [];
 
   async function draw() {
     const [id] = store.focused(), key = `${id}@${place()}`;
@@ -25,7 +25,7 @@ export function valuePanel(store) {
     if (answer.outputs) current = key;
     const name = h("h3", { class: "gl-mono" }, label(store.nodes.get(id)));
     if (!answer.outputs) return value.replaceChildren(name, h("p", { class: "gl-empty" }, answer.waiting ?? "No value."));
-    value.replaceChildren(name, ...answer.outputs.map((output, k) => one(id, k, output)), beside(id));
+    value.replaceChildren(name, ...answer.outputs.map((output, k) => one(id, k, output)), digits(id));
   }
 
   function one(id, k, output) {
@@ -39,23 +39,24 @@ export function valuePanel(store) {
     return view.element;
   }
 
-  // How far the value is from what a wider format gives: one run for all nodes, when somebody asks.
-  function beside(id) {
-    const node = store.nodes.get(id);
+  // How many digits are right: one run in a wider format for all nodes, when somebody asks; the stepper lists them all.
+  function digits(id) {
+    const node = store.nodes.get(id), run = String(session().path?.[0].level);
     if (node.kind !== "op" || !node.outputs.some((output) => /^(float|complex)/.test(output.dtype))) return "";
-    const box = h("div", { class: "gl-shadow", "data-testid": "gl-shadow" });
-    const ask = async () => { shadow = await store.ask("beside", "all"); if (shadow.nodes || shadow.waiting) tell(); else shadow = null; };
-    function tell() {
-      if (!shadow) return box.replaceChildren(h("button", { type: "button", class: "gl-chip", onclick: ask }, "Compare with a wider format"));
-      if (!shadow.nodes) return box.replaceChildren(h("span", { class: "gl-dim" }, shadow.waiting));
-      const loss = shadow.nodes[id], [worst] = Object.keys(shadow.nodes), off = shadow.otherwise.includes(id);
-      box.replaceChildren(h("h3", {}, `Beside ${shadow.beside}`), ...(loss ? [
-        h("p", {}, `largest relative error ${loss.after} (${loss.kept} digits are right), from operands with ${loss.before}: grown ${loss.growth} times in ${loss.share} of the elements`),
-        h("p", { class: "gl-mono" }, `[${loss.element.join(", ")}]  ${loss.value}`, h("br", {}), `${" ".repeat(loss.element.join(", ").length)} →  ${loss.true}`)]
-        : [h("p", { class: "gl-dim" }, off ? "It would have been decided in another way." : "This node adds no error of its own.")]),
-      ...(worst && worst !== id ? [h("p", { class: "gl-dim" }, "most digits are lost in ", h("button", { type: "button", class: "gl-chip", onclick: () => store.focus(worst) }, label(store.nodes.get(worst))))] : []));
+    const box = h("div", { class: "gl-digits", "data-testid": "gl-digits", "aria-live": "polite" });
+    const chip = (text, press) => h("button", { type: "button", class: "gl-chip", onclick: press }, text);
+    function tell(found) {
+      if (!found) return box.replaceChildren(chip("Digits: how many are right?", () => store.ask("digits", run).then(tell)));
+      const { rows, beside, note, absent } = found, row = (rows ?? []).find((one) => one.node === id && !one.inside);
+      const worst = rows?.[0]?.node;
+      box.replaceChildren(h("h3", {}, "Digits"), ...(!rows?.length ? [h("p", { class: "gl-dim" }, absent ?? note)] : row ? [
+        h("p", {}, `${row.kept} digits are right, of ${row.had} in its operands, beside ${beside}: relative error ${row.after}, from ${row.before}, grown ${row.growth} times in ${row.share} of the elements`),
+        h("p", { class: "gl-mono" }, `[${row.element.join(", ")}]  ${row.value}`, h("br", {}), `${" ".repeat(row.element.join(", ").length)} →  ${row.true}`)]
+        : [h("p", { class: "gl-dim" }, found.otherwise.includes(id) ? "It would have been decided in another way." : "This node adds no error of its own.")]),
+      rows?.length ? h("p", { class: "gl-dim" }, ...(worst && worst !== id ? ["most are lost in ", chip(label(store.nodes.get(worst)), () => store.focus(worst))] : []),
+        chip("all operations", () => { store.set("view", "step"); store.tell("ask:digits"); })) : "");
     }
-    tell();
+    tell(store.known("digits", run));
     return box;
   }
 
