@@ -237,8 +237,10 @@ class Session(Travel):
 
         `tolerance`: how far values may be apart, as a part of the largest.
         """
-        session = other[0] if other and isinstance(other[0], Session) else Session(self.function, other, named)
-        return compare(self, session, tolerance)
+        if other and isinstance(other[0], Session):
+            return compare(self, other[0], tolerance)
+        with self._shared_as(self._written.given):  # only the arguments are others, whatever was called since
+            return compare(self, Session(self.function, other, named), tolerance)
 
     @overload
     def shadow(self) -> Shadow: ...

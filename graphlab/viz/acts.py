@@ -35,6 +35,9 @@ def act(stepping: Stepping, what: str, key: str) -> None:
     except GraphlabError as error:
         stepping.failed = error.message[:LONGEST] if what in MOVES else ""
         raise
+    except KeyboardInterrupt:
+        stepping.session.stopped = "interrupted"
+        raise
 
 
 # ---- moving --------------------------------------------------------------------------------------

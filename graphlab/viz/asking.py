@@ -1,4 +1,4 @@
-"""What a page may ask of a session: the steps inside, one element, an origin, the rewrite at fault."""
+"""What a page may ask of a session: the steps inside, one element, an origin, where runs part, the rewrite at fault."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from graphlab.graph.node import Variable
 from graphlab.graph.text import number_text, short
 from graphlab.viz.digits import lost
 from graphlab.viz.escape import clip
+from graphlab.viz.parting import compare
 from graphlab.viz.stepping import Stepping, said
 from graphlab.viz.troubles import LINE, WORDS, causes, finite, told
 from graphlab.viz.twins import Node, node_of
@@ -120,5 +121,5 @@ def _number(text: str) -> int:
 
 
 QUESTIONS: dict[str, Callable[[Stepping, str], Answer]] = {
-    "steps": steps, "element": element, "origin": origin, "digits": lost, "bisect": bisect,
+    "steps": steps, "element": element, "origin": origin, "digits": lost, "compare": compare, "bisect": bisect,
 }  # fmt: skip

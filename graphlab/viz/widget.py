@@ -59,9 +59,17 @@ class Explorer(anywidget.AnyWidget):
             self._answer(message)
             self.error = ""
         except KeyboardInterrupt:  # of whoever waited too long
-            self.error = "interrupted"
+            self._failed(message, "Stopped: the kernel was interrupted.")
         except Exception as error:
-            self.error = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            self._failed(message, str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
+
+    def _failed(self, message: Any, why: str) -> None:
+        """Say it in the line of errors; and whoever asked has no answer, and is told why."""
+        self.error = why
+        if isinstance(message, dict) and message.get("kind") == "ask":
+            what, key = message.get("what"), message.get("key")
+            if isinstance(what, str) and isinstance(key, str):
+                self.send({"kind": "answer", "what": what, "key": key, "data": {"absent": why, "waiting": why}})
 
     def _answer(self, message: Any) -> None:
         kind = message.get("kind") if isinstance(message, dict) else None

@@ -137,6 +137,56 @@ def test_an_element_digits_and_bisection(visit: Visit, loop: graphlab.Function) 
     expect(page.get_by_test_id("gl-told-bisect")).to_contain_text("no rewrite changes an output")
 
 
+def test_it_shows_where_a_run_on_other_arguments_parts(visit: Visit, loop: graphlab.Function) -> None:
+    page = visit.page
+    live(page, loop.debug(DATA))
+    page.get_by_test_id("gl-drawer-compare").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("where(seq == 2, 2.5, seq)")  # letters that are keys elsewhere
+    page.keyboard.press("Enter")
+    told = page.get_by_test_id("gl-told-compare")
+    expect(told).to_contain_text("The runs part at grown")
+    expect(told).to_contain_text("turn 2 of scan, step 2")
+    expect(told).to_contain_text("grown = T.exp(state) * x_t")
+    expect(page.locator(".gl-canvas .is-focus")).to_have_count(1)
+    told.get_by_role("button", name="seq: 2 here and 2.5 there").press("Enter")
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("seq"))
+    told.get_by_role("button", name="go to step 2").press("Enter")
+    expect(page.get_by_test_id("gl-step-status")).to_have_text("2 of 4 steps run")
+    page.get_by_test_id("gl-other-seq").fill("nosuch")
+    page.keyboard.press("Enter")
+    expect(told).to_contain_text("nothing is called 'nosuch'")
+    expect(page.get_by_test_id("gl-error")).to_contain_text("nothing is called 'nosuch'")
+
+
+@pytest.mark.parametrize(("drawer", "what"), [("origin", "origin"), ("digits", "shadow"), ("bisect", "bisect")])
+def test_what_takes_long_says_so_and_may_be_interrupted(
+    drawer: str, what: str, visit: Visit, loop: graphlab.Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, session = visit.page, loop.debug(DATA)
+    status, seen = page.get_by_test_id("gl-step-status"), list[str | None]()
+
+    def long(*args: Any) -> Any:
+        expect(status).to_have_text("working… Interrupt the kernel to stop it.")
+        seen.append(page.get_by_test_id(f"gl-told-{drawer}").text_content())
+        raise KeyboardInterrupt
+
+    live(page, session)
+    with monkeypatch.context() as patch:
+        patch.setattr(*((graphlab.Function, "bisect") if what == "bisect" else (session, what)), long)
+        page.get_by_test_id(f"gl-drawer-{drawer}").click()
+        told = page.get_by_test_id(f"gl-told-{drawer}")
+        expect(told).to_contain_text("Stopped: the kernel was interrupted.")
+    assert seen == ["working… Interrupt the kernel to stop it."]
+    expect(status).to_have_text("0 of 4 steps run")
+    page.get_by_test_id("gl-forward").click()  # it goes on, and what was said stays
+    expect(status).to_have_text("1 of 4 steps run")
+    expect(page.get_by_test_id("gl-error")).to_have_text("")
+    expect(told).to_contain_text("Stopped: the kernel was interrupted.")
+    told.get_by_role("button", name="Ask again").click()
+    expect(told).to_contain_text({"origin": "log(-0.5) = nan", "digits": "the outputs", "bisect": "no rewrite"}[drawer])
+
+
 def test_ten_thousand_steps_draw_only_what_is_in_sight(visit: Visit) -> None:
     f = graphlab.function([], graphlab.scan(lambda s: 0.5 * s + 1, outputs_info=T.zeros(()), n_steps=10_000)[0][-1])
     page = visit.page
@@ -158,11 +208,15 @@ def test_it_is_legible(scheme: str, browser: Any, loop: graphlab.Function, shots
     with visiting(browser, (), color_scheme=scheme, viewport={"width": 1280, "height": 800}) as visit:
         page = visit.page
         live(page, loop.debug(DATA, break_on="nan"))
-        for name in ("breaks", "watches", "element", "origin", "digits", "bisect"):
+        for name in ("breaks", "watches", "element", "origin", "compare", "digits", "bisect"):
             page.get_by_test_id(f"gl-drawer-{name}").click()
             if name == "watches":
                 page.get_by_test_id("gl-watch").fill("w.max()")
                 page.get_by_test_id("gl-watch-add").click()
                 expect(page.get_by_test_id("gl-watches")).to_contain_text("nan")
+            if name == "compare":
+                page.get_by_test_id("gl-other-seq").fill("seq * (1 + 1e-9)")
+                page.get_by_test_id("gl-compare").click()
+                expect(page.get_by_test_id("gl-told-compare")).to_contain_text("The runs part at")
             page.screenshot(path=shots / f"stepper-{name}-{scheme}.png")
             assert poor_contrast(page) == []

@@ -1,6 +1,7 @@
 """What a page may do to a session and ask of it, without a browser: moves, stops, watches, insides and questions."""
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -261,6 +262,32 @@ def test_the_run_in_a_wider_format_is_made_once_for_all_who_ask(monkeypatch: pyt
     assert len(made) == 2
 
 
+def test_where_runs_part_names_the_turn_the_line_and_what_was_given(loop: Answers) -> None:
+    told = loop.ask("compare", json.dumps(["0", "", "where(seq == 2, 2.5, seq)"]))
+    (one,) = told["told"]
+    assert (one["title"], one["node"], one["step"]) == ("The runs part at grown", node(loop, name="grown"), 2)
+    assert one["facts"].startswith("turn 2 of scan, step 2, ")
+    assert "grown = T.exp(state) * x_t" in one["lines"][0][1]
+    last = np.exp(states()[1, 0])
+    here, there = (float(text.split()[-1]) for text in re.split(" here| there", one["formula"])[:2])
+    np.testing.assert_allclose([here, there], [2 * last, 2.5 * last], rtol=1e-12)
+    assert [o["node"] for o in one["operands"]] == [node(loop, name="seq")]
+    same = loop.ask("compare", json.dumps(["0", "0.5", "where(seq == 2, 2.5, seq)"]))
+    assert same == {"note": "The runs do not part: no value that is computed differs by more than 0.5 of the largest"
+                    " value.", "told": [], "given": []}  # fmt: skip
+    assert path(loop) == [("loop", 0, 4)]
+
+
+def test_runs_on_other_arguments_have_the_same_shared_values() -> None:
+    x, w = T.fvector("x"), graphlab.shared(np.array([1.0, 2.0], np.float32), "w")
+    f = graphlab.function([x], T.exp(x) * w, updates=[(w, w * 2)])
+    session = f.debug(np.array([0.5, 0.25], np.float32))
+    f(np.array([0.5, 0.25], np.float32))  # which changes w
+    assert session.compare(np.array([0.5, 0.25], np.float32)).node is None
+    told = Answers(f, session).ask("compare", json.dumps(["0", "", "x * 1.5"]))["told"]
+    assert told[0]["operands"][0]["text"].startswith("x: 0.5 here and 0.75 there at [0]")
+
+
 def test_a_report_holds_the_origins_of_what_is_not_finite(loop: Answers) -> None:
     def trace_of(data: Any) -> Any:
         return traced(loop.function, Recorder(loop.function), [data], ("values",), pages=True)[0]
@@ -313,10 +340,14 @@ def test_what_can_not_be_done_is_said_and_changes_nothing(what: str, key: str, l
     [
         ("steps", ""), ("steps", "9:0"), ("steps", "0:-5"), ("steps", "0:x"), ("element", "n0@1"), ("element", ""),
         ("origin", "n999@0"), ("element", "n0.0@" + "1," * 100),
+        ("compare", ""), ("compare", "[" * 900), ("compare", '["0", "0"]'), ("compare", '["0", "0", 3]'),
+        ("compare", '["0", "-1", ""]'), ("compare", '["0", "nan", ""]'), ("compare", '["0", "x", ""]'),
+        ("compare", '["0", "0", "nosuch"]'), ("compare", '["0", "0", "().__class__"]'),
+        ("compare", '["0", "0", "seq[0]"]'), ("compare", '["0", "0", "seq + 1j"]'),
     ],
 )  # fmt: skip
 def test_malformed_questions_are_refused(what: str, key: str, loop: Answers) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
+    with pytest.raises((ValueError, TypeError), match=r"\w"):
         loop.ask(what, key)
 
 

@@ -2,13 +2,16 @@
 // One drawer is open, or none.
 
 import { h } from "./dom.js";
+import { reveal } from "./reveal.js";
+
+export const WORKING = "working… Interrupt the kernel to stop it.";
 
 export function drawers(store, { act, busy, go }) {
   const { nodes, trace } = store, state = () => store.get("session");
   const run = () => state().path[0].level;
   const button = (text, title, press, props = {}) => h("button", { type: "button", title, onclick: press, ...props }, text);
   const chip = (id, text) => (id && nodes.has(id)
-    ? h("button", { type: "button", class: "gl-chip", title: "Show it in the graph, with its value", onclick: () => store.focus(id) }, text) : h("code", {}, text));
+    ? h("button", { type: "button", class: "gl-chip", title: "Show it in the graph, with its value", onclick: () => reveal(store, id) }, text) : h("code", {}, text));
   const lines = (all) => all.map(([name, text]) => h("p", { class: "gl-userline gl-mono" }, h("span", { class: "gl-dim" }, `${name}  `), text));
   const note = (text) => h("p", { class: "gl-note-line gl-dim" }, text);
   const elsewhere = () => note("A notebook's explorer has this: it needs a kernel that runs the steps.");
@@ -16,8 +19,8 @@ export function drawers(store, { act, busy, go }) {
   const form = (press, ...inside) => h("form", { class: "gl-bar gl-form", onsubmit: (event) => { event.preventDefault(); press(); } }, inside);
   const options = (all) => Object.entries(all).map(([value, text]) => h("option", { value }, text));
 
-  const parts = { breaks: breaks(), watches: watches(), element: oneElement(), origin: origin(), digits: digits(), bisect: bisect() };
-  const TITLES = { breaks: "Breakpoints", watches: "Watches", element: "Element", origin: "NaN origin", digits: "Digits", bisect: "Rewrites" };
+  const parts = { breaks: breaks(), watches: watches(), element: oneElement(), origin: origin(), compare: compare(), digits: digits(), bisect: bisect() };
+  const TITLES = { breaks: "Breakpoints", watches: "Watches", element: "Element", origin: "NaN origin", compare: "Compare", digits: "Digits", bisect: "Rewrites" };
   const body = h("div", { class: "gl-drawer", hidden: true });
   const handles = Object.keys(parts).map((name) => h("button", {
     type: "button", "aria-expanded": "false", "data-drawer": name, "data-testid": `gl-drawer-${name}`, onclick: () => open(shown === name ? null : name),
@@ -167,34 +170,48 @@ export function drawers(store, { act, busy, go }) {
       const now = key();
       if (now === asked) return;
       asked = now;
-      box.replaceChildren(note("working…"));
-      const answer = await new Promise((resolve) => busy(() => store.ask(what, now).then(resolve)));
-      draw0();
-      if (answer.absent) return box.replaceChildren(note(answer.absent));
+      box.replaceChildren(note(WORKING));
+      const answer = await busy(() => store.ask(what, now));
+      store.tell("change:error"); // the status line says again where it stands
       if (now !== asked) return;
-      box.replaceChildren(...[tell(answer)].flat());
+      if (!answer.absent) return box.replaceChildren(...[tell(answer)].flat().filter(Boolean));
+      asked = "";
+      box.replaceChildren(note(answer.absent), ...(state().offline ? [] : [button("Ask again", "", ask, { class: "gl-chip" })]));
     }
-    const draw0 = () => store.tell("change:error"); // the status line says again where it stands
-    // A question that failed is said in the line of errors, and may be asked again.
-    store.listen("change:error", () => { if (store.get("error") && box.textContent === "working…") { asked = ""; box.replaceChildren(note("No answer.")); } });
     return { box, ask };
+  }
+
+  // Where something happened: the user's lines, what was computed, of what, and the ways there.
+  function told({ note: before, told: all, given = [] }) {
+    if (all[0]?.node) reveal(store, all[0].node);
+    return [before ? note(before) : null, ...given.map((one) => chip(one.node, one.text)), ...all.map((one) => h("div", { class: "gl-arose" },
+    h("p", {}, h("b", {}, one.title)), ...lines(one.lines),
+    h("p", { class: "gl-mono gl-formula" }, one.formula),
+    h("p", {}, one.operands.map((operand) => chip(operand.node, operand.text))),
+    h("p", { class: "gl-dim" }, one.facts, " ", chip(one.node, "show"), " ",
+      one.step === null ? null : h("button", { type: "button", class: "gl-chip", onclick: () => jump(one.step) }, `go to step ${one.step}`))))];
   }
 
   function origin() {
     let of = "";
-    const { box, ask } = question("origin", () => `${of}@${run()}`, ({ note: before, told, nothing }) => {
-      if (told?.[0]?.node) store.focus(told[0].node);
-      return [before || nothing ? note(before || nothing) : null, ...(told ?? []).map((one) => h("div", { class: "gl-arose" },
-        h("p", {}, h("b", {}, one.title)), ...lines(one.lines),
-        h("p", { class: "gl-mono gl-formula" }, one.formula),
-        h("p", {}, one.operands.map((operand) => chip(operand.node, operand.text))),
-        h("p", { class: "gl-dim" }, one.facts, " ", chip(one.node, "show"), " ",
-          one.step === null ? null : h("button", { type: "button", class: "gl-chip", onclick: () => jump(one.step) }, `go to step ${one.step}`))))].filter(Boolean);
-    }, { live: false });
+    const { box, ask } = question("origin", () => `${of}@${run()}`, told, { live: false });
     const again = () => { of = store.focused().find((id) => nodes.has(id)) ?? ""; ask(); };
     const bar = h("div", { class: "gl-bar" }, button("Of what is focused", "Where its NaN or infinity arose (o)", again),
       button("Of the outputs", "Where the first NaN or infinity of the outputs arose", () => { of = ""; ask(); }));
     return { element: h("div", {}, bar, box), draw: () => {}, open: again };
+  }
+
+  // With a run on other arguments: an expression for each, empty where it stays as it is.
+  function compare() {
+    const names = trace.graphs.before.inputs.map(([id], k) => nodes.get(id)?.name ?? `v["input ${k}"]`);
+    const input = (name, props) => h("label", {}, h("code", {}, name), " ", field({ "aria-label": name, "data-testid": `gl-other-${name}`, ...props }));
+    const others = names.map((name) => input(name, { placeholder: `such as ${name} + 1e-6` })), within = input("tolerance", { placeholder: "0", size: 6 });
+    const value = (one) => one.lastChild.value.trim();
+    const { box, ask } = question("compare", () => JSON.stringify([String(run()), value(within), ...others.map(value)]), told);
+    const entry = form(ask, h("span", { class: "gl-dim" }, names.length ? "With other arguments:" : "It takes no arguments: s.compare(other) takes another session."),
+      ...(names.length ? [...others, within, h("button", { "data-testid": "gl-compare" }, "Compare")] : []));
+    const open = () => { entry.hidden = Boolean(state().offline); if (entry.hidden) ask(); else others[0]?.lastChild.focus({ preventScroll: true }); };
+    return { element: h("div", {}, entry, box), draw: () => {}, open };
   }
 
   // Before a step of the function itself, whatever was entered.
@@ -206,10 +223,10 @@ export function drawers(store, { act, busy, go }) {
   function digits() {
     const { box, ask } = question("digits", () => String(run()), ({ note: said, rows, listed }) => [note(said), rows.length ? h("table", { class: "gl-table gl-losses" },
       h("thead", {}, h("tr", {}, ["operation", "grown", "error before", "after", "digits left", "of elements", "line"].map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, rows.slice(0, listed).map((row) => h("tr", { "data-nodes": row.node, tabindex: 0, onclick: () => row.node && store.focus(row.node),
-        onkeydown: (event) => { if (event.key === "Enter" && row.node) store.focus(row.node); } },
+      h("tbody", {}, rows.slice(0, listed).map((row) => h("tr", { "data-nodes": row.node, tabindex: 0, onclick: () => row.node && reveal(store, row.node),
+        onkeydown: (event) => { if (event.key === "Enter" && row.node) reveal(store, row.node); } },
         h("td", {}, row.op), ["growth", "before", "after", "kept", "share"].map((name) => h("td", {}, row[name])),
-        h("td", { class: "gl-dim" }, row.lines.map(([name, text]) => `${name}  ${text}`).join()))))) : null, rows.length > listed ? note(`and ${rows.length - listed} more`) : null].filter(Boolean), { live: false });
+        h("td", { class: "gl-dim" }, row.lines.map(([name, text]) => `${name}  ${text}`).join()))))) : null, rows.length > listed ? note(`and ${rows.length - listed} more`) : null], { live: false });
     return { element: h("div", {}, box), draw: () => {}, open: ask };
   }
 
@@ -217,7 +234,7 @@ export function drawers(store, { act, busy, go }) {
     const { box, ask } = question("bisect", () => String(run()), ({ text, node, found }) => [
       h("pre", { class: "gl-mono gl-formula" }, text),
       found ? h("p", {}, chip(node, "show"), " ", h("button", { type: "button", class: "gl-chip",
-        onclick: () => { if (nodes.has(node)) store.focus(node); store.set("view", "rewrites"); } }, "to the timeline")) : null].filter(Boolean));
+        onclick: () => { if (nodes.has(node)) store.focus(node); store.set("view", "rewrites"); } }, "to the timeline")) : null]);
     return { element: h("div", {}, box), draw: () => {}, open: ask };
   }
 

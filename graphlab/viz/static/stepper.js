@@ -1,7 +1,7 @@
 // A run on real values, step by step: forward and back, in and out, on to the next breakpoint; what is asked of it below.
 
 import { h } from "./dom.js";
-import { drawers } from "./drawers.js";
+import { drawers, WORKING } from "./drawers.js";
 import { schedule } from "./schedule.js";
 
 const SLOW = 150; // milliseconds after which it is said that Python works
@@ -19,8 +19,8 @@ export function stepperPanel(store) {
   // Something is asked of Python; where that takes long, it is said.
   function busy(act) {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { says.textContent = "working…"; }, SLOW);
-    act();
+    waiting = setTimeout(() => { says.textContent = WORKING; }, SLOW);
+    return act();
   }
   const go = (to) => busy(() => store.send({ kind: "step", to }));
   const act = (what, key = "") => busy(() => store.act(what, key));

@@ -21,7 +21,7 @@ export function createStore(model, el) {
   listen("msg:custom", (message) => {
     if (message.kind !== "answer") return;
     const key = `${message.what}:${message.key}`;
-    if (message.data && !message.data.waiting) answers.set(key, message.data);
+    if (!message.data.waiting) answers.set(key, message.data);
     for (const tell of waiting.get(key) ?? []) tell(message.data);
     waiting.delete(key);
   });
@@ -39,9 +39,6 @@ export function createStore(model, el) {
   status?.connect(heed);
   undo.push(() => status?.disconnect(heed));
   const send = (message) => (live ? model.send(message) : set("error", GONE));
-
-  // A question that failed shows as an error; it may be asked again.
-  listen("change:error", () => { if (model.get("error")) waiting.clear(); });
 
   const tell = (event) => (here[event] ?? []).forEach((handler) => handler()); // what concerns this page alone
   const set = (name, value) => { if (model.get(name) !== value) { model.set(name, value); model.save_changes(); } };
