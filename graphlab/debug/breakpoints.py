@@ -40,6 +40,7 @@ class Breakpoint:
     hits: int = 0
     enabled: bool = True
     held: bool = field(default=False, repr=False)  # a condition of no place: whether it held before
+    tell: Callable[[], object] = field(default=lambda: None, repr=False)  # that it was changed
 
     @property
     def tests(self) -> bool:
@@ -73,10 +74,12 @@ class Breakpoint:
     def disable(self) -> None:
         """Let runs pass."""
         self.enabled = False
+        self.tell()
 
     def enable(self) -> None:
         """Stop runs again."""
         self.enabled = True
+        self.tell()
 
     def __str__(self) -> str:
         what = [
@@ -91,16 +94,18 @@ class Breakpoint:
 
 
 class Breakpoints(Sequence[Breakpoint]):
-    """The breakpoints of a session; printed, a line for each."""
+    """The breakpoints of a session; printed, a line for each. `tell` is called after each change."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[], object] = lambda: None) -> None:
         self._all: list[Breakpoint] = []
+        self._tell = tell
         self._next = 0
 
     def add(self, place: str, **parts: Any) -> Breakpoint:
         """A new one, with the next number."""
-        self._all.append(Breakpoint(self._next, place, **parts))
+        self._all.append(Breakpoint(self._next, place, **parts, tell=self._tell))
         self._next += 1
+        self._tell()
         return self._all[-1]
 
     def remove(self, which: Breakpoint | int) -> None:
@@ -110,10 +115,12 @@ class Breakpoints(Sequence[Breakpoint]):
             known = ", ".join(str(b.number) for b in self._all) or "none"
             raise GraphIndexError(f"there is no breakpoint {which!r}", origin=caller_origin(), hint=f"there is {known}")
         self._all.remove(found[0])
+        self._tell()
 
     def clear(self) -> None:
         """Take all away."""
         self._all.clear()
+        self._tell()
 
     def __getitem__(self, k: Any) -> Any:
         return self._all[k]

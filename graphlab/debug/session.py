@@ -76,8 +76,8 @@ class Session(Travel):
         budget: int = BUDGET,
         commit: bool = False,
     ) -> None:
-        self.breakpoints = Breakpoints()
         super().__init__(function, function.arguments(args, kwargs or {}), budget, commit)
+        self.breakpoints = Breakpoints(self._tell)
         if break_on is not None:
             self.break_at(when=break_on)
             self.run()
@@ -130,9 +130,12 @@ class Session(Travel):
         `until`: a position; a variable, a name or an application, to stop behind its step; an expression over named
         values, such as "loss > 10", or a function of the session, to stop where it holds.
         """
-        run_on(self, until)
-        if self.here is None:
-            self._compare_with_call()
+        try:
+            run_on(self, until)
+            if self.here is None:
+                self._compare_with_call()
+        finally:
+            self._tell()
         return self
 
     @user_boundary
@@ -201,11 +204,13 @@ class Session(Travel):
         watch = Watch(Expression.of(expression, self._names))
         self.watches.append(watch)
         note(self, [watch])
+        self._tell()
         return watch
 
     def unwatch(self, which: Watch | int) -> None:
         """Watch it no more; a number is the position in `watches`."""
         self.watches.remove(self.watches[which] if isinstance(which, int) else which)
+        self._tell()
 
     @user_boundary
     def evaluate(self, expression: str) -> Any:

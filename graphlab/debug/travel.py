@@ -11,7 +11,7 @@ import contextlib
 import gc
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -49,6 +49,7 @@ class Travel:
     def __init__(self, function: Function, arrays: Sequence[Array], budget: int, commit: bool) -> None:
         self.function, self.budget, self.commit = function, budget, commit
         self.watches: list[Watch] = []
+        self._listeners: list[Callable[[], object]] = []
         self._begin(arrays)
 
     def _begin(self, arrays: Sequence[Array]) -> None:
@@ -151,6 +152,28 @@ class Travel:
                     return level, same
         return None
 
+    # -- being followed --
+
+    def listen(self, heard: Callable[[], object]) -> Callable[[], None]:
+        """Call `heard` after each move, and when breakpoints or watches change; what is returned ends that.
+
+        >>> import graphlab, graphlab.tensor as T
+        >>> x = T.dvector("x")
+        >>> s = graphlab.function([x], T.exp(x).sum()).debug([0.0, 0.0])
+        >>> stop = s.listen(lambda: print("before step", s.position))
+        >>> s = s.step()
+        before step 1
+        >>> stop()
+        >>> s = s.back()
+        """
+        self._listeners.append(heard)
+        return lambda: self._listeners.remove(heard) if heard in self._listeners else None
+
+    def _tell(self) -> None:
+        """Questions, which move the session for a while, tell nobody."""
+        for heard in tuple(self._listeners):
+            heard()
+
     # -- moving --
 
     def step(self) -> Self:
@@ -179,7 +202,10 @@ class Travel:
 
     def _go(self, position: int) -> Self:
         self.stopped, self.paused = "", ()
-        self._move(position)
+        try:
+            self._move(position)
+        finally:  # a move that fails may have been made in part
+            self._tell()
         return self
 
     def _move(self, position: int) -> None:
@@ -201,6 +227,7 @@ class Travel:
     def restart(self, *args: Any, **kwargs: Any) -> Self:
         """Begin again: with the same arguments, or with new ones. Breakpoints and watches stay."""
         self._begin(self.function.arguments(args, kwargs) if args or kwargs else self._arguments)
+        self._tell()
         return self
 
     def _compare_with_call(self) -> None:
@@ -271,6 +298,7 @@ class Travel:
         self._levels.append(level)
         self.stopped = ""
         note(self)
+        self._tell()
 
     def leave(self) -> Self:
         """Go back to the level outside: behind the step that was entered if all inside has run, else before it."""
@@ -282,6 +310,7 @@ class Travel:
         if done:
             self._move(self.position + 1)
         self.stopped = ""
+        self._tell()
         return self
 
     def _room(self) -> int:

@@ -160,7 +160,7 @@ def enable(stepping: Stepping, key: str) -> None:
     found = next((b for b in stepping.session.breakpoints if b.number == _whole(key)), None)
     if found is None:
         raise ValueError(f"there is no breakpoint {key[:40]}")
-    found.enabled = not found.enabled
+    (found.disable if found.enabled else found.enable)()
 
 
 def watch(stepping: Stepping, key: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import anywidget
@@ -14,9 +16,11 @@ from graphlab.debug.session import Session
 from graphlab.function import Function
 from graphlab.viz import bundle
 from graphlab.viz.answers import Answers
+from graphlab.viz.mainthread import in_main_thread
 from graphlab.viz.report import state
 from graphlab.viz.views import still
 
+PAUSE = 0.1  # seconds between two pictures of a session that a cell moves
 TABS = ("rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes")
 
 
@@ -46,15 +50,20 @@ class Explorer(anywidget.AnyWidget):
         self.answers = answers
         position = answers.session.position if answers.session else 0
         super().__init__(**state(answers.trace, answers.views, view, position, answers.state(), lazy=True))
-        self.on_msg(self._received)
+        self.on_msg(lambda *message: in_main_thread(lambda: self._received(*message)))
+        self._busy, self._late, self._told = False, False, 0.0
+        self._leave = answers.session.listen(self._heard) if answers.session else None
 
     def close(self) -> None:
         """Take it off the page, and its layout, which is a widget too and would stay for ever."""
+        if self._leave:
+            self._leave()
         self.layout.close()
         super().close()
 
     def _received(self, _widget: Any, message: Any, _buffers: Any) -> None:
         """Answer the browser; an error is shown in the widget, since no cell would show it."""
+        self._busy = True
         try:
             self._answer(message)
             self.error = ""
@@ -62,6 +71,8 @@ class Explorer(anywidget.AnyWidget):
             self._failed(message, "Stopped: the kernel was interrupted.")
         except Exception as error:
             self._failed(message, str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
+        finally:
+            self._busy = False
 
     def _failed(self, message: Any, why: str) -> None:
         """Say it in the line of errors; and whoever asked has no answer, and is told why."""
@@ -83,11 +94,35 @@ class Explorer(anywidget.AnyWidget):
                 else:
                     self.answers.step(message.get("to"))
             finally:  # a move that fails may have been made in part
-                with self.hold_sync():
-                    self.session = self.answers.state()
-                    self.step = self.session["path"][0]["position"] if self.session else 0
+                self._stand()
         else:
             raise ValueError("a message that means nothing was ignored")
+
+    def _heard(self) -> None:
+        """A cell has moved the session: show it at once, but not more often than one can see.
+
+        Within a PAUSE it is shown when the cell is over, as the event loop goes on then; where there is none, at once.
+        """
+        if self._busy or self._late or self.answers.stepping is None:
+            return
+        self.answers.stepping.failed = ""
+        try:
+            loop = asyncio.get_running_loop() if time.monotonic() - self._told < PAUSE else None
+        except RuntimeError:
+            loop = None
+        if loop is None:
+            self._stand()
+        else:
+            self._late = True
+            loop.call_soon(self._stand)
+
+    def _stand(self) -> None:
+        """Tell the page where the session stands."""
+        self._late = False
+        with self.hold_sync():
+            self.session = self.answers.state()
+            self.step = self.session["path"][0]["position"] if self.session else 0
+        self._told = time.monotonic()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, and beside it what stays when no kernel or no trust is left: text and an image."""

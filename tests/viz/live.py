@@ -30,17 +30,21 @@ const model = {
 };
 const explorer = (() => { SCRIPT; return entry; })();
 explorer.render({ model, el: document.getElementById("gl-app") });
+// What Python changes by itself arrives without a question.
+const hear = async () => { await model.send(null); setTimeout(hear, 50); };
+if (FOLLOWS) hear();
 """
 
 
-def live(page: Any, session: Session, view: str = "step") -> Explorer:
-    """Show an explorer of `session` in `page`, and answer it."""
+def live(page: Any, session: Session, view: str = "step", *, follows: bool = False) -> Explorer:
+    """Show an explorer of `session` in `page`, and answer it; if it `follows`, it hears what Python does by itself."""
     widget, sent = explore(session.function, session, view), list[Any]()
     widget.send = lambda message, *rest, **more: sent.append(message)  # type: ignore[method-assign]
 
     def python(_source: Any, text: str) -> dict[str, Any]:
         sent.clear()
-        widget._received(widget, json.loads(text), [])
+        if text != "null":
+            widget._received(widget, json.loads(text), [])
         traits = {name: getattr(widget, name) for name in ("session", "step", "error")}
         return {"sent": list(sent), "traits": traits}
 
@@ -49,6 +53,7 @@ def live(page: Any, session: Session, view: str = "step") -> Explorer:
     page.add_style_tag(content=bundle.style())
     state = json.dumps({name: getattr(widget, name) for name in TRAITS})
     script = bundle.script("widget").replace("export default", "const entry =")
-    page.add_script_tag(content=_MODEL.replace("STATE", state, 1).replace("SCRIPT", script, 1), type="module")
+    model = _MODEL.replace("FOLLOWS", str(follows).lower(), 1).replace("STATE", state, 1).replace("SCRIPT", script, 1)
+    page.add_script_tag(content=model, type="module")
     page.locator("#gl-app[data-ready]").wait_for()
     return widget

@@ -53,6 +53,12 @@ seq = T.dmatrix("seq")
 w = T.log(graphlab.scan(turn, seq, T.zeros(2))[0] - 1)
 w.name = "w"
 graphlab.function([seq], w.sum(), name="loop").debug(np.array([[1.0, 0.5], [1.0, 0.1], [2.0, 0.1]]))""",
+    """import time, graphlab, graphlab.tensor as T
+z = T.dvector('z')
+s = graphlab.function([z], T.sort(T.exp(z))).debug([1.0, 0.5])
+s""",
+    "for _ in s.steps: s.step()",
+    "s.back(); s.shadow = lambda: time.sleep(60)",
 ]
 # The interpreter that serves the notebooks and runs their kernels: one with graphlab installed, else the tests' own.
 PYTHON = os.environ.get("GRAPHLAB_LAB_PYTHON")
@@ -263,6 +269,26 @@ def test_a_loop_is_debugged_from_a_breakpoint_to_the_origin_of_its_nan(notebook:
     expect(root.get_by_test_id("gl-told-origin")).to_contain_text("log(-0.5) = nan")
     expect(root.get_by_test_id("gl-told-origin")).to_contain_text("w = T.log(")
     root.screenshot(path=shots / "lab-origin.png")
+
+
+def test_it_follows_cells_and_is_usable_after_an_interrupt(notebook: Notebook) -> None:
+    root = notebook.run(11).get_by_test_id("gl-explorer")
+    status, error = root.get_by_test_id("gl-step-status"), root.get_by_test_id("gl-error")
+    expect(status).to_contain_text("0 of 2 steps run")
+    notebook.run(12)
+    expect(status).to_contain_text("finished: 2 of 2 steps run")
+    notebook.run(13)
+    expect(status).to_contain_text("1 of 2 steps run")
+    root.get_by_test_id("gl-drawer-digits").click()
+    told = root.get_by_test_id("gl-told-digits")
+    expect(status).to_contain_text("working… Interrupt the kernel to stop it.")
+    notebook.command("sessionContext.session.kernel.interrupt()")
+    expect(told).to_contain_text("Stopped: the kernel was interrupted.")
+    expect(status).to_contain_text("1 of 2 steps run")
+    root.get_by_test_id("gl-forward").click()
+    expect(status).to_contain_text("finished: 2 of 2 steps run")
+    expect(error).to_have_text("")
+    expect_elements(root, np.exp([0.5, 1.0]))
 
 
 def test_keys_pressed_in_the_explorer_do_not_reach_the_notebook(notebook: Notebook) -> None:

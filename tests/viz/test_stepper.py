@@ -187,6 +187,25 @@ def test_what_takes_long_says_so_and_may_be_interrupted(
     expect(told).to_contain_text({"origin": "log(-0.5) = nan", "digits": "the outputs", "bisect": "no rewrite"}[drawer])
 
 
+def test_it_follows_what_is_done_in_python(visit: Visit, loop: graphlab.Function) -> None:
+    page, session = visit.page, loop.debug(DATA)
+    live(page, session, follows=True)
+    status = page.get_by_test_id("gl-step-status")
+    session.step().step()
+    expect(status).to_have_text("2 of 4 steps run")
+    session.break_at(op="exp")
+    expect(page.get_by_test_id("gl-drawer-breaks")).to_contain_text("1")
+    expect(status).to_contain_text("breakpoint 0 is set: exp")
+    session.run()
+    expect(status).to_contain_text("in turn 0 of 3: 1 of 2 steps run · stopped: breakpoint 0: exp")
+    session.breakpoints[0].disable()
+    page.get_by_test_id("gl-drawer-breaks").click()
+    expect(page.get_by_test_id("gl-breaks")).to_contain_text("off")
+    session.leave().leave().finish()
+    expect(status).to_contain_text("finished: 4 of 4 steps run")
+    expect(page.get_by_test_id("gl-value")).to_contain_text("sum")
+
+
 def test_ten_thousand_steps_draw_only_what_is_in_sight(visit: Visit) -> None:
     f = graphlab.function([], graphlab.scan(lambda s: 0.5 * s + 1, outputs_info=T.zeros(()), n_steps=10_000)[0][-1])
     page = visit.page

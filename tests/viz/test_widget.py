@@ -1,8 +1,10 @@
 """The widget without a browser: what it holds, what it answers, and what it refuses."""
 
+import asyncio
 import base64
 import gc
 import weakref
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,14 @@ import graphlab
 import graphlab.tensor as T
 from graphlab.viz.answers import Answers
 from graphlab.viz.widget import Explorer, explore
+
+
+@pytest.fixture
+def loop() -> graphlab.Function:
+    """A dozen steps, of which the last one makes a NaN."""
+    x = T.dvector("x")
+    y = reduce(lambda y, _: T.sort(-y), range(10), x)
+    return graphlab.function([x], T.log(-y.sum()), name="many")
 
 
 @pytest.fixture
@@ -61,6 +71,36 @@ def test_a_malformed_message_is_shown_and_breaks_nothing(
     assert all(one["data"] == {"absent": widget.error, "waiting": widget.error} for one in sent)
     widget._received(widget, {"kind": "step", "to": 1}, [])
     assert (widget.step, widget.error) == (1, "")
+
+
+def test_it_follows_a_session_that_moves_in_python(loop: graphlab.Function) -> None:
+    session = loop.debug([1.0, 2.0, 3.0])
+    widget, other = explore(loop, session, "step"), explore(loop, session, "step")
+    steps = len(session.steps)
+    seen = list[int]()
+    widget.observe(lambda change: seen.append(change["new"]["path"][0]["position"]), "session")
+
+    async def cell() -> None:
+        for _ in range(steps):
+            session.step()
+
+    asyncio.run(cell())  # as a notebook runs it: the first move is seen at once, the last one when the cell is over
+    assert seen[-1] == widget.step == other.step == steps
+    assert len(seen) < steps
+    session.origin()  # a question moves the session and back again: nobody sees that
+    assert seen[-1] == steps
+    assert len(seen) < steps
+    session.restart().goto(2)  # as in plain Python
+    assert (widget.step, other.step) == (2, 2)
+    session.watch("x.max()")
+    assert [one["now"] for one in widget.session["watches"]] == ["3."]
+    with pytest.raises(IndexError):
+        session.goto(99)
+    widget._received(widget, {"kind": "step", "to": 1}, [])  # one page moves it, the other follows
+    assert (widget.step, other.step) == (1, 1)
+    other.close()
+    session.step()
+    assert (widget.step, other.step) == (2, 1)
 
 
 def test_an_unknown_view_is_refused(cubic: graphlab.Function) -> None:
