@@ -24,13 +24,19 @@ def joined(groups: Iterable[Group], drawn: Diagram, whole: Diagram) -> list[Grou
     for link in drawn.links:
         if link.source not in given:
             near[link.target] = link.source
-    found = []
-    for group in groups:
-        inside = dict.fromkeys(group.members)
-        for card in drawn.cards:
-            if card.key not in there and card.nodes and near.get(card.key) in inside:
-                inside[card.key] = None
-        found.append(replace(group, members=tuple(inside)))
+    new = [card.key for card in drawn.cards if card.key not in there and card.nodes]
+    wanted, holders = {near.get(key) for key in new}, defaultdict[str | None, list[int]](list)
+    found = list(groups)
+    for number, group in enumerate(found):
+        for key in wanted.intersection(group.members):
+            holders[key].append(number)
+    joining = defaultdict[int, list[str]](list)
+    for key in new:
+        holders[key] = holders[near.get(key)]
+        for number in holders[key]:
+            joining[number].append(key)
+    for number, keys in joining.items():
+        found[number] = replace(found[number], members=(*found[number].members, *keys))
     return found
 
 

@@ -259,7 +259,8 @@ class Recorder:
     def moment(self, count: int) -> dict[str, Any]:
         """The graph after so many rewrites, in the form of the trace; GraphIndexError if there were fewer.
 
-        A node that stands in the graph before or after as well has its id. `made` are those of the last rewrite.
+        A node that stands in the graph before or after as well has its id; `nodes` are the others, and those with the
+        id of a twin. `made` are those of the last rewrite.
         """
         graph, events = self.function.trace.at(count), self.function.trace.rewrites[:count]
         nodes = nodes_of(graph)
@@ -277,7 +278,7 @@ class Recorder:
         return {
             "count": count,
             "rule": events[-1].rule if events else "",
-            "nodes": [here.node(node) for node in nodes],
+            "nodes": [here.node(node) for node in nodes if node not in known],
             "graph": here.graph(graph, nodes),
             "made": here.names(events[-1].added) if events else [],
             "sources": self.sources(),

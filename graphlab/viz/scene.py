@@ -46,6 +46,8 @@ class Scene:
         self.trace, self.engine, self.patience, self.moments = trace, engine, patience, moments
         self._stages: dict[frozenset[str], Stage] = {}
         self._placed: dict[Diagram, Layout] = {}
+        self._folded: dict[tuple[frozenset[str], frozenset[str]], Diagram] = {}  # the union, by what is open and closed
+        self._first: dict[str, Placed] = {}  # the views as they are at first
 
     def stage(self, toggles: Collection[str] = ()) -> Stage:
         """The graphs with what is inside of the ops among `toggles`."""
@@ -65,27 +67,39 @@ class Scene:
         """
         if name.startswith("step-"):
             return self._moment(int(name.removeprefix("step-")), toggles)
+        if toggles:
+            return self._side(name, toggles)
+        if name not in self._first:
+            self._first[name] = self._side(name, ())
+        return self._first[name]
+
+    def _side(self, name: str, toggles: Collection[str]) -> Placed:
+        stage, closed, both = self._union(toggles)
+        if name == "difference":
+            return self._laid_out(both)
+        drawn = stage.before if name == "before" else stage.after
+        groups, kernels = stage.outline.groups, () if name == "before" else stage.kernels
+        # Only closed kernels matter to the layout: open ones are drawn around their cards, wherever these are.
+        shut = [kernel for kernel in kernels if kernel.toggle in closed]
+        whole = self._laid_out(fold(stage.both, (*groups, *shut), closed) if shut else both)
+        if drawn.cards is stage.both.cards and not kernels:  # nothing was rewritten, and there may be much of it
+            return _part(replace(both, name=name, title=drawn.title, about=drawn.about), *whole)
+        return _part(fold(drawn, (*groups, *kernels), closed), *whole)
+
+    def _union(self, toggles: Collection[str]) -> tuple[Stage, frozenset[str], Diagram]:
+        """The graphs, the groups that are closed, and what is then seen of both graphs together."""
         stage = self.stage(toggles)
         closed = stage.outline.closed.symmetric_difference(filter(_is_group, toggles))
-        groups = stage.outline.groups
-        if name == "difference":
-            return self._laid_out(fold(stage.both, groups, closed))
-        if name == "before":
-            both, written = fold(stage.both, groups, closed), stage.before
-            same = written.cards is stage.both.cards  # nothing was rewritten, and there may be much of it
-            here = replace(both, name="before", title=written.title, about=written.about) if same else None
-            return _part(here or fold(written, groups, closed), *self._laid_out(both))
-        # Only closed kernels matter to the layout: open ones are drawn around their cards, wherever these are.
-        shut = [kernel for kernel in stage.kernels if kernel.toggle in closed]
-        whole = self._laid_out(fold(stage.both, (*groups, *shut), closed))
-        return _part(fold(stage.after, (*groups, *stage.kernels), closed), *whole)
+        name = frozenset(key for key in toggles if not _is_group(key)), closed
+        if name not in self._folded:
+            self._folded[name] = fold(stage.both, stage.outline.groups, closed)
+        return stage, closed, self._folded[name]
 
     def _moment(self, count: int, toggles: Collection[str]) -> Placed:
         if self.moments is None or count > len(self.trace["rewrites"]):
             raise ValueError(f"there is no graph after {count} rewrites here: there are {len(self.trace['rewrites'])}")
-        stage, drawn = self.stage(toggles), drawing.moment(self.trace, self.moments(count), toggles)
-        closed = stage.outline.closed.symmetric_difference(filter(_is_group, toggles))
-        whole, layout = self._laid_out(fold(stage.both, stage.outline.groups, closed))
+        (stage, closed, both), drawn = self._union(toggles), drawing.moment(self.trace, self.moments(count), toggles)
+        whole, layout = self._laid_out(both)
         part = fold(drawn, moment.joined(stage.outline.groups, drawn, stage.both), closed)
         cut = cut_as(part, {card.key for card in whole.cards if card.family == FAMILY})
         return cut, moment.placed(cut, whole, layout)
