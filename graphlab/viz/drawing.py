@@ -20,30 +20,36 @@ OUTPUT = "output"  # the tag of what leaves the graph
 SIDES = {"before": "before: as written", "after": "after: optimised"}
 
 
-def graph(trace: Trace, side: str, opened: Collection[str] = ()) -> Diagram:
+Alike = dict[tuple[Any, ...], Card]  # by all that the nodes of cards have but an id and inputs
+
+
+def graph(trace: Trace, side: str, opened: Collection[str] = (), alike: Alike | None = None) -> Diagram:
     """The graph "before" or "after", with what is inside of the ops whose cards are `opened` as groups.
 
-    What stands on both sides has the same key on both: that of the node before.
+    What stands on both sides has the same key on both: that of the node before. `alike` are cards of the same trace.
     """
     shown = trace["graphs"][side]
     about = f"{len(shown['nodes'])} nodes: {trace['function']['expression']}"
-    draw = Drawing({n["id"]: n for n in trace["nodes"]}, trace["sources"], trace["twins"] if side == "after" else {})
+    nodes, twins = {n["id"]: n for n in trace["nodes"]}, trace["twins"] if side == "after" else {}
+    draw = Drawing(nodes, trace["sources"], twins, alike)
     return draw.whole(shown, opened).diagram(side, SIDES[side], about)
 
 
-def graphs(trace: Trace, opened: Collection[str] = ()) -> tuple[Diagram, Diagram]:
+def graphs(trace: Trace, opened: Collection[str] = (), alike: Alike | None = None) -> tuple[Diagram, Diagram]:
     """The graph before and the graph after; with the same cards, and in no time, if nothing was rewritten."""
     before, after = (trace["graphs"][side] for side in ("before", "after"))
-    first = graph(trace, "before", opened)
+    first = graph(trace, "before", opened, alike)
     if before != after:
-        return first, graph(trace, "after", opened)
+        return first, graph(trace, "after", opened, alike)
     return first, replace(first, name="after", title=SIDES["after"])
 
 
-def moment(trace: Trace, moment: Mapping[str, Any], opened: Collection[str] = ()) -> Diagram:
+def moment(
+    trace: Trace, moment: Mapping[str, Any], opened: Collection[str] = (), alike: Alike | None = None
+) -> Diagram:
     """The graph at some moment of the rewriting; what the last rewrite made is marked."""
     nodes = {n["id"]: n for n in (*trace["nodes"], *moment["nodes"])}
-    draw = Drawing(nodes, moment["sources"], trace["twins"]).whole(moment["graph"], opened)
+    draw = Drawing(nodes, moment["sources"], trace["twins"], alike).whole(moment["graph"], opened)
     for key, card in draw.cards.items():
         if card.nodes[0] in moment["made"]:
             draw.cards[key] = replace(card, mark=ADDED, label=f"{card.label}, added")
@@ -115,8 +121,9 @@ class Drawing:
     """
 
     def __init__(
-        self, nodes: Mapping[str, Any], sources: Sequence[Any], stands_for: Mapping[str, str] | None = None
-    ) -> None:
+        self, nodes: Mapping[str, Any], sources: Sequence[Any], stands_for: Mapping[str, str] | None = None,
+        alike: Alike | None = None,
+    ) -> None:  # fmt: skip
         self.nodes, self.sources = nodes, sources
         self.cards: dict[str, Card] = {}
         self.edges: dict[tuple[str, str, int], Link] = {}
@@ -124,6 +131,7 @@ class Drawing:
         self._stands_for = stands_for or {}
         self._keys: dict[tuple[str, str], str] = {}  # by the place where a node is drawn, and its id
         self._sizes: dict[str, int] = {}  # of types, in bytes
+        self._alike = {} if alike is None else alike
         self._opened: dict[str, int] = {}  # opened cards, with the number of graphs inside
 
     def whole(self, shown: Mapping[str, Any], opened: Collection[str]) -> Drawing:
@@ -170,9 +178,23 @@ class Drawing:
             taken.add(key)
             self._keys[place, name] = key
             node = self.nodes[name]
-            self._draw(key, _card(node, self.sources, SAME, key, place))
+            self._draw(key, self._card(node, key, place))
             if key in opened and any("nodes" in inner for inner in node["inside"]):
                 self._opened[key] = len(node["inside"])
+
+    def _card(self, node: Mapping[str, Any], key: str, place: str) -> Card:
+        """The card of a node; what nodes that are alike have in common is worked out once."""
+        alike = (
+            ", ".join([o["type"] for o in node["outputs"]]), tuple(node["origins"]), tuple(node["scope"]), node["name"],
+            node["text"], node["kind"], node["family"], id(node["parameters"]), node["gradient"], len(node["inputs"]),
+        )  # fmt: skip
+        known = None if node["inside"] else self._alike.get(alike)
+        if known is None:
+            known = self._alike[alike] = _card(node, self.sources, SAME)
+        return Card(
+            key, (node["id"],), known.family, known.glyph, known.title, known.detail, known.mark, known.tags,
+            known.label, known.sign, known.scope, place, known.opens,
+        )  # fmt: skip
 
     def _draw(self, key: str, card: Card) -> None:
         (self.constants if card.small and card.family == "constant" else self.cards)[key] = card
@@ -185,7 +207,8 @@ class Drawing:
             taken = {operand for inner in node["inside"] for operand in inner["feeds"]}
         for position, end in enumerate(node["inputs"]):
             if position not in taken:
-                self._link(place, end, target, position, _label(self._output_of(end), node["outputs"][0]))
+                made = self._output_of(end)
+                self._link(place, end, target, position, made, _label(made, node["outputs"][0]))
 
     def _feed(
         self, place: str, node: Mapping[str, Any], within: str, inner: Mapping[str, Any], key: str, first: int
@@ -198,12 +221,15 @@ class Drawing:
                 detail = " · ".join(filter(None, [self.nodes[name]["outputs"][0]["type"], role]))
                 self.cards[target] = replace(card, detail=detail, label=f"{card.label}, {role}".removesuffix(", "))
                 if operand is not None:
-                    self._link(place, node["inputs"][operand], target, 0, "")
+                    end = node["inputs"][operand]
+                    self._link(place, end, target, 0, self._output_of(end), "")
         for position, end in enumerate(inner["outputs"]):
-            self._link(within, end, key, first + position, "")
+            self._link(within, end, key, first + position, self._output_of(end), "")
 
-    def _link(self, place: str, end: Sequence[Any], target: str, position: int, label: str) -> None:
-        source, made = self._keys.get((place, end[0]), ""), self._output_of(end)
+    def _link(
+        self, place: str, end: Sequence[Any], target: str, position: int, made: Mapping[str, Any], label: str
+    ) -> None:
+        source = self._keys.get((place, end[0]), "")
         if source in self.constants:
             source = self._constant(source, target, position)
         if source in self.cards and target in self.cards:
@@ -249,7 +275,7 @@ class Drawing:
                 yield Group(f"{key}/{number}/", labels[number], members, BRANCH)
 
 
-def _card(node: Mapping[str, Any], sources: Sequence[Any], mark: str, key: str = "", place: str = "") -> Card:
+def _card(node: Mapping[str, Any], sources: Sequence[Any], mark: str) -> Card:
     types = ", ".join(o["type"] for o in node["outputs"])
     lines = [sources[k]["label"] for k in node["origins"]]
     given, gradient, op = node["kind"] != "op", node["gradient"], node["op"]
@@ -264,9 +290,9 @@ def _card(node: Mapping[str, Any], sources: Sequence[Any], mark: str, key: str =
     words += {ADDED: ["added"], REMOVED: ["removed"]}.get(mark, [])
     opens = ", ".join(inner["label"] for inner in node["inside"] if "nodes" in inner)
     return Card(
-        key, (node["id"],), node["family"], "#" if small else node["glyph"], clip(title, NAME_LIMIT), detail, mark,
+        "", (node["id"],), node["family"], "#" if small else node["glyph"], clip(title, NAME_LIMIT), detail, mark,
         ("∂",) if gradient else (), ", ".join(words), f"{node['text'] if op else node['family']} {types}",
-        (gradient, tuple(node["scope"])), place, opens,
+        (gradient, tuple(node["scope"])), "", opens,
     )  # fmt: skip
 
 

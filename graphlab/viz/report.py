@@ -10,6 +10,7 @@ from typing import Any
 
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
 from graphlab.function import Function
+from graphlab.graph.collector import uncollected
 from graphlab.viz import asking, digits, dot, timeline, whys
 from graphlab.viz.escape import escape
 from graphlab.viz.instructions import assembly
@@ -142,6 +143,7 @@ def contents(
     return text.encode()
 
 
+@uncollected
 def state(
     trace: Mapping[str, Any],
     views: Views,

@@ -44,6 +44,7 @@ class Scene:
         self, trace: Trace, engine: str = "auto", patience: float = PATIENCE, moments: Moments | None = None
     ) -> None:
         self.trace, self.engine, self.patience, self.moments = trace, engine, patience, moments
+        self._alike: drawing.Alike = {}
         self._stages: dict[frozenset[str], Stage] = {}
         self._placed: dict[Diagram, Layout] = {}
         self._folded: dict[tuple[frozenset[str], frozenset[str]], Diagram] = {}  # the union, by what is open and closed
@@ -53,7 +54,7 @@ class Scene:
         """The graphs with what is inside of the ops among `toggles`."""
         opened = frozenset(key for key in toggles if not _is_group(key))
         if opened not in self._stages:
-            before, after = drawing.graphs(self.trace, opened)
+            before, after = drawing.graphs(self.trace, opened, self._alike)
             both = union(before, after)
             found = inside(self.stage().outline, both) if opened else outline(both)
             self._stages[opened] = Stage(before, after, both, found, drawing.kernels(self.trace, after))
@@ -98,7 +99,8 @@ class Scene:
     def _moment(self, count: int, toggles: Collection[str]) -> Placed:
         if self.moments is None or count > len(self.trace["rewrites"]):
             raise ValueError(f"there is no graph after {count} rewrites here: there are {len(self.trace['rewrites'])}")
-        (stage, closed, both), drawn = self._union(toggles), drawing.moment(self.trace, self.moments(count), toggles)
+        stage, closed, both = self._union(toggles)
+        drawn = drawing.moment(self.trace, self.moments(count), toggles, self._alike)
         whole, layout = self._laid_out(both)
         part = fold(drawn, moment.joined(stage.outline.groups, drawn, stage.both), closed)
         cut = cut_as(part, {card.key for card in whole.cards if card.family == FAMILY})
