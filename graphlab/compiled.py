@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphlab.codegen.c import Source, emit
-from graphlab.errors import CompilerError
+from graphlab.errors import CompilerError, caller_origin
 from graphlab.graph.events import Event, Fallback, listen
 from graphlab.graph.events import emit as tell
 from graphlab.graph.node import Graph, Shared
@@ -82,4 +82,5 @@ def _warn_once(reason: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(f"graphlab runs on NumPy, which is slower: {reason}", RuntimeWarning, stacklevel=5)
+        message, line = f"graphlab runs on NumPy, which is slower: {reason}", caller_origin()
+        warnings.warn_explicit(message, RuntimeWarning, line.file if line else __file__, line.line if line else 0)

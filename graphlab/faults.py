@@ -112,13 +112,14 @@ def interpreted(graph: Graph, arrays: Sequence[Array]) -> list[Array]:
 def explain(failure: StepFailed, graph: Graph, lowered: Lowered, arrays: Sequence[Array]) -> NoReturn:
     """Say what went wrong in the user's terms: the interpreter finds the same fault on the graph as written.
 
-    Where memory is short it is not asked: it would take more of it.
+    Where memory is short it is not asked: it would take more of it, or make the turns of a loop one by one whose values
+    no memory could hold.
     """
     step = lowered.program.steps[failure.step]
     nodes = [lowered.nodes[n] for n in step.nodes]
     origin = next((o for n in nodes for o in n.provenance.origins), None) or caller_origin()
     ops = ", ".join(n.op.name for n in nodes) or step.name
-    if failure.kind == "memory":
+    if failure.kind in ("memory", "size"):
         raise GraphMemoryError(f"step {failure.step} ({ops}): {DETAILS[failure.kind].format(*failure.detail)}",
                                origin=origin, hint=MEMORY_HINT)  # fmt: skip
     try:

@@ -89,6 +89,14 @@ def test_every_page_is_in_the_index() -> None:
     assert {page for page in PAGES if page.parent != ROOT} <= linked | {index}
 
 
+def test_the_tests_that_the_page_of_faults_names_are_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", (DOCS / "faults.md").read_text())
+    texts = {file: path.read_text() if (path := ROOT / "tests" / file).is_file() else "" for file, _ in named}
+    assert not [f"{file}::{name}" for file, name in named
+                if not re.search(rf"^ *def {name}\(" if name else ".", texts[file], re.MULTILINE)]  # fmt: skip
+    assert len(named) > 100
+
+
 MODULES = sorted(
     {m.name for m in pkgutil.walk_packages(graphlab.__path__, "graphlab.")} - {"graphlab.__main__", "graphlab._rt"}
 )

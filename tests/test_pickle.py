@@ -15,6 +15,7 @@ import pytest
 import graphlab
 import graphlab.tensor as T
 from graphlab import In, shared
+from graphlab.errors import GraphValueError
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.walk import ancestors, toposort
 from graphlab.ops.ufunc import Elementwise
@@ -186,6 +187,16 @@ class TestDepth:
     def test_pickles_grow_with_the_graph_alone(self) -> None:
         sizes = [len(pickle.dumps(chain(n))) for n in (200, 400, 800)]
         assert (sizes[2] - sizes[1]) < 2.2 * (sizes[1] - sizes[0])
+
+
+def test_a_function_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = T.dvector("x")
+    f = graphlab.function([x], x * 2)
+    with monkeypatch.context() as older:
+        older.setattr("graphlab.saving.pickling.PICKLED", 0)
+        written = pickle.dumps(f)
+    with pytest.raises(GraphValueError, match=r"has version 0, this graphlab reads 1(.|\n)*pickle it anew"):
+        pickle.loads(written)
 
 
 def test_another_process_can_load_it(tmp_path: Path) -> None:

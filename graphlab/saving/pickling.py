@@ -10,13 +10,14 @@ from __future__ import annotations
 import copyreg
 from typing import Any
 
-from graphlab.errors import Origin
+from graphlab.errors import GraphValueError, Origin, caller_origin
 from graphlab.function import Function, assembled
 from graphlab.graph import flat
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.ops.ufunc import Elementwise
 from graphlab.saving import registry
 
+PICKLED = 1  # which order of fields pickles of functions have
 Reduced = tuple[Any, tuple[Any, ...]]
 
 
@@ -79,10 +80,15 @@ def _elementwise_named(name: str) -> Elementwise:
 
 def _function(f: Function) -> Reduced:
     signature = (f.specs, f.graph, f.mode, f.structure, f.updated, f.downcast, f.name)
-    return _compiled, (signature, f.origin, f.trust_input)
+    return _compiled, (PICKLED, signature, f.origin, f.trust_input)
 
 
-def _compiled(signature: tuple[Any, ...], origin: Origin | None, trust_input: bool) -> Function:
+def _compiled(version: int, signature: tuple[Any, ...], origin: Origin | None, trust_input: bool) -> Function:
+    if version != PICKLED:
+        raise GraphValueError(
+            f"this pickle of a function has version {version!r:.20}, this graphlab reads {PICKLED}",
+            origin=caller_origin(), hint="pickle it anew with this graphlab, or read it with the one that wrote it",
+        )  # fmt: skip
     f = assembled(*signature)
     f.origin, f.trust_input = origin, trust_input
     return f

@@ -155,6 +155,14 @@ def test_a_deep_chain_is_differentiated(deep: tuple[Variable, Variable]) -> None
     assert at(x, y, T.grad(y, x)) == pytest.approx(expected(DEPTH), rel=1e-9)
 
 
+def test_a_deep_chain_is_compiled(deep: tuple[Variable, Variable]) -> None:
+    x, y = deep
+    f = graphlab.function([x], y)
+    assert f.machine is not None
+    assert float(f(0.5)) == pytest.approx(expected(DEPTH)[0], rel=1e-9)
+    assert len(str(f)) < 1000
+
+
 def test_a_deep_chain_is_optimised_from_one_end_to_the_other() -> None:
     x = T.dscalar("x")
     y = x

@@ -424,6 +424,46 @@ def test_waiting_for_a_lock_has_a_limit(folder: Path) -> None:
         assert third
 
 
+HOLD = """
+import sys, time
+from pathlib import Path
+from graphlab.runtime import cache
+with cache.lock(Path(sys.argv[1]), sys.argv[2], patience=1.0) as held:
+    print(held, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_whoever_keeps_a_lock_too_long_is_not_waited_for_and_a_killed_one_holds_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, asked, lock = build(PROGRAM).key, list[float](), cache.lock
+    for path in folder.iterdir():
+        path.unlink()
+
+    def impatient(where: Path, name: str, patience: float) -> Any:
+        asked.append(patience)
+        return lock(where, name, 0.1)
+
+    monkeypatch.setattr("graphlab.runtime.build.lock", impatient)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder), key],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        with using(cc_timeout=77.0):
+            assert not build(PROGRAM).cached
+        assert asked == [77.0]
+        assert build(PROGRAM).cached  # what was built without the lock is whole and of use to all
+        with lock(folder, key, patience=0.0) as held:
+            assert not held
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with lock(folder, key, patience=0.0) as held:
+        assert held
+
+
 def test_threads_share_one_compilation(folder: Path, fake: Any, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
