@@ -22,6 +22,7 @@ from workloads import LATENCY, SCALE
 HERE = Path(__file__).parent
 PATIENCE = 180  # seconds a contender may take to build a row
 SCALE_PATIENCE = 40  # and to build one generated graph
+QUICK = 3  # seconds; a first result that takes longer is not measured again in each turn
 
 
 @dataclass(frozen=True)
@@ -163,20 +164,20 @@ def measure_row(row, workers, setting, folder):
     return cells
 
 
-def run_rows(selected, setting):
-    """The cells of each row; a workload's rows share their contenders' processes."""
-    results = {}
+def run_rows(selected, setting, keeper):
+    """Keep the cells of each row; a workload's rows share their contenders' processes."""
+    selected = [row for row in selected if not keeper.done(str(row), setting.contenders)]
     with tempfile.TemporaryDirectory() as folder:
         for workload in dict.fromkeys(row.workload for row in selected):
             workers = {c: Worker(c, setting) for c in setting.contenders}
             for worker in workers.values():
                 worker.hear(PATIENCE)
             for row in (row for row in selected if row.workload == workload):
-                results[str(row)] = cells = measure_row(row, workers, setting, Path(folder))
+                cells = measure_row(row, workers, setting, Path(folder))
+                keeper.keep(str(row), cells)
                 print(line(str(row), cells, setting.contenders), flush=True)
             for worker in workers.values():
                 worker.close()
-    return results
 
 
 def first(contender, key, expected, setting, cache, patience):
@@ -197,42 +198,63 @@ def first(contender, key, expected, setting, cache, patience):
     return json.loads(answer) | dict(process=time.perf_counter() - begin)
 
 
-def run_latency(setting):
-    """Every expression twice in new processes: with an empty cache, then with the one it left."""
-    results = {}
+def run_latency(setting, keeper):
+    """Every expression in new processes, each with an empty cache and then with the one it left, in turn."""
     for row in LATENCY:
-        with tempfile.TemporaryDirectory() as folder:
-            expected = reference(row, Path(folder))
-            key = row.workload, row.case, row.dtype
-            for temperature in ("cold", "warm"):
-                cells = results[f"{row.workload} {temperature}"] = {}
+        labels = [f"{row.workload} cold", f"{row.workload} warm"]
+        if all(keeper.done(label, setting.contenders) for label in labels):
+            continue
+        turns = {label: {c: [] for c in setting.contenders} for label in labels}
+        key = row.workload, row.case, row.dtype
+        for number in range(setting.rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                expected = reference(row, Path(folder))
                 for c in setting.contenders:
-                    cells[c] = first(c, key, expected, setting, Path(folder) / c, PATIENCE)
-                print(line(f"{row.workload} {temperature}", cells, setting.contenders, "seconds"), flush=True)
-    return results
+                    known = turns[labels[0]][c]
+                    if number and known[0].get("seconds", QUICK) >= QUICK:
+                        continue
+                    for label in labels:
+                        turns[label][c].append(first(c, key, expected, setting, Path(folder) / c, PATIENCE))
+        for label, taken in turns.items():
+            cells = {c: middle(answers) for c, answers in taken.items()}
+            keeper.keep(label, cells)
+            print(line(label, cells, setting.contenders, "seconds"), flush=True)
 
 
-def run_scale(workload, setting):
+def middle(answers):
+    """The answer whose time is the median; one that has none, if there is one."""
+    return next(
+        (answer for answer in answers if "skip" in answer),
+        sorted(answers, key=lambda answer: answer.get("seconds", 0))[(len(answers) - 1) // 2],
+    )
+
+
+def run_scale(workload, setting, keeper):
     """Cold time to the first result against graph size, until a contender runs out of patience."""
     from contenders import numpy_
 
     contenders = [c for c in setting.contenders if c not in INTERPRETED and c != "numba"]
-    results, lost = {}, {}
+    lost = {}
     x = np.random.default_rng(3).standard_normal(1000)
-    for n in SCALE[workload]:
-        cells = results[f"{workload} n={n}"] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            expected = Path(folder) / "reference.npz"
-            np.savez(expected, getattr(numpy_, workload)(n, x)(), x=x)
-            for c in contenders:
-                if c not in lost:
-                    key = workload, n, "float64"
-                    cells[c] = first(c, key, expected, setting, Path(folder) / c, SCALE_PATIENCE)
-                    if "skip" in cells[c]:
-                        lost[c] = cells[c]["skip"]
-                cells.setdefault(c, dict(skip=lost.get(c)))
-        print(line(f"{workload} n={n}", cells, contenders, "seconds"), flush=True)
-    return results | {f"{workload} exponent": exponents(results, contenders)}
+    labels = {n: f"{workload} n={n}" for n in SCALE[workload]}
+    for n, label in labels.items():
+        if not keeper.done(label, contenders):
+            cells = {}
+            with tempfile.TemporaryDirectory() as folder:
+                expected = Path(folder) / "reference.npz"
+                np.savez(expected, getattr(numpy_, workload)(n, x)(), x=x)
+                for c in contenders:
+                    if c in lost:
+                        cells[c] = dict(skip=lost[c])
+                    else:
+                        key = workload, n, "float64"
+                        cells[c] = first(c, key, expected, setting, Path(folder) / c, SCALE_PATIENCE)
+            keeper.keep(label, cells)
+            print(line(label, cells, contenders, "seconds"), flush=True)
+        lost |= {c: cell["skip"] for c, cell in keeper.results[label].items() if "skip" in cell}
+    slopes = exponents({label: keeper.results[label] for label in labels.values()}, contenders)
+    keeper.keep(f"{workload} exponent", slopes)
+    print(line(f"{workload} exponent", slopes, contenders, "seconds"), flush=True)
 
 
 def exponents(results, contenders):

@@ -4,6 +4,7 @@ import math
 import tomllib
 from pathlib import Path
 
+from record import when
 from workloads import rows
 
 OURS, LIMIT = "graphlab", "c_limit"
@@ -52,16 +53,17 @@ def line(label, cells, contenders, field="median"):
 def show(record, statistic):
     """The tables of a finished run."""
     for threads, results in record["results"].items():
-        print(f"\n{threads} thread(s): {limits(record, threads)}")
+        print(f"\n{threads} thread(s): {limits(record, threads)}\n{when(record, threads)}")
         print(header(record["contenders"]))
         for label, cells in results.items():
-            print(line(label, cells, record["contenders"], field_of(cells, statistic)))
+            print(line(label, cells, record["contenders"], "seconds" if is_first(label) else statistic))
         for text in [*bandwidth(record, threads), *reasons(results)]:
             print(text)
 
 
-def field_of(cells, statistic="median"):
-    return "seconds" if any("seconds" in cell for cell in cells.values()) else statistic
+def is_first(label):
+    """Whether a row is about first results, as `poly cold` and `graph_scale n=100`, and not about calls."""
+    return " " in label
 
 
 def limits(record, threads):
@@ -103,11 +105,11 @@ def markdown(record):
     parts.append(record.get("note", ""))
     known = tomllib.loads(SHORTFALLS.read_text()) if SHORTFALLS.exists() else {}
     for threads, results in sorted(record["results"].items()):
-        calls = {label: cells for label, cells in results.items() if field_of(cells) == "median" and OURS in cells}
-        calls = {label: cells for label, cells in calls.items() if not label.endswith("exponent")}
+        calls = {label: cells for label, cells in results.items() if OURS in cells and not is_first(label)}
         if calls:
-            parts += [f"## Calls, {number(threads, 'thread')}", *call_tables(record, threads, calls, known)]
-        first = {label: cells for label, cells in results.items() if label not in calls}
+            title, told = f"## Calls, {number(threads, 'thread')}", when(record, threads)
+            parts += [title, told, *call_tables(record, threads, calls, known)]
+        first = {label: cells for label, cells in results.items() if is_first(label)}
         if first:
             parts += [f"## From the expression to the first result, {number(threads, 'thread')}", FIRST]
             parts.append(table(["", *compilers(record)], [first_row(record, *item) for item in first.items()]))
@@ -122,8 +124,9 @@ Every output was checked against NumPy in float64 before it was timed (`error` i
 largest value). Only ratios within a row mean something: its contenders took turns. `C` is hand-written C that allocates
 nothing and allows itself `-ffast-math`: a limit, no peer. A row falls short where graphlab is slower than the best
 peer, or than its goal: 1.25 x C where a peer comes that close, 1.5 x C where none does."""
-FIRST = """In a new process, imports apart, with an empty cache (cold) and with the one that this left (warm).
-For `n` generated operations, cold; the exponent is the slope between the two largest sizes."""
+FIRST = """In new processes, imports apart, with an empty cache (cold) and with the one that this left (warm): the
+median of several, unless one takes seconds. For `n` generated operations, cold; the exponent is the slope between the
+two largest sizes."""
 
 
 def number(count, noun):
@@ -196,7 +199,8 @@ def falls_short(cells):
 def goal(cells):
     """How many times C's time a row may take."""
     best = best_peer(cells, without=[OURS])
-    return CLOSE if best and cells[best]["median"] <= CLOSE * cells[LIMIT]["median"] else NEAR
+    limit = cells.get(LIMIT, {}).get("median", 0)
+    return CLOSE if best and cells[best]["median"] <= CLOSE * limit else NEAR
 
 
 def badness(pair):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from measure import Setting, machine, run_latency, run_rows, run_scale
+from record import Keeper, read, write
 from report import bandwidth, header, limits, markdown, reasons, show
 from workloads import SCALE, rows
 
@@ -33,7 +34,8 @@ def parse():
         "--priority", action="store_true", help="put contenders ahead of other processes in their turns"
     )
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "peers-cache")
-    parser.add_argument("--json", type=Path, help="where to write the results; rows that it has already are kept")
+    parser.add_argument("--json", type=Path, help="where to keep each finished row; the others that it has stay")
+    parser.add_argument("--resume", action="store_true", help="leave rows alone that --json has for all contenders")
     parser.add_argument("--markdown", type=Path, help="where to write the same as a document")
     parser.add_argument("--show", type=Path, metavar="JSON", help="measure nothing: take the results of an earlier run")
     parser.add_argument("--note", help="what readers of the document should know of this run")
@@ -56,50 +58,39 @@ def measured(options, threads, record, log):
         options.contender, threads, options.rounds, options.seconds, options.quiet, options.priority, cache, log
     )
     wanted, key, begin = options.workload, str(threads), time.time()
-    results = {}
-    if not options.no_machine:
+    how = f"{options.rounds} turns of {1000 * options.seconds:g} ms" + (", ahead of others" if options.priority else "")
+    keeper = Keeper(record, key, options.json, how, options.resume)
+    if not options.no_machine and not (options.resume and key in record["limits"]):
         record["limits"][key] = machine(setting)
     print(f"\n{threads} thread(s): {limits(record, key)}\n{header(options.contender)}", flush=True)
-    results |= run_rows(rows(wanted), setting)
+    run_rows(rows(wanted), setting, keeper)
     if not wanted or "latency" in wanted:
-        results |= run_latency(setting)
+        run_latency(setting, keeper)
     for workload in SCALE:
         if not wanted or workload in wanted:
-            results |= run_scale(workload, setting)
-    record["results"][key] = record["results"].get(key, {}) | results
-    for text in [*bandwidth(record, key), *reasons(results), f"{time.time() - begin:.0f} s"]:
+            run_scale(workload, setting, keeper)
+    for text in [*bandwidth(record, key), *reasons(keeper.results), f"{time.time() - begin:.0f} s"]:
         print(text)
-
-
-def in_order(record):
-    """Rows stand in the order of the workloads, whenever they were measured."""
-    order = {str(row): position for position, row in enumerate(rows([]))}
-    for key, results in record["results"].items():
-        labels = sorted(results, key=lambda label: order.get(label, len(order)))
-        record["results"][key] = {label: results[label] for label in labels}
 
 
 def main():
     options = parse()
-    record = dict(contenders=options.contender, limits={}, results={})
-    if earlier := options.show or (options.json if options.json and options.json.exists() else None):
-        record = json.loads(earlier.read_text())
-        record["contenders"] = list(dict.fromkeys([*record["contenders"], *options.contender]))
     if options.show:
+        record = json.loads(options.show.read_text())
         show(record, options.statistic)
     else:
-        record["machine"], record["python"] = processor(), platform.python_version()
+        record = read(options.json, options.contender, processor())
+        record["python"] = platform.python_version()
         with tempfile.NamedTemporaryFile("w", prefix="peers-", suffix=".log", delete=False) as log:
             print(f"what contenders say goes to {log.name}")
             for threads in options.threads:
                 measured(options, threads, record, log)
-        in_order(record)
     if options.note:
         record["note"] = options.note
     if options.json and not options.show:
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        write(options.json, json.dumps(record, indent=1) + "\n")
     if options.markdown:
-        options.markdown.write_text(markdown(record))
+        write(options.markdown, markdown(record))
 
 
 if __name__ == "__main__":
