@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from typing import Any
 
@@ -84,7 +85,10 @@ def test_it_follows_a_session_that_moves_in_python(loop: graphlab.Function) -> N
         for _ in range(steps):
             session.step()
 
-    asyncio.run(cell())  # as a notebook runs it: the first move is seen at once, the last one when the cell is over
+    # As a notebook runs it: the first move is seen at once, the last one when the cell is over. In a thread, since
+    # the loop of a browser may run in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, cell()).result()
     assert seen[-1] == widget.step == other.step == steps
     assert len(seen) < steps
     session.origin()  # a question moves the session and back again: nobody sees that
