@@ -75,6 +75,11 @@ def test_a_malformed_message_is_shown_and_breaks_nothing(
 
 
 def test_it_follows_a_session_that_moves_in_python(loop: graphlab.Function) -> None:
+    with ThreadPoolExecutor(1) as pool:  # in this thread the event loop of a browser may run
+        pool.submit(follow, loop).result()
+
+
+def follow(loop: graphlab.Function) -> None:
     session = loop.debug([1.0, 2.0, 3.0])
     widget, other = explore(loop, session, "step"), explore(loop, session, "step")
     steps = len(session.steps)
@@ -85,10 +90,7 @@ def test_it_follows_a_session_that_moves_in_python(loop: graphlab.Function) -> N
         for _ in range(steps):
             session.step()
 
-    # As a notebook runs it: the first move is seen at once, the last one when the cell is over. In a thread, since
-    # the loop of a browser may run in this one.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, cell()).result()
+    asyncio.run(cell())  # as a notebook runs it: the first move is seen at once, the last one when the cell is over
     assert seen[-1] == widget.step == other.step == steps
     assert len(seen) < steps
     session.origin()  # a question moves the session and back again: nobody sees that
