@@ -10,6 +10,55 @@
 
 /* ---- waves ---------------------------------------------------------------------------------------- */
 
+/* x - (k + half) pi = r + low, |r| <= pi/2, for |x| <= 2**22: returns k + 1.5 * 2**52; pi is in three parts */
+GL_FN double gl_half_turns_float64(double x, double half, double *r, double *low) {
+  const double turns = half == 0 ? 0x1.8p52 : -half; /* with 1.5 * 2**52 added, k is a whole number */
+  const double k = GL_FMA(x, 0x1.45f306dc9c883p-2, turns) + (half == 0 ? 0 : 0x1.8p52);
+  const double n = k - 0x1.8p52 + half;
+  const double a = GL_FMA(n, -0x1.921fb544p1, x); /* exact */
+  const double b = n * 0x1.0b4611a626331p-33;
+  const double sum = a - b;
+  const double part = sum - a;
+  const double rest = (a - (sum - part)) - (b + part) - gl_product_lost_float64(n, 0x1.0b4611a626331p-33, b);
+  const double tail = GL_FMA(n, -0x1.1701b839a252p-87, rest);
+  *r = sum + tail;
+  *low = (sum - *r) + tail;
+  return k;
+}
+
+/* sin(r + low) for |r| <= pi/2; what z loses counts where r is large */
+GL_FN double gl_sin_core_float64(double r, double low) {
+  const double z = r * r;
+  double p = GL_FMA(2.7211622141941125e-15, z, -7.642990340996865e-13);
+  p = GL_FMA(p, z, 1.6058939664035448e-10);
+  p = GL_FMA(p, z, -2.505210687200663e-08);
+  p = GL_FMA(p, z, 2.7557319211128805e-06);
+  p = GL_FMA(p, z, -0.0001984126984120917);
+  p = GL_FMA(p, z, 0.008333333333333194);
+  p = GL_FMA(p, z, -0.16666666666666666);
+  const double s = GL_FMA(z, p, GL_FMA(r, r, -z) * p);
+  return r + GL_FMA(r, s, GL_FMA(low, -0.5 * z, low));
+}
+
+/* y, or -y if the lowest bit is 1 */
+GL_FN double gl_signed_float64(double y, uint64_t bits) {
+  return gl_from_bits_float64(gl_bits_float64(y) ^ bits << 63);
+}
+
+/* sin x = (-1)**k sin(x - k pi) for |x| <= 2**22 */
+GL_FN double gl_near_sin_float64(double x) {
+  double r, low;
+  const uint64_t k = gl_bits_float64(gl_half_turns_float64(x, 0, &r, &low));
+  return x == 0.0 ? x : gl_signed_float64(gl_sin_core_float64(r, low), k);
+}
+
+/* cos x = -(-1)**k sin(x - (k + 1/2) pi) for |x| <= 2**22 */
+GL_FN double gl_near_cos_float64(double x) {
+  double r, low;
+  const uint64_t k = gl_bits_float64(gl_half_turns_float64(x, 0.5, &r, &low));
+  return gl_signed_float64(gl_sin_core_float64(r, low), k + 1);
+}
+
 /* x - n pi/2 = r + low, |r| <= pi/4, for |x| <= 2**22: returns n + 1.5 * 2**52; pi/2 is in three parts */
 GL_FN double gl_turns_float64(double x, double *r, double *low) {
   const double shifted = GL_FMA(x, 0x1.45f306dc9c883p-1, 0x1.8p52);
@@ -23,46 +72,6 @@ GL_FN double gl_turns_float64(double x, double *r, double *low) {
   *r = sum + tail;
   *low = (sum - *r) + tail;
   return shifted;
-}
-
-/* sin(r + low) for |r| <= pi/4 */
-GL_FN double gl_sin_core_float64(double r, double low) {
-  const double z = r * r;
-  double p = GL_FMA(1.5917848524808262e-10, z, -2.5051127944014188e-08);
-  p = GL_FMA(p, z, 2.755731608381636e-06);
-  p = GL_FMA(p, z, -0.00019841269836722418);
-  p = GL_FMA(p, z, 0.008333333333330925);
-  p = GL_FMA(p, z, -0.16666666666666666);
-  return r + GL_FMA(r * z, p, GL_FMA(low, -0.5 * z, low));
-}
-
-/* cos(r + low) for |r| <= pi/4 */
-GL_FN double gl_cos_core_float64(double r, double low) {
-  const double z = r * r;
-  const double h = 0.5 * z;
-  const double w = 1.0 - h;
-  double p = GL_FMA(-1.1382456778061306e-11, z, 2.0876143827993133e-09);
-  p = GL_FMA(p, z, -2.7557317260008837e-07);
-  p = GL_FMA(p, z, 2.480158729874307e-05);
-  p = GL_FMA(p, z, -0.0013888888888887382);
-  p = GL_FMA(p, z, 0.041666666666666664);
-  return w + (((1.0 - w) - h) + GL_FMA(z * z, p, -(r * low)));
-}
-
-/* sin x for |x| <= 2**22 */
-GL_FN double gl_near_sin_float64(double x) {
-  double r, low;
-  const uint64_t n = gl_bits_float64(gl_turns_float64(x, &r, &low));
-  const double y = n & 1 ? gl_cos_core_float64(r, low) : gl_sin_core_float64(r, low);
-  return x == 0.0 ? x : n & 2 ? -y : y;
-}
-
-/* cos x for |x| <= 2**22 */
-GL_FN double gl_near_cos_float64(double x) {
-  double r, low;
-  const uint64_t n = gl_bits_float64(gl_turns_float64(x, &r, &low));
-  const double y = n & 1 ? gl_sin_core_float64(r, low) : gl_cos_core_float64(r, low);
-  return (n + 1) & 2 ? -y : y;
 }
 
 /* tan x for |x| <= 2**22: the quotient of sin and cos, with what both and it lose by rounding */
@@ -94,45 +103,40 @@ GL_FN double gl_near_tan_float64(double x) {
   return x == 0.0 ? x : GL_FMA(rest, inverse, t);
 }
 
-/* x - n pi/2 for |x| <= 2**22, in float64; the low bits of *n are those of n */
-GL_FN float gl_turns_float32(float x, uint32_t *n) {
-  const double shifted = GL_FMA((double)x, 0x1.45f306dc9c883p-1, 0x1.8p52);
-  const double k = shifted - 0x1.8p52;
-  *n = (uint32_t)gl_bits_float64(shifted);
-  return (float)GL_FMA(k, -0x1.0b4611a626331p-34, GL_FMA(k, -0x1.921fb544p0, (double)x));
+/* (-1)**k (x - (k + half) pi), |.| <= pi/2, for |x| <= 2**22: in float64, or with pi in three parts, the first exact */
+GL_FN float gl_half_turns_float32(float x, float half) {
+#ifdef __FP_FAST_FMAF
+  const float k = half == 0 ? GL_FMAF(x, 0x1.45f306p-2f, 0x1.8p23f) : GL_FMAF(x, 0x1.45f306p-2f, -half) + 0x1.8p23f;
+  const float n = k - 0x1.8p23f + half;
+  const float a = GL_FMAF(n, -0x1.921fb6p+1f, x);
+  const float r = GL_FMAF(n, 0x1.ee59dap-49f, GL_FMAF(n, 0x1.777a5cp-24f, a));
+  return gl_from_bits_float32(gl_bits_float32(r) ^ gl_bits_float32(k) << 31);
+#else
+  const double k = GL_FMA((double)x, 0x1.45f306dc9c883p-2, -(double)half) + 0x1.8p52;
+  const double n = k - 0x1.8p52 + half;
+  const double r = GL_FMA(n, -0x1.0b4611a626331p-33, GL_FMA(n, -0x1.921fb544p1, (double)x));
+  return (float)gl_signed_float64(r, gl_bits_float64(k));
+#endif
 }
 
-/* sin r for |r| <= pi/4 */
+/* sin r for |r| <= pi/2; what z loses counts where r is large */
 GL_FN float gl_sin_core_float32(float r) {
   const float z = r * r;
-  float p = GL_FMAF(2.7249314e-06f, z, -0.00019840083f);
-  p = GL_FMAF(p, z, 0.008333332f);
+  float p = GL_FMAF(-2.3888733e-08f, z, 2.7525375e-06f);
+  p = GL_FMAF(p, z, -0.00019840868f);
+  p = GL_FMAF(p, z, 0.008333331f);
   p = GL_FMAF(p, z, -0.16666667f);
-  return GL_FMAF(r * z, p, r);
-}
-
-/* cos r for |r| <= pi/4 */
-GL_FN float gl_cos_core_float32(float r) {
-  const float z = r * r;
-  float p = GL_FMAF(2.4547437e-05f, z, -0.00138883f);
-  p = GL_FMAF(p, z, 0.041666664f);
-  return GL_FMAF(z * z, p, GL_FMAF(-0.5f, z, 1.0f));
+  return GL_FMAF(r, GL_FMAF(z, p, GL_FMAF(r, r, -z) * p), r);
 }
 
 /* sin x for |x| <= 2**22 */
 GL_FN float gl_near_sin_float32(float x) {
-  uint32_t n;
-  const float r = gl_turns_float32(x, &n);
-  const float y = n & 1 ? gl_cos_core_float32(r) : gl_sin_core_float32(r);
-  return x == 0.0f ? x : n & 2 ? -y : y;
+  return x == 0.0f ? x : gl_sin_core_float32(gl_half_turns_float32(x, 0));
 }
 
 /* cos x for |x| <= 2**22 */
 GL_FN float gl_near_cos_float32(float x) {
-  uint32_t n;
-  const float r = gl_turns_float32(x, &n);
-  const float y = n & 1 ? gl_sin_core_float32(r) : gl_cos_core_float32(r);
-  return (n + 1) & 2 ? -y : y;
+  return -gl_sin_core_float32(gl_half_turns_float32(x, 0.5));
 }
 
 /* tan x for |x| <= 2**22, in float64, with polynomials for float32 */
