@@ -12,8 +12,8 @@
 
 /* x - (k + half) pi = r + low, |r| <= pi/2, for |x| <= 2**22: returns k + 1.5 * 2**52; pi is in three parts */
 GL_FN double gl_half_turns_float64(double x, double half, double *r, double *low) {
-  const double turns = half == 0 ? 0x1.8p52 : -half; /* with 1.5 * 2**52 added, k is a whole number */
-  const double k = GL_FMA(x, 0x1.45f306dc9c883p-2, turns) + (half == 0 ? 0 : 0x1.8p52);
+  const double turns = half == 0 ? 0x1.8p52 : -half; /* k is whole when 1.5 * 2**52 is added */
+  const double k = GL_FMA(x, 0x1.45f306dc9c883p-2, turns) + (half == 0 ? -0.0 : 0x1.8p52);
   const double n = k - 0x1.8p52 + half;
   const double a = GL_FMA(n, -0x1.921fb544p1, x); /* exact */
   const double b = n * 0x1.0b4611a626331p-33;
