@@ -25,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 
 PAGE = figures.ROOT / "docs" / "reliability.md"
-SCRIPTS = ("builds", "bad_calls", "interrupts", "failing", "leaks", "stateful", "metamorphic", "files", "sanitize")
+SCRIPTS = (
+    "builds", "bad_calls", "interrupts", "failing", "leaks", "stateful", "metamorphic", "files", "sanitize", "races",
+)  # fmt: skip
 
 
 def ran(name: str, long: bool) -> dict[str, Any]:

@@ -169,10 +169,19 @@ def reports(folder: Path, environment: dict[str, str], code: str, *arguments: st
     return done.returncode, done.stdout + done.stderr[-3000:], found
 
 
+def unable() -> str:
+    """Why the sanitizer does not run here; empty: it does."""
+    if library("libtsan.so") is None:
+        return "there is no gcc with libtsan"
+    with tempfile.TemporaryDirectory() as name:
+        status, said, _ = reports(Path(name), {**os.environ, "LD_PRELOAD": str(library("libtsan.so"))}, "")
+    return f"a Python with libtsan ends with status {status}: {said}" if status else ""
+
+
 def run(*, rounds: int, threads: int) -> figures.Figures:
     """The work, in so many rounds, and the race."""
-    if library("libtsan.so") is None:
-        raise SystemExit("needs gcc with libtsan")
+    if reason := unable():
+        raise SystemExit(reason)
     with tempfile.TemporaryDirectory(prefix="graphlab-races-") as name:
         folder = Path(name)
         environment = build(folder)
