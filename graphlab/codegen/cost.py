@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from graphlab.codegen.near import near
-from graphlab.codegen.paste import LIBM, library, words
+from graphlab.codegen.paste import LIBM, pieces, words
 from graphlab.loops.ir import Cast, Element, Expr, For, Formula, If, Kernel, Load, Stmt, Store
 from graphlab.loops.walk import expressions, formulas, inner, parts, walk
 
@@ -36,8 +36,9 @@ def asks(kernel: Kernel) -> bool:
 
 @cache
 def _is_far(name: str) -> bool:
-    text = library().get(name, "")
-    return name.startswith("gl_extern_") or any(_is_far(other) for other in words(text) if other != name)
+    piece = pieces().get(name)
+    used = words(piece.text) if piece else ()
+    return name.startswith("gl_extern_") or any(_is_far(other) for other in used if other != name)
 
 
 def _loops(body: Iterable[Stmt], in_blocks: bool) -> int:
@@ -86,8 +87,8 @@ def _function(name: str) -> int:
         return 1 if name.rstrip("f") in _ONE_INSTRUCTION else ELSEWHERE
     if name.startswith("gl_extern_"):
         return FAR_AWAY
-    text = library().get(name)
-    return 1 if text is None else _text(_COMMENTS.sub("", text).partition("{")[2])
+    piece = pieces().get(name)
+    return 1 if piece is None else _text(_COMMENTS.sub("", piece.text).partition("{")[2])
 
 
 _ONE_INSTRUCTION = {"ceil", "copysign", "fab", "fabs", "floor", "fmax", "fmin", "rint", "sqrt", "trunc"}

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from graphlab.codegen.apart import apart
 from graphlab.errors import CompilerError
 from graphlab.runtime import progress
+from graphlab.runtime.threads import num_threads
 
 INSTALL_HINT = "install one (Debian, Ubuntu: apt install gcc), or name yours in GRAPHLAB_CC"
 
@@ -38,6 +40,22 @@ watcher=$!
 status=$?
 kill -s KILL $watcher
 exit $status
+"""
+
+# Compiles 0.c, 1.c, ... of a folder side by side by "$@", gives their remarks one after the other, and links them.
+_SIDE_BY_SIDE = """
+folder=$1 count=$2 output=$3
+shift 3
+running= objects= failed=0 k=0
+while [ $k -lt $count ]; do
+  "$@" -c -x c - -o "$folder/$k.o" <"$folder/$k.c" 2>"$folder/$k.said" &
+  running="$running $!" k=$((k + 1))
+done
+for process in $running; do wait $process || failed=$?; done
+k=0
+while [ $k -lt $count ]; do cat "$folder/$k.said" >&2; k=$((k + 1)); done
+[ $failed = 0 ] || exit $failed
+exec "$@" "$folder"/*.o -o "$output" -lm
 """
 
 
@@ -111,12 +129,15 @@ def compile_c(compiler: Compiler, source: str, output: Path, timeout: float, ext
 
     CompilerError: it failed, was killed, took longer than `timeout` seconds, or gave nothing. Temporary
     files go to the folder of `output`. No process of the compiler's outlives this call, or this process.
+    Long texts are compiled in parts, as many at the same time as there are threads.
     """
-    command = arguments(compiler, output, extra)
-    status, remarks = _run(command, source.encode(), output.parent, timeout)
+    texts = apart(source, num_threads())
+    command = arguments(compiler, output, extra) if len(texts) == 1 else _beside(compiler, output, extra, texts)
+    given = source.encode() if len(texts) == 1 else b""
+    status, remarks = _run(command, given, output.parent, timeout)
     if status and "internal compiler error" in remarks:  # gcc 12 has some in its vectoriser: do without it
         plain = tuple(flag for flag in command if flag != "-fopenmp-simd")
-        status, more = _run(plain, source.encode(), output.parent, timeout)
+        status, more = _run(plain, given, output.parent, timeout)
         remarks = f"{remarks}\nbuilt again without -fopenmp-simd\n{more}"
     name = os.path.basename(compiler.command[0])
     if status and "No space left on device" in remarks:
@@ -130,6 +151,14 @@ def compile_c(compiler: Compiler, source: str, output: Path, timeout: float, ext
             f"the C compiler {name} reported success but wrote no output\n{shortened(remarks)}".rstrip()
         )
     return remarks
+
+
+def _beside(compiler: Compiler, output: Path, extra: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """The command that compiles `texts`, which it writes to the folder of `output`, side by side and links them."""
+    for number, text in enumerate(texts):
+        (output.parent / f"{number}.c").write_text(text, encoding="utf-8")
+    script = ("/bin/sh", "-c", _SIDE_BY_SIDE, "graphlab", str(output.parent), str(len(texts)), str(output))
+    return (*script, *compiler.command, *FLAGS, *extra)
 
 
 def _run(command: tuple[str, ...], source: bytes, folder: Path, timeout: float) -> tuple[int, str]:

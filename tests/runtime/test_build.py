@@ -20,6 +20,7 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.codegen.apart import apart
 from graphlab.errors import CompilerError
 from graphlab.graph.events import Event, ProgramBuilt, listen
 from graphlab.options import using
@@ -366,14 +367,25 @@ def gone(marker: str, within: float = 2.0) -> bool:
     return False
 
 
-def test_a_hanging_compiler_is_stopped_with_all_its_children(folder: Path, fake: Any) -> None:
+def long_program() -> str:
+    x = T.dmatrix("x")
+    return graphlab.function([x], T.log_softmax(T.softmax(x, axis=1).cumsum(axis=0), axis=1)).c_source
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_hanging_compiler_is_stopped_with_all_its_children(
+    folder: Path, fake: Any, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marker = f"3{os.getpid()}1"
+    monkeypatch.setattr(compiler, "num_threads", lambda: parts)
+    text = PROGRAM if parts == 1 else long_program()
+    assert len(apart(text, parts)) == parts
     start = time.monotonic()
     with (
         using(cc=fake(f"sleep {marker} & sleep {marker}"), cc_timeout=0.3),
         pytest.raises(CompilerError) as info,
     ):
-        build(PROGRAM)
+        build(text)
     assert time.monotonic() - start < 5
     assert "took longer than 0.3 s" in str(info.value)
     assert "GRAPHLAB_CC_TIMEOUT" in str(info.value)
