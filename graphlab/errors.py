@@ -39,8 +39,22 @@ class Origin:
             name = "cell"
         return f"{name}:{self.line}"
 
+    @property
+    def place(self) -> str:
+        """As `label`, but a notebook's cell has its number, as long as the notebook runs: `In[4]:12`."""
+        cell = _cell(self.file)
+        return f"{cell}:{self.line}" if cell else self.label
+
     def __str__(self) -> str:
         return self.label
+
+
+def _cell(file: str) -> str:
+    """How IPython calls the cell that it compiled as `file`, here and in its tracebacks; "" if it did not."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    known = shell.compile.format_code_name(file) if shell is not None else None
+    return str(known[1]) if known else ""
 
 
 def _is_internal(file: str) -> bool:

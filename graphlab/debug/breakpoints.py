@@ -163,7 +163,7 @@ def place_of(
     if line is not None:
         if not isinstance(line, int | str) or isinstance(line, bool):
             raise GraphTypeError(f'line= is 12 or "file.py:12", got {line!r:.40}', origin=caller_origin())
-        return f"line {line}", lambda n: any(line in (o.line, o.label) for o in n.provenance.origins), None
+        return f"line {line}", lambda n: any(line in (o.line, o.label, o.place) for o in n.provenance.origins), None
     if kernel is not None:
         name = f"kernel_{kernel}" if isinstance(kernel, int) else getattr(kernel, "name", kernel)
         if not isinstance(name, str):

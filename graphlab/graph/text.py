@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphlab.errors import GraphTypeError, caller_origin
+from graphlab.graph.means import mean_of
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.walk import toposort
 
@@ -176,7 +177,7 @@ _LATEX = _Style(_latex_leaf, _latex)
 
 
 def _write(
-    outputs: Sequence[Variable], style: _Style, limit: int, names: Names | None = None
+    outputs: Sequence[Variable], style: _Style, limit: int, names: Names | None = None, means: bool = False
 ) -> tuple[list[str], list[str]]:
     """The lines that define long parts as t0, t1, ..., and the text of each output."""
     names, text, defined = names or Names(), dict[Variable, tuple[str, int]](), list[str]()
@@ -187,14 +188,33 @@ def _write(
             text[v] = (written, UNARY if written.startswith("-") else ATOM)
         return text[v]
 
-    for node in toposort(outputs):
-        written, level = style.apply(node, [read(v) for v in node.inputs])
+    for node, mean in _meant(toposort(outputs), outputs, means):
+        if mean is not None:
+            written, level = _call("mean", mean[1], [read(mean[0])]), ATOM
+        else:
+            written, level = style.apply(node, [read(v) for v in node.inputs])
         if len(written) > limit:
             defined.append(f"t{len(defined)} = {written}")
             written, level = f"t{len(defined) - 1}", ATOM
         for v in node.outputs:
             text[v] = (written if len(node.outputs) == 1 else f"{written}[{v.index}]", level)
     return defined, [read(v)[0] for v in outputs]
+
+
+def _meant(
+    nodes: Sequence[Apply], outputs: Sequence[Variable], means: bool
+) -> list[tuple[Apply, tuple[Variable, Any] | None]]:
+    """The nodes that are to be written, and which of them are means; what counts their elements is not written."""
+    if not means:
+        return [(node, None) for node in nodes]
+    needed, found = set(outputs), list[tuple[Apply, tuple[Variable, Any] | None]]()
+    for node in reversed(nodes):
+        if needed.isdisjoint(node.outputs):
+            continue
+        mean = mean_of(node)
+        needed.update(node.inputs if mean is None else mean[:1])
+        found.append((node, mean))
+    return found[::-1]
 
 
 def variables_of(shown: Sequence[Any]) -> list[Variable]:
@@ -216,10 +236,11 @@ def variables_of(shown: Sequence[Any]) -> list[Variable]:
     return found
 
 
-def maths(*outputs: Any, limit: int = 240, inner: bool = False) -> str:
+def maths(*outputs: Any, limit: int = 240, inner: bool = False, means: bool = False) -> str:
     """The outputs as Python-like mathematics; parts longer than `limit` characters get lines of their own.
 
-    With `inner`, the graphs that ops hold come first: `f(x, w) = tanh(x @ w)`.
+    With `inner`, the graphs that ops hold come first: `f(x, w) = tanh(x @ w)`. With `means`, a sum divided by how many
+    elements it has is written as the mean that it is.
 
     >>> from graphlab.graph.types import TensorType
     >>> from graphlab.ops.elementwise import add, multiply, power
@@ -228,7 +249,7 @@ def maths(*outputs: Any, limit: int = 240, inner: bool = False) -> str:
     '2*x + x**3'
     """
     roots = variables_of(outputs)
-    defined, texts = _write(roots, _PYTHON, limit)
+    defined, texts = _write(roots, _PYTHON, limit, means=means)
     held = [line for _, label, graph in inner_graphs(roots) for line in _definition(label, graph, limit)]
     return "\n".join([*(held if inner else ()), *defined, ", ".join(texts)])
 
@@ -261,7 +282,7 @@ def short(variable: Variable) -> str:
 
 
 def _formula(node: Apply, variable: Variable) -> str:
-    text = maths(variable) if _is_small(variable) else "\n"
+    text = maths(variable, means=True) if _is_small(variable) else "\n"
     return f"{node.op.name}(...)" if "\n" in text else text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,9 +40,9 @@ def python(trace: Mapping[str, Any]) -> str:
     return _list(zip((sources[k]["label"] for k in order), lines, (made[k] for k in order), strict=True))
 
 
-def _place(label: str) -> tuple[str, int]:
-    file, _, line = label.rpartition(":")
-    return file, int(line) if line.isdigit() else 0
+def _place(label: str) -> list[tuple[str, int]]:
+    """What labels are sorted by: their numbers by size, as in In[10]:2 after In[4]:3."""
+    return [(word, int(digits or 0)) for word, digits in re.findall(r"(\D*)(\d{0,15})", label)]
 
 
 def c(trace: Mapping[str, Any]) -> str:

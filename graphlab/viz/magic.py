@@ -145,7 +145,9 @@ class Symgraph:
         shell = self.shell
         whole = f"%%symgraph {line}".rstrip() + "\n" + cell
         # Lines count as the cell shows them: its first is the magic's own.
-        file = shell.compile.cache(whole, shell.execution_count, whole)
+        history = shell.history_manager
+        number = shell.execution_count if history is None else len(history.input_hist_parsed) - 1  # it is In[number]
+        file = shell.compile.cache(whole, number, whole)
         for name, value in self.names.items():
             shell.user_ns.setdefault(name, value)
         body = Cell("\n" + cell, file, shell.user_ns)

@@ -168,7 +168,7 @@ class Recorder:
             return clip("updates " + ", ".join(v.name or "(unnamed)" for v in updated), 400)
         if len(self.before) > LARGE:
             return f"{len(self.before):,} nodes"
-        return clip(maths(*given, limit=400).splitlines()[-1], 400)
+        return clip(maths(*given, limit=400, means=True).splitlines()[-1], 400)
 
     def names(self, nodes: Iterable[Node]) -> list[str]:
         """The ids of those of `nodes` that are in the trace."""
@@ -181,7 +181,7 @@ class Recorder:
     def source(self, origin: Origin) -> int:
         """The number of a user's line; lines are stored once."""
         if origin not in self._origins:
-            self._origins[origin] = self._sources.setdefault((origin.label, origin.text), len(self._sources))
+            self._origins[origin] = self._sources.setdefault((origin.place, origin.text), len(self._sources))
         return self._origins[origin]
 
     def sources(self) -> list[dict[str, str]]:
@@ -300,7 +300,7 @@ class Recorder:
             "changes": event.changes,
             "verdict": "?",  # until real values tell
             "nodes": event.nodes,
-            "line": event.before.origin.label if event.before.origin else "",
+            "line": event.before.origin.place if event.before.origin else "",
             "source": os.path.basename(event.source),
             "before": self.side(before),
             "after": self.side(after),

@@ -59,7 +59,7 @@ class Stepping:
             "place": self.place(),
             "next": self.names(here.nodes[:NODES]) if here is not None else [],
             "last": self.names([node_of(v) for v in before.outputs] or before.nodes)[:NODES] if before else [],
-            "line": [line.label, clip(line.text, 200)] if line is not None else [],
+            "line": [line.place, clip(line.text, 200)] if line is not None else [],
             "inside": here is not None and has_inside(here),
             "element": self.element,
             "stopped": clip(session.stopped, 300),
@@ -165,7 +165,7 @@ class Stepping:
 
 def said(origins: Sequence[Origin]) -> list[list[str]]:
     """The user's lines: where each is, and its text."""
-    return [[o.label, clip(o.text, LINE)] for o in origins[:LINES]]
+    return [[o.place, clip(o.text, LINE)] for o in origins[:LINES]]
 
 
 def _mark(node: Node) -> tuple[int, type, str]:

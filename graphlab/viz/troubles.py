@@ -13,7 +13,7 @@ from graphlab.debug.origin import Arose
 from graphlab.debug.places import program
 from graphlab.errors import Origin
 from graphlab.graph.node import Constant, Variable
-from graphlab.graph.text import number_text, short
+from graphlab.graph.text import ATOM, COMPARE, INFIX, number_text, short, written_out
 from graphlab.viz.escape import clip
 from graphlab.viz.twins import Node, node_of
 
@@ -37,8 +37,8 @@ def troubles(session: Session, ids: Mapping[Node, str], source: Callable[[Origin
     if all(finite(session.value(v)) for v in program(session).outputs):
         return []
     arose = session.origin()
-    title = f"The first {WORDS[arose.kind]} on the way to {_result(session, arose.asked)}:"
-    titles = [title, *("made of an infinity:" for _ in causes(arose)[1:])]
+    title = f"The first {WORDS[arose.kind]} on the way to {_result(session, arose.asked)} arose here:"
+    titles = [title, *("out of an infinity, which arose here:" for _ in causes(arose)[1:])]
     steps = session.steps
     return [
         # What is inside of a loop may have no card of its own: then the loop has, else the step it is in.
@@ -106,9 +106,21 @@ def _result(session: Session, asked: Variable) -> str:
 
 def _at(v: Variable, element: tuple[int, ...]) -> str:
     name = short(v)
-    if len(name) > LONGEST and v.owner is not None:
-        name = f"{v.owner.op.name}(...)"
+    if v.owner is not None and not v.name:
+        named = any(u.name and u.owner is not None for u in v.owner.inputs)  # by the user: said by these it is known
+        if named or len(name) > LONGEST or name.endswith("(...)"):
+            name = written_out(v.owner, [_word(u) for u in v.owner.inputs])
+        if element and v.owner.op.name in INFIX:
+            name = f"({name})"
     return f"{name}{list(element)}" if element else name
+
+
+def _word(v: Variable) -> tuple[str, int]:
+    """An operand in a word, and how tightly that binds."""
+    text = short(v)
+    if v.name or isinstance(v, Constant):
+        return text, ATOM
+    return ("...", ATOM) if len(text) > LONGEST // 2 or text.endswith("(...)") else (text, COMPARE)
 
 
 def finite(value: Any) -> bool:

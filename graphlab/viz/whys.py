@@ -44,7 +44,7 @@ class Whys:
             for number, r in why.rewrites
         ]  # fmt: skip
         return {
-            "lines": [{"label": line.label, "text": line.text or ""} for line in why.lines],
+            "lines": [{"label": line.place, "text": line.text or ""} for line in why.lines],
             "rewrites": rewrites,
             "now": self._now(why),
             "form": "" if why.now in (None, why.variable) else described(why.now),

@@ -12,6 +12,23 @@ from graphlab.graph.text import debugprint, latex, maths, number_text, pp, prefi
 x, y = T.vector("x"), T.vector("y")
 
 
+def test_a_mean_is_written_as_one_if_all_of_it_is_a_mean() -> None:
+    m, i, s = T.dmatrix("m"), T.lmatrix("i"), T.tensor("float64", (4, None), "s")
+    for mean, text in (
+        (m.mean(), "mean(m)"), (m.mean(axis=0), "mean(m, axes=(0,))"), (i.mean(), "mean(i)"), (s.mean(), "mean(s)"),
+        (m.mean(axis=1, keepdims=True), "mean(m, axes=(1,), keepdims=True)"), (s.mean(axis=0), "mean(s, axes=(0,))"),
+        (T.sqrt((m**2).mean()), "sqrt(mean(m**2))"), (x.mean() / x.mean(), "mean(x)/mean(x)"),
+        (m.sum() / m.shape[0], "sum(m)/m.shape[0]"), (s.sum() / 4, "sum(s)/4"),
+        (s.sum(axis=1) / 4, "sum(s, axes=(1,))/4"),
+        (m.sum(axis=0) / T.cast(m.shape[1], "float64"), "sum(m, axes=(0,))/cast(m.shape[1], dtype=float64)"),
+        (m.sum() / T.cast(m.shape[0] * m.shape[0], "float64"), "sum(m)/cast(m.shape[0]*m.shape[0], dtype=float64)"),
+    ):  # fmt: skip
+        assert maths(mean, means=True) == text
+    assert maths(x.mean()) == "sum(x)/cast(x.shape[0], dtype=float64)"
+    long = T.exp(m) + T.exp(m) * T.log(m)
+    assert "cast" not in maths(long.mean() + long.mean(axis=0), means=True, limit=20)  # and it defines nothing unused
+
+
 @pytest.mark.parametrize(
     ("build", "expected"),
     [

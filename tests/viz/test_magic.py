@@ -18,6 +18,7 @@ import graphlab
 import graphlab.tensor as T
 from graphlab import faults
 from graphlab.viz.magic import split_options
+from graphlab.viz.record import record
 
 
 @pytest.fixture
@@ -101,6 +102,19 @@ def test_no_optimize_keeps_the_graph_as_written(shell: InteractiveShell) -> None
 
 
 # ---- what a cell shows -----------------------------------------------------------------------------
+
+
+def test_the_page_of_a_notebooks_function_names_its_cells(shell: InteractiveShell) -> None:
+    run(shell, "import graphlab.tensor as T\nscale = T.dscalar('scale')").raise_error()
+    number = shell.execution_count
+    cell = "%%symgraph -o f\nx = T.dvector('x')\ny = T.log(x)\nscale * y"
+    assert shell.run_cell(cell, store_history=True).success
+    f = shell.user_ns["f"]
+    places = {one["text"]: one["label"] for one in record(f)["sources"]}
+    assert places["y = T.log(x)"] == f"In[{number}]:3"
+    session = f.debug(2.0, [1.0, 2.0]) if f.inputs[0].name == "scale" else f.debug([1.0, 2.0], 2.0)
+    assert session.break_at(line=f"In[{number}]:3").place == f"line In[{number}]:3"
+    assert session.run().stopped == f"breakpoint 0: line In[{number}]:3"
 
 
 def test_a_terminal_gets_text(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,14 +42,16 @@ def texts(trace: dict[str, Any], told: dict[str, Any]) -> list[str]:
 def test_a_nan_is_followed_to_the_line_that_made_its_operand(surprise: graphlab.Function) -> None:
     trace, (nan, infinity) = troubles(surprise, *SURE)
     nodes = {n["id"]: n for n in trace["nodes"]}
-    assert nan["title"] == "The first NaN on the way to loss:"
+    assert nan["title"] == "The first NaN on the way to loss arose here:"
     assert (nan["op"], nan["element"], nan["formula"]) == ("add", [2], "add(-inf, inf) = nan")
-    assert infinity["title"] == "made of an infinity:"
+    assert infinity["title"] == "out of an infinity, which arose here:"
     assert (infinity["op"], infinity["element"]) == ("true_divide", [2])
     assert "element [2] of float64[3]" in infinity["facts"]
     for told in (nan, infinity):
         assert texts(trace, told) == ["loss = (T.log(spread) + (y / spread) ** 2).mean()"]
         assert nodes[told["node"]]["op"] == told["op"]
+    assert {o["text"] for o in nan["operands"]} == {"-inf is log(spread)[2]", "inf is square(y/maximum(0, x @ u))[2]"}
+    assert trace["function"]["expression"].startswith("mean(log(")
     zero = next(o for o in infinity["operands"] if o["text"] == "0 is spread[2]")
     assert texts(trace, zero) == ["spread = T.nnet.relu(x @ u)"]
     assert nodes[zero["node"]]["name"] == "spread"
@@ -65,7 +67,7 @@ def test_a_nan_of_the_gradient_alone_is_found_in_the_new_value() -> None:
     length = T.sqrt((x * w).sum())
     f = graphlab.function([x], length, updates={w: w - T.grad(length, w)})
     trace, (nan, *causes) = troubles(f, [0.0, 1.0])
-    assert nan["title"] == "The first NaN on the way to the new w:"
+    assert nan["title"] == "The first NaN on the way to the new w arose here:"
     assert "in the gradient of multiply" in nan["facts"]
     assert "in the gradient of sqrt" in causes[-1]["facts"]
     assert texts(trace, causes[-1]) == ["length = T.sqrt((x * w).sum())"]

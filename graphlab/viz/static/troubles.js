@@ -12,7 +12,7 @@ export function troublesLine(store) {
     const line = (k) => h("code", {}, h("span", { class: "gl-dim" }, `${sources[k].label}  `), h("b", {}, sources[k].text));
     // Of what an operand is made in another line, that line may be the one to mend.
     const operand = (one, lines) => h("span", {}, button(one.node, one.text) ?? h("code", {}, one.text), " ",
-      one.lines.filter((k) => !lines.includes(k)).map(line));
+      one.lines.filter((k) => !lines.includes(k)).map((k, n) => h("span", {}, n ? " " : " made in ", line(k))));
     element.hidden = !troubles.length;
     element.replaceChildren(...troubles.flatMap(({ title, lines, formula, facts, node, operands }) => [
       h("p", {}, h("b", {}, title), lines.map(line), button(node, "Show")),
