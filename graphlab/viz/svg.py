@@ -246,19 +246,29 @@ def _texts(card: Card, box: Box) -> str:
 
 
 def legend(diagrams: Iterable[Diagram]) -> str:
-    """The families and marks that `diagrams` show, as an `<svg>` of one row."""
-    body, width = _legend(list(diagrams))
-    return (
-        f'<svg class="gl-graph gl-legend" xmlns="{XMLNS}" role="img" aria-label="legend" '
-        f'width="{n(width)}" height="26" viewBox="0 0 {n(width)} 26">{body}</svg>'
+    """The families and marks that `diagrams` show, each an `<svg>` of its own, so that lines break."""
+    return "".join(
+        f'<svg class="gl-graph gl-legend" xmlns="{XMLNS}" role="img" aria-label="legend: {text}" '
+        f'width="{n(width)}" height="26" viewBox="0 0 {n(width)} 26">{_key(text, sample, 8)}</svg>'
+        for text, sample, width in _keys(list(diagrams))
     )
 
 
 def _legend(diagrams: Sequence[Diagram]) -> tuple[str, float]:
+    """The same in one row, and its width."""
+    parts, x = [], 10.0
+    for text, sample, width in _keys(diagrams):
+        parts.append(_key(text, sample, x))
+        x += width
+    return "".join(parts), x
+
+
+def _keys(diagrams: Sequence[Diagram]) -> list[tuple[str, str, float]]:
+    """What a legend explains: the text, the opening tag and shape of its sample ("" if it has none), and the width."""
     cards = [card for diagram in diagrams for card in diagram.cards]
     samples = [(f, "same") for f in SHAPES if any(c.family == f for c in cards)]
     samples += [("other", mark) for mark in MARKS if any(c.mark == mark for c in cards)]
-    parts, x = [], 10.0
+    found = []
     for family, mark in samples:
         text = MARKS[mark][1] if mark in MARKS else family
         if mark in MARKS:
@@ -266,15 +276,15 @@ def _legend(diagrams: Sequence[Diagram]) -> tuple[str, float]:
             sample += f'<g class="gl-sign"><circle r="6"/><text y="3.5">{MARKS[mark][0]}</text></g>'
         else:
             sample = f'<path class="gl-tile" d="{_outline(family, 26, 14)}"/>'
-        parts.append(
-            f'<g class="gl-card gl-{mark} gl-{_slug(family)}" transform="translate({n(x)} 6)">{sample}</g>'
-            f'<text class="gl-key" x="{n(x + 34)}" y="17">{text}</text>'
-        )
-        x += 34 + 6.6 * len(text) + 20
+        drawn = f'<g class="gl-card gl-{mark} gl-{_slug(family)}" transform="translate({{x}} 6)">{sample}</g>'
+        found.append((text, drawn, 34 + 6.6 * len(text) + 20))
     if any("∂" in card.tags for card in cards):
-        parts.append(f'<text class="gl-key" x="{n(x)}" y="17">∂ part of a gradient</text>')
-        x += 150
-    return "".join(parts), x
+        found.append(("∂ part of a gradient", "", 150.0))
+    return found
+
+
+def _key(text: str, sample: str, x: float) -> str:
+    return sample.replace("{x}", n(x)) + f'<text class="gl-key" x="{n(x + 34 if sample else x)}" y="17">{text}</text>'
 
 
 def picture(title: str, subtitle: str, panels: Sequence[tuple[Diagram, Layout]]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -369,3 +370,46 @@ def test_ten_thousand_nodes_are_searched_quickly_and_few_rows_are_in_the_page(vi
     box.evaluate("box => { box.scrollTop = box.scrollHeight; }")
     expect(rows.last).to_be_in_viewport()
     assert rows.count() < 100
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_graph_that_does_not_fit_is_legible_around_its_output(scheme: str, browser, tmp_path, shots) -> None:
+    x, ws = T.dmatrix("x"), [graphlab.shared(np.eye(8), f"w{k}") for k in range(4)]
+    cost = (reduce(lambda h, w: T.tanh(h @ w), ws, x) ** 2).mean()
+    f = graphlab.function([x], cost, updates=[(w, w - g) for w, g in zip(ws, T.grad(cost, ws), strict=True)])
+    with visiting(browser, ("file:",), color_scheme=scheme) as visit:
+        page = opened(visit, f.report(tmp_path / "f.html"))
+        page.wait_for_function(_CENTRED)
+        for view in ("code", "step", "graph"):  # another width, and again
+            page.get_by_test_id(f"gl-tab-{view}").click()
+            page.wait_for_function(_CENTRED)
+            smallest = page.evaluate(_SMALLEST)
+            assert smallest["card"] > 8.99
+            assert smallest["legend"] > 10.99
+            page.screenshot(path=shots / f"fits-{view}-{scheme}.png")
+        assert poor_contrast(page) == []
+        page.keyboard.press("f")  # all of it
+        assert page.evaluate(_SMALLEST)["card"] < 9
+        page.get_by_role("button", name="Zoom in").click()
+        wide = page.evaluate("() => document.querySelector('.gl-canvas > svg').clientWidth")
+        page.get_by_test_id("gl-tab-code").click()  # what somebody has zoomed stays as it is
+        page.wait_for_timeout(100)
+        assert page.evaluate("() => document.querySelector('.gl-canvas > svg').clientWidth") == wide
+
+
+# Whether the output that is focused is in the middle of the box, as far as the picture reaches.
+_CENTRED = r"""() => {
+  const box = document.querySelector(".gl-canvas"), focus = box.querySelector(".is-focus");
+  const frame = box.getBoundingClientRect(), card = focus.getBoundingClientRect();
+  const off = [card.left + card.width / 2 - frame.left - frame.width / 2,
+    card.top + card.height / 2 - frame.top - frame.height / 2];
+  const left = [box.scrollLeft, box.scrollWidth - box.clientWidth];
+  const top = [box.scrollTop, box.scrollHeight - box.clientHeight];
+  return [left, top].every(([at, most], k) => Math.abs(off[k]) < 12 || at < 1 || at > most - 1);
+}"""
+# The smallest text of cards and of the legend, in pixels of the screen.
+_SMALLEST = r"""() => {
+  const pixels = (text) => parseFloat(getComputedStyle(text).fontSize) * text.getCTM().a;
+  const least = (selector) => Math.min(...[...document.querySelectorAll(selector)].map(pixels));
+  return { card: least(".gl-canvas .gl-type"), legend: least(".gl-legend-line text.gl-key") };
+}"""

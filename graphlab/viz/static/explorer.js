@@ -111,10 +111,7 @@ export function render({ model, el }) {
   turn();
   tell();
   graph.draw();
-  // The box has no size until it is in the page.
-  const resized = new ResizeObserver(() => { if (root.clientWidth) { resized.disconnect(); graph.draw(); } });
-  resized.observe(root);
   el.dataset.ready = "1";
   const forget = keepFocus(root);
-  return () => { resized.disconnect(); forget(); store.close(); };
+  return () => { forget(); store.close(); };
 }

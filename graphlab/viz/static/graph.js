@@ -38,10 +38,12 @@ export function graphPanel(store) {
     box.innerHTML = found.join("");
     box.classList.toggle("is-double", found.length > 1);
     // Every graph stands on the same places: whoever looks from one to another sees nothing move.
-    if (shown && several(shown).length === found.length) zoom.keep(); else zoom.fit(true);
+    const same = shown && several(shown).length === found.length;
+    if (same) zoom.keep();
     shown = graph;
     place();
     mark();
+    if (!same) zoom.fit(true);
     if (held) find(held)?.focus({ preventScroll: true });
     store.tell("change:picture");
   }

@@ -1,7 +1,9 @@
 // Pictures in a box that scrolls: drag to move, Ctrl and wheel or two fingers to zoom, fit.
 
+const LEGIBLE = 0.9; // of the scale at which the smallest text has 10 pixels
+
 export function zoomable(box) {
-  let scale = 1;
+  let scale = 1, own = true; // nobody has moved it
   const pictures = () => [...box.querySelectorAll(":scope > svg")];
   const size = (picture) => picture.viewBox.baseVal;
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
@@ -21,14 +23,22 @@ export function zoomable(box) {
     box.scrollTo(left, top);
   }
 
-  // The whole picture; or, if it would be too small to read, its upper part.
+  // The whole picture; or, if that would be too small to read, what is around the focus, else the upper part.
   function fit(legible = false) {
     if (!pictures().length || !box.clientWidth) return;
     const { width, height } = natural();
     const whole = Math.min(1, (box.clientWidth - 24) / width, (box.clientHeight - 24) / height);
-    apply(legible ? Math.max(whole, 0.75) : whole);
+    apply(legible && whole < LEGIBLE ? LEGIBLE : whole);
     box.scrollTo((box.scrollWidth - box.clientWidth) / 2, 0);
+    own = true;
+    const focus = legible && box.querySelector(".is-focus:not(.gl-reference)");
+    if (!focus) return;
+    const frame = box.getBoundingClientRect(), card = focus.getBoundingClientRect();
+    box.scrollBy(card.left + card.width / 2 - frame.left - frame.width / 2, card.top + card.height / 2 - frame.top - frame.height / 2);
   }
+
+  // Another place for the box: another panel beside it, or none until it is in the page.
+  new ResizeObserver(() => requestAnimationFrame(() => { if (own) fit(true); })).observe(box);
 
   // A new picture of the same thing, in the same size and place.
   function keep() {
@@ -38,6 +48,7 @@ export function zoomable(box) {
   }
 
   box.addEventListener("wheel", (event) => {
+    own = false;
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const frame = box.getBoundingClientRect();
@@ -49,6 +60,7 @@ export function zoomable(box) {
   let drag = null, spread = 0;
   const apart = ([a, b]) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
   box.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch") own = false;
     if (event.pointerType === "touch") fingers.set(event.pointerId, event);
     else if (event.button === 0) drag = { x: event.clientX, y: event.clientY, left: box.scrollLeft, top: box.scrollTop };
     if (fingers.size === 2) spread = apart([...fingers.values()]);
@@ -66,7 +78,7 @@ export function zoomable(box) {
     }
     if (!drag || !event.buttons) return;
     const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
-    if (Math.abs(dx) + Math.abs(dy) > 3) box.classList.add("is-dragging");
+    if (Math.abs(dx) + Math.abs(dy) > 3) { box.classList.add("is-dragging"); own = false; }
     box.scrollTo(drag.left - dx, drag.top - dy);
   });
   for (const end of ["pointerup", "pointerleave", "pointercancel"])
@@ -76,5 +88,5 @@ export function zoomable(box) {
       requestAnimationFrame(() => box.classList.remove("is-dragging"));
     });
 
-  return { fit, keep, by: (factor) => apply(scale * factor) };
+  return { fit, keep, by: (factor) => { own = false; apply(scale * factor); } };
 }
