@@ -397,12 +397,12 @@ def test_a_graph_that_does_not_fit_is_legible_around_its_output(scheme: str, bro
         assert page.evaluate("() => document.querySelector('.gl-canvas > svg').clientWidth") == wide
 
 
-# Whether the output that is focused is in the middle of the box, as far as the picture reaches.
+# Whether the output that is focused stands below what it is made of, as far as the picture reaches.
 _CENTRED = r"""() => {
   const box = document.querySelector(".gl-canvas"), focus = box.querySelector(".is-focus");
   const frame = box.getBoundingClientRect(), card = focus.getBoundingClientRect();
   const off = [card.left + card.width / 2 - frame.left - frame.width / 2,
-    card.top + card.height / 2 - frame.top - frame.height / 2];
+    card.top + card.height / 2 - frame.top - frame.height * 2 / 3];
   const left = [box.scrollLeft, box.scrollWidth - box.clientWidth];
   const top = [box.scrollTop, box.scrollHeight - box.clientHeight];
   return [left, top].every(([at, most], k) => Math.abs(off[k]) < 12 || at < 1 || at > most - 1);

@@ -32,9 +32,9 @@ export function zoomable(box) {
     box.scrollTo((box.scrollWidth - box.clientWidth) / 2, 0);
     own = true;
     const focus = legible && box.querySelector(".is-focus:not(.gl-reference)");
-    if (!focus) return;
+    if (!focus) return; // more of what it is made of, which stands above it, than of its users
     const frame = box.getBoundingClientRect(), card = focus.getBoundingClientRect();
-    box.scrollBy(card.left + card.width / 2 - frame.left - frame.width / 2, card.top + card.height / 2 - frame.top - frame.height / 2);
+    box.scrollBy(card.left + card.width / 2 - frame.left - frame.width / 2, card.top + card.height / 2 - frame.top - frame.height * 2 / 3);
   }
 
   // Another place for the box: another panel beside it, or none until it is in the page.
