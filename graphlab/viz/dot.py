@@ -109,7 +109,8 @@ def _inches(points: float) -> str:
 
 def _label(text: str) -> str:
     printable = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in clip(text, 200))
-    return str(graphviz.escape(printable))
+    escaped: str = graphviz.escape(printable)  # no plain text, which would be HTML if it began with < and ended with >
+    return escaped
 
 
 def place(diagram: Diagram, patience: float) -> Layout:

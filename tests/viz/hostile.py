@@ -1,15 +1,25 @@
 """Texts that would do harm on a page that took them for markup, and a function made of nothing else."""
 
+import json
 import random
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import graphlab
 import graphlab.tensor as T
+from graphlab.debug.session import Session
+from graphlab.errors import GraphlabError
+from graphlab.ops.elementwise import Elementwise
+from graphlab.rewrite.pipeline import mode
+from graphlab.rewrite.rule import ROUNDING, Rule
 from graphlab.viz.record import Recorder
 from graphlab.viz.views import Views
+from graphlab.viz.widget import Explorer
+from tests.viz.live import live
 
 HOSTILE = [
     "</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\0\x1b[31m\n\r\t",
@@ -29,6 +39,7 @@ PIECES = [
     "e\u0301" * 9, "url(http://harm.example)", "*/", "/*", "//", "#", "'", '"', "=", ";", " ", "../../etc/passwd",
     "C:\\x", "a" * 900,
 ]  # fmt: skip
+VIEWS = ("rewrites", "inspect", "step", "value", "code", "profile", "nodes")
 
 
 def texts(count: int, seed: int = 1) -> list[str]:
@@ -64,6 +75,24 @@ def function(names: list[str]) -> graphlab.Function:
     return graphlab.function(xs, total, name=names[0], mode="interpret")
 
 
+def session(names: list[str]) -> Session:
+    """A run, built as C, of ops, scopes, a rule and values that are called `names`; its last step fails and says one.
+
+    Each op stands in a scope of its own, gives a value of the next name, and is preceded by what the rule takes away.
+    """
+    x = total = T.dvector(names[0])
+    for k, name in enumerate(names):
+        own = Elementwise(name, np.negative, c="(-{x})", pull=(lambda g, y, x: -g,))
+        with graphlab.name_scope("/".join(filter(None, names[-k].split("/"))) or "-"):
+            total = own(T.exp(T.log(total)) if k == 0 else total)
+        total.name = names[k - 1]
+    rule = Rule(names[1], ROUNDING, find=lambda x: T.exp(T.log(x)), make=lambda x: x, because=names[2])
+    checked = graphlab.check(total, total > 0, names[3 % len(names)])
+    compiled = graphlab.function([x], checked, name=names[-1], mode=mode("fast_compile").including(rule))
+    assert [event.rule for event in compiled.trace.rewrites].count(names[1]) == 1
+    return compiled.debug([1.0 if len(names) % 2 else -1.0])  # of which an odd number of ops makes the other sign
+
+
 def check_picture(function: graphlab.Function) -> None:
     """The SVG is XML that runs nothing and asks for nothing, with a card for each input, their sums and the call."""
     recorder = Recorder(function)
@@ -95,19 +124,80 @@ def check_page(visit: Any, path: Path, names: list[str]) -> None:
     page.on("dialog", lambda dialog: visit.errors.append(f"a dialog: {dialog.message}"))
     page.goto(path.as_uri())
     page.locator("#gl-app[data-ready]").wait_for()
-    search = page.get_by_test_id("gl-search")
-    for view in ("rewrites", "inspect", "step", "value", "code", "profile", "nodes"):
+    for view in VIEWS:
         page.get_by_test_id(f"gl-tab-{view}").click()
     found = str(page.get_by_test_id("gl-found").text_content()).split()  # "12 of 12 nodes": two are in the body
     assert found[:3] == [str(2 * len(names) + 2), "of", str(2 * len(names) + 2)], found
+    _touch(visit, names, 1)
+
+
+def check_live(visit: Any, names: list[str]) -> None:
+    """An explorer with a kernel: all of `names` watched, stopped at and typed, up to the error; nothing runs."""
+    page = visit.page
+    page.on("dialog", lambda dialog: visit.errors.append(f"a dialog: {dialog.message}"))
+    run = session(names)
+    widget = live(page, run)
+    known = set(map(repr, names[:100]))  # as many as a page may set
+    inputs = [f"v[{name!r}]" for name in names[:50]]
+    for text in (*inputs, *sorted(known), *names):
+        _sent(widget, "watch", text)
+    for text in (*(f"{name} == 0" for name in sorted(known)), *names):
+        _sent(widget, "break", json.dumps({"op": names[0], "if": text}))
+    for what in ("run", "enter", "element", "goto", "leave", "break"):
+        assert not any(_sent(widget, what, name) for name in names), what
+    wanted = sum(len(text) <= 1000 for text in (*known, *inputs))
+    assert wanted <= len(run.watches) < wanted + len(names) // 10  # some names are numbers, or comments after one
+    for view in VIEWS:
+        page.get_by_test_id(f"gl-tab-{view}").click()
+    page.get_by_test_id("gl-tab-step").click()
+    for k, name in enumerate(names[:: max(len(names) // 5, 1)]):
+        typed = name.encode("utf-8", "replace").decode()
+        page.get_by_test_id("gl-drawer-watches").click()
+        page.get_by_test_id("gl-watch").fill(typed if k % 2 else f"x + {typed}")
+        page.get_by_test_id("gl-watch-add").click()
+        page.get_by_test_id("gl-drawer-breaks").click()
+        page.get_by_test_id("gl-break-place").select_option("op")
+        page.get_by_test_id("gl-break-when").select_option("if")
+        page.get_by_test_id("gl-break-if").fill(typed)
+        page.get_by_test_id("gl-break-set").click()
+    page.get_by_test_id("gl-continue").click()
+    page.get_by_test_id("gl-drawer-watches").click()
+    assert page.get_by_test_id("gl-watches").locator("li").count() >= wanted
+    page.get_by_test_id("gl-drawer-breaks").click()
+    assert page.get_by_test_id("gl-breaks").locator(":scope > li").count() == len(run.breakpoints) > 0
+    run.breakpoints.clear()
+    page.get_by_test_id("gl-end").click()
+    page.locator(".gl-says", has_text="condition is false").wait_for()  # what the error says is a name too
+    for drawer in ("origin", "digits", "bisect", "element"):
+        page.get_by_test_id(f"gl-drawer-{drawer}").click()
+    _touch(visit, names, len(names) // 4)  # each click is answered by Python
+
+
+def _sent(widget: Explorer, what: str, key: str) -> bool:
+    """Whether what a page sends is done; else it was refused, in words that a page can show."""
+    try:
+        widget.answers.act(what, key)
+    except (ValueError, GraphlabError) as refused:
+        return str(refused) == ""
+    return True
+
+
+def _touch(visit: Any, names: list[str], every: int) -> None:
+    """Search for some names, hover over all cards and click on some: no element, handler or request comes of it."""
+    page = visit.page
+    page.get_by_test_id("gl-tab-nodes").click()
+    search = page.get_by_test_id("gl-search")
     for name in names[:: max(len(names) // 5, 1)]:
         search.fill(name.encode("utf-8", "replace").decode())
         page.evaluate("() => document.querySelector('.gl-table tbody tr')?.click()")
     search.fill("")
     page.get_by_test_id("gl-tab-inspect").click()
-    page.evaluate("""() => { for (const card of document.querySelectorAll(".gl-canvas [data-nodes]"))
-        for (const type of ["pointerover", "mouseover", "mouseenter", "focus", "click"])
-            card.dispatchEvent(new MouseEvent(type, { bubbles: true })); }""")
+    page.evaluate(
+        """(every) => [...document.querySelectorAll(".gl-canvas [data-nodes]")].forEach((card, k) => {
+        for (const type of ["pointerover", "mouseover", "mouseenter", "focus", ...(k % every ? [] : ["click"])])
+            card.dispatchEvent(new MouseEvent(type, { bubbles: true })); })""",
+        every,
+    )
     cards = page.locator(".gl-canvas [data-nodes]")
     for k in range(0, cards.count(), max(cards.count() // 4, 1)):  # and as a hand does it
         cards.nth(k).hover(force=True)
