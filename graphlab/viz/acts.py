@@ -205,7 +205,7 @@ def _parts(key: str, names: tuple[str, ...]) -> dict[str, str]:
         found = None
     if not isinstance(found, dict) or not all(k in names and isinstance(v, str) for k, v in found.items()):
         raise ValueError(f"a breakpoint is said by texts for {', '.join(names)}")
-    return {k: v.strip() for k, v in found.items() if v.strip()}
+    return {k: v if k in PLACES else v.strip() for k, v in found.items() if v.strip()}  # names may begin with a space
 
 
 MOVES: dict[str, Act] = {"goto": goto, "run": run}

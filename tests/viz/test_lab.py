@@ -60,6 +60,7 @@ s""",
     "for _ in s.steps: s.step()",
     "s.back(); s.shadow = lambda: time.sleep(60)",
 ]
+PANELS = ("rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes")
 # The interpreter that serves the notebooks and runs their kernels: one with graphlab installed, else the tests' own.
 PYTHON = os.environ.get("GRAPHLAB_LAB_PYTHON")
 
@@ -269,6 +270,17 @@ def test_a_loop_is_debugged_from_a_breakpoint_to_the_origin_of_its_nan(notebook:
     expect(root.get_by_test_id("gl-told-origin")).to_contain_text("log(-0.5) = nan")
     expect(root.get_by_test_id("gl-told-origin")).to_contain_text("w = T.log(")
     root.screenshot(path=shots / "lab-origin.png")
+    for theme in ("Dark", "Light"):
+        notebook.theme(f"JupyterLab {theme}")
+        for view in PANELS:
+            root.get_by_test_id(f"gl-tab-{view}").click()
+            if view == "profile":
+                root.get_by_test_id("gl-estimates").locator("tbody tr").first.wait_for()
+            found = violations(notebook.page, ".gl-root") + poor_contrast(notebook.page)
+            assert (theme, view, found) == (theme, view, [])
+        root.get_by_test_id("gl-help").click()
+        assert (theme, violations(notebook.page, ".gl-root")) == (theme, [])
+        notebook.page.keyboard.press("Escape")
 
 
 def test_it_follows_cells_and_is_usable_after_an_interrupt(notebook: Notebook) -> None:

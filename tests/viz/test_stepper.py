@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 import graphlab
 import graphlab.tensor as T
+from tests.viz.hostile import check_live, texts
 from tests.viz.live import live
 from tests.viz.test_stepping import DATA, states
 from tests.viz.visit import Visit, elements, poor_contrast, visiting
@@ -220,6 +221,10 @@ def test_ten_thousand_steps_draw_only_what_is_in_sight(visit: Visit) -> None:
     np.testing.assert_allclose(elements(page), [2.0], rtol=1e-12)
     page.get_by_test_id("gl-end").click()
     expect(page.get_by_test_id("gl-step-9999")).to_be_visible()
+
+
+def test_whatever_is_typed_or_named_stays_text(visit: Visit) -> None:
+    check_live(visit, texts(31))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
