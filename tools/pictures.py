@@ -27,8 +27,8 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 COLOURS = 200  # of a photograph: it is text and flat areas, and half the size so
 
 
-def layer(folder: Path) -> Path:
-    """The report of one layer of a neural network: softplus written as in the textbook."""
+def layer(folder: Path, include: tuple[str, ...] | None = None) -> Path:
+    """The report of one layer of a neural network, softplus written as in the textbook, with the parts `include`."""
     x = T.matrix("x")
     W = graphlab.shared(np.random.default_rng(0).normal(size=(24, 24)), name="W")
     b = graphlab.shared(np.linspace(-3, 3, 24), name="b")
@@ -36,7 +36,8 @@ def layer(folder: Path) -> Path:
     hidden = T.log(1 + T.exp(scores))
     scores.name, hidden.name = "scores", "hidden"
     waves = np.sin(np.linspace(0, 3, 24)[:, None] * np.linspace(0, 4, 24))
-    return graphlab.function([x], hidden, name="layer").report(folder / "layer.html", args=[waves])
+    f = graphlab.function([x], hidden, name="layer")
+    return f.report(folder / "layer.html", args=[waves], include=include)
 
 
 def show_layer(page: Any) -> None:

@@ -14,11 +14,23 @@ from pictures import BROWSERS, IMAGES, layer
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-PANELS = {  # what is shown beside which graph, on which ground
-    "light": {"step": "gl-graph-after", "code": "gl-graph-after"},
-    "dark": {"rewrites": "gl-graph-difference"},
+from graphlab.viz.report import PARTS
+
+PANELS = {  # on which ground; what is shown beside which graph, with which node picked, after which clicks
+    "light": {
+        "graph": ("after", "hidden", ()),
+        "step": ("after", "", ()),
+        "code": ("after", "", ("gl-show-assembly",)),
+        "nodes": ("before", "", ()),
+    },
+    "dark": {
+        "inspect": ("after", "scores", ()),
+        "value": ("after", "scores", ()),
+        "profile": ("after", "", ()),
+        "rewrites": ("", "", ("gl-rewrite-0", "gl-graph-difference")),
+    },
 }
-COLOURS, MOST = 48, 60_000  # of a picture: colours, bytes
+COLOURS, MOST = 128, 60_000  # of a picture: colours, bytes
 
 
 def main() -> int:
@@ -29,15 +41,21 @@ def main() -> int:
         return 1
     status = 0
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        report = layer(Path(folder))
+        report = layer(Path(folder), PARTS)
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for scheme, panels in PANELS.items():
             page = chromium.new_page(viewport={"width": 1080, "height": 560}, color_scheme=scheme)
             page.goto(report.as_uri())
             page.locator("#gl-app[data-ready]").wait_for()
-            for panel, graph in panels.items():
+            for panel, (graph, node, clicks) in panels.items():
                 page.get_by_test_id(f"gl-tab-{panel}").click()
-                page.get_by_test_id(graph).click()
+                if graph:
+                    page.get_by_test_id(f"gl-graph-{graph}").click()
+                if node:
+                    page.locator(f'.gl-canvas [aria-label^="{node} ="]').click()
+                for button in clicks:
+                    page.get_by_test_id(button).click()
+                    page.wait_for_timeout(300)
                 page.mouse.move(0, 0)
                 page.wait_for_timeout(300)
                 target = IMAGES / f"explorer-{panel}-{scheme}.png"
