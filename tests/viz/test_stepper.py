@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.viz.record import record
 from tests.viz.hostile import check_live, texts
 from tests.viz.live import live
 from tests.viz.test_stepping import DATA, states
@@ -113,6 +114,89 @@ def test_the_keyboard_sets_breakpoints_runs_and_leaves(visit: Visit, loop: graph
     expect(page.get_by_test_id("gl-watch")).to_have_value("c + n")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("gl-error")).to_contain_text("nothing is called 'c'")
+
+
+def test_each_key_of_the_card_does_what_it_says(visit: Visit) -> None:
+    x, w, b = T.dmatrix("x"), T.dmatrix("w"), T.dvector("b")
+    hidden = T.log(1 + T.exp(x @ w + b))
+    hidden.name = "hidden"
+    f = graphlab.function([x, w, b], hidden, name="layer")
+    most, ends = len(f.trace.rewrites), [one["last"] for one in record(f)["passes"]]
+    page, pressed = visit.page, set[str]()
+    live(page, f.debug([[1.0, 2.0]], [[0.5], [0.25]], [0.0]), "graph")
+    root, canvas = page.get_by_test_id("gl-explorer"), page.get_by_test_id("gl-canvas").locator("svg")
+    status, search = page.get_by_test_id("gl-step-status"), page.get_by_test_id("gl-search")
+
+    def key(name: str) -> None:
+        pressed.add(name)
+        page.keyboard.press(name)
+
+    def width() -> float:
+        return float(canvas.get_attribute("width"))
+
+    page.get_by_test_id("gl-tab-graph").focus()
+    for number, view in enumerate(("rewrites", "graph", "inspect", "step", "value", "code", "profile", "nodes"), 1):
+        key(str(number))
+        expect(root).to_have_attribute("data-view", view)
+    key("2")
+    for shown in ("difference", "after"):
+        key("d")
+        expect(canvas).to_have_attribute("data-view", shown)
+    key("f")
+    fitting = width()
+    key("+")
+    assert width() == pytest.approx(1.25 * fitting)
+    for _ in range(3):
+        key("-")
+    assert width() == pytest.approx(0.64 * fitting)
+    key("f")
+    assert width() == pytest.approx(fitting)
+    page.get_by_test_id("gl-graph-after").focus()  # among the tabs, arrows go round
+    for name, to in (("ArrowUp", "add"), ("ArrowUp", "matmul"), ("ArrowUp", "x,"), ("ArrowRight", "w,"),
+                     ("ArrowLeft", "x,"), ("ArrowDown", "matmul")):  # fmt: skip
+        key(name)
+        expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile(f"^{to}"))
+    page.locator('.gl-canvas [aria-label^="hidden"]').focus()
+    key("Enter")
+    expect(page.locator(".gl-canvas .is-focus")).to_have_attribute("aria-label", re.compile("^hidden"))
+    place = most
+    for name in ("[", "]", "{", "}"):
+        key(name)
+        place += {"[": -1, "]": 1}.get(name, 0)
+        place = max([0, *(e for e in ends if e < place)]) if name == "{" else place
+        place = min([e for e in ends if e > place]) if name == "}" else place
+        expect(canvas).to_have_attribute("data-view", f"step-{place}")
+        expect(root).to_have_attribute("data-view", "rewrites")
+    key("/")
+    expect(search).to_be_focused()
+    key("Escape")
+    assert page.evaluate("() => document.activeElement === document.body")
+    page.get_by_test_id("gl-tab-nodes").focus()
+    key("4")
+    for name, told in (
+        ("n", "1 of 2"),
+        ("p", "0 of 2"),
+        ("b", "0 of 2"),
+        ("c", "1 of 2 steps run · stopped"),
+    ):
+        if name == "b":  # a step has the focus of what it computed
+            page.locator('.gl-canvas [aria-label^="hidden"]').click()
+            page.get_by_test_id("gl-tab-step").focus()
+        key(name)
+        expect(status).to_contain_text(told)
+    key("e")
+    expect(page.get_by_test_id("gl-crumbs")).to_contain_text("›kernel_0")
+    key("u")
+    expect(page.get_by_test_id("gl-crumbs")).to_be_hidden()
+    key("o")
+    expect(page.get_by_test_id("gl-told-origin")).to_be_visible()
+    key("w")
+    expect(page.get_by_test_id("gl-watch")).to_be_focused()
+    page.get_by_test_id("gl-tab-step").focus()
+    key("?")
+    expect(page.get_by_test_id("gl-keys")).to_be_visible()
+    arrows = {"↑": "ArrowUp", "↓": "ArrowDown", "←": "ArrowLeft", "→": "ArrowRight"}
+    assert {arrows.get(text, text) for text in page.locator(".gl-keys kbd").all_text_contents()} == pressed
 
 
 def test_an_element_digits_and_bisection(visit: Visit, loop: graphlab.Function) -> None:
