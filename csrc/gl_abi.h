@@ -102,7 +102,7 @@ typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *con
  * blocks, for each row. */
 typedef struct gl_parts {
   int64_t rows;     /* 0, where there is a row at all: they are folded in another way, and not in parts */
-  int64_t count;    /* so many parts come before these elements; -1: these elements are a part */
+  int64_t count;    /* so many parts come before these elements; -1: these elements are parts, side by side */
   int64_t level;
   int64_t elements; /* how many are in the parts before */
   char *memory;     /* part after part, GL_PART bytes for each fold of each row */

@@ -2,8 +2,8 @@
  * which the user may stop the run. Pieces are cut such that every number of threads gives the same bits:
  *
  * - along an axis that is kept, as each row, column or element is computed by itself;
- * - where all elements are folded, or those of a few long rows, between whole subtrees of blocks (gl_parts): a piece makes the value of a node
- *   of the very tree that one thread would build, and the caller builds the rest of it.
+ * - where all elements are folded, or those of a few long rows, between whole subtrees of blocks (gl_parts): a piece
+ *   makes the values of nodes of the very tree that one thread would build, and the caller builds the rest of it.
  *
  * Work is elements times the kernel's cost for each, about 0.1 ns for a unit. */
 #include "gl_pool.h"
@@ -33,7 +33,7 @@ typedef struct job {
   int64_t step;         /* elements of a piece along the axis; fewer in the last */
   char *memory;         /* rows or parts, `memory_bytes` for each thread or piece; else a gl_parts without any */
   int64_t memory_bytes;
-  int64_t level;        /* of the parts; -1: this job makes none */
+  int64_t level, nodes; /* of the parts, and how many a piece makes of them; level -1: this job makes none */
   gl_statistics *seen;  /* of the results of each piece, one after the other, where they are watched */
   int64_t rows;         /* that are folded in parts */
   int failed, stopped;
@@ -160,8 +160,8 @@ static int64_t rows_in_parts(const gl_nest *nest, gl_frame *frame, const int64_t
   return rows <= GATHERED_ROWS || 2 * moved(nest, frame, extent, stride, kept) <= rows ? rows : 0;
 }
 
-/* Find the axis to be cut, elements of it that make a whole number of blocks, and the level of the node of these
- * blocks; 0: there are none. */
+/* Find the axis to be cut and how many of its elements make whole blocks; the level of the largest nodes of the tree
+ * that these blocks make, wherever in a row of them they begin, and how many such nodes there are. */
 static int64_t whole_blocks(job *job)
 {
   const gl_nest *nest = job->nest;
@@ -171,41 +171,42 @@ static int64_t whole_blocks(job *job)
     d++;
   job->axis = (int32_t)d;
   job->level = 0;
+  job->nodes = 1;
   if (d == last)
     return nest->block;
   for (int64_t k = d + 1; k < last; k++)
     blocks *= job->extent[k];
   blocks *= (job->extent[last] + nest->block - 1) / nest->block;
   job->level = __builtin_ctzll((uint64_t)blocks);
-  return blocks == (int64_t)1 << job->level;
+  job->nodes = blocks >> job->level;
+  return 1;
 }
 
 static int fold_in_parts(job *job, int64_t pieces, int32_t threads)
 {
   const gl_nest *nest = job->nest;
-  const int64_t unit = whole_blocks(job), extent = job->extent[job->axis];
-  const int64_t units = unit ? (extent + unit - 1) / unit : 0;
+  const int64_t unit = whole_blocks(job), extent = job->extent[job->axis], units = (extent + unit - 1) / unit;
   int64_t each = 1, elements = 1;
   pieces *= threads > 1 ? FINER : 1;
   while (each < units && each * pieces < units) {
     each *= 2;
     job->level++;
   }
-  gl_parts parts = {.rows = job->rows, .count = units / each, .level = job->level};
-  if (parts.count < 2) {
-    parts.count = 0;
+  const int64_t count = units / each;
+  gl_parts parts = {.rows = job->rows, .level = job->level};
+  if (count < 2)
     return run_part_of(job, 0, extent, &parts);
-  }
   for (int32_t d = kept_of(nest); d < nest->ndim; d++)
     elements *= job->extent[d];
   job->step = each * unit;
-  job->memory_bytes = (int64_t)GL_PART * nest->folds * job->rows;
-  int failed = gl_scratch(&job->call->frame, parts.count * job->memory_bytes, &job->memory);
+  job->memory_bytes = (int64_t)GL_PART * nest->folds * job->rows * job->nodes;
+  int failed = gl_scratch(&job->call->frame, count * job->memory_bytes, &job->memory);
   if (!failed)
-    failed = run_pieces(job, parts.count, threads);
+    failed = run_pieces(job, count, threads);
   if (failed)
     return failed;
-  const int64_t done = parts.count * job->step < extent ? parts.count * job->step : extent;
+  const int64_t done = count * job->step < extent ? count * job->step : extent;
+  parts.count = count * job->nodes;
   parts.elements = elements / extent * done;
   parts.memory = job->memory;
   return run_part_of(job, done, extent - done, &parts);

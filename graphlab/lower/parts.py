@@ -1,9 +1,10 @@
 """Kernels that fold all elements into one value, or those of a few rows, in parts that threads can make side by side.
 
 A part is the value of a node of the tree of blocks, of a whole subtree: whoever makes it folds the blocks of that
-subtree alone, as if there were no others. Then the kernel runs once more, on the elements behind the parts. It
-begins with the tree as it is after all of them, so what comes out has the bits of a run in one go. How many parts
-there are, and where they lie, the runtime says (csrc/gl_kernel.c): the names below are fields of its gl_parts.
+subtree alone, as if there were no others. A run may make several, one after the other, which are left side by side.
+Then the kernel runs once more, on the elements behind the parts. It begins with the tree as it is after all of them,
+so what comes out has the bits of a run in one go. How many parts there are, and where they lie, the runtime says
+(csrc/gl_kernel.c): the names below are fields of its gl_parts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from graphlab.loops.ir import Accumulator, Assign, Expr, For, Formula, If, Load, Name, Return, Stmt, Store
+from graphlab.loops.ir import Accumulator, Assign, Expr, For, Formula, If, Let, Load, Name, Return, Stmt, Store
 from graphlab.lower.frame import ZERO, c_int
 from graphlab.lower.reductions import Each, Fold, push
 
@@ -19,7 +20,7 @@ PART = 16  # bytes: GL_PART
 PART_ROWS, PART_COUNT, PART_LEVEL, PART_ELEMENTS, PART_MEMORY = map(
     Name, ("part_rows", "part_count", "part_level", "part_elements", "part_memory")
 )
-P = Name("p")
+P, HIGHEST = Name("p"), Name("highest")
 
 
 def alone(statement: Callable[[Expr], Stmt]) -> Stmt:
@@ -40,20 +41,29 @@ def earlier_parts(folds: Sequence[Fold], blocks: Name, each: Each = alone, width
     return For(P, ZERO, PART_COUNT, (*read, last, *push(folds, blocks, each, width, PART_LEVEL)))
 
 
-def part_for_later(folds: Sequence[Fold], each: Each = alone, width: int = 1) -> If:
-    """Where these elements are a part, that is all."""
-    body = [
-        each(functools.partial(_write, fold, width, functools.partial(_place, len(folds), k, ZERO, width)))
+def highest_level() -> Let:
+    """The level of the parts that are to be made; where none are, one that no tree has."""
+    return Let(HIGHEST, "int64", c_int("{0} < 0 ? {1} : 63", PART_COUNT, PART_LEVEL))
+
+
+def push_for_later(folds: Sequence[Fold], blocks: Name, each: Each = alone, width: int = 1) -> list[Stmt]:
+    """Carry the part of a block into the trees; where these elements are parts, leave each of them in its place."""
+    number = c_int("({0} >> {1})", blocks, PART_LEVEL)
+    left = [
+        each(functools.partial(_write, fold, width, functools.partial(_place, len(folds), k, number, width)))
         for k, fold in enumerate(folds)
     ]
-    return If(Formula("{0} < 0", (PART_COUNT,), "bool"), (*body, Return(ZERO)))
+    return push(folds, blocks, each, width, highest=HIGHEST, reached=left)
+
+
+def parts_made() -> If:
+    """Where these elements are parts, that is all."""
+    return If(Formula("{0} < 0", (PART_COUNT,), "bool"), (Return(ZERO),))
 
 
 def _place(folds: int, k: int, part: Expr, width: int, row: Expr) -> Expr:
     """Where fold `k` has the value of a row in a part."""
-    if width == 1:
-        return c_int(str(PART * k)) if part == ZERO else c_int(f"{{0}} * {PART * folds} + {PART * k}", part)
-    number = row if part == ZERO else c_int("({0} * {1} + {2})", part, PART_ROWS, row)
+    number = part if width == 1 else c_int("({0} * {1} + {2})", part, PART_ROWS, row)
     return c_int(f"{{0}} * {PART * folds} + {PART * k}", number)
 
 
@@ -62,5 +72,4 @@ def _read(fold: Fold, at: Callable[[Expr], Expr], row: Expr) -> Stmt:
 
 
 def _write(fold: Fold, width: int, at: Callable[[Expr], Expr], row: Expr) -> Stmt:
-    node = PART_LEVEL if width == 1 else c_int(f"{{0}} * {width} + {{1}}", PART_LEVEL, row)
-    return Store(PART_MEMORY, at(row), fold.dtype, fold.at(fold.tree, node), fold.nodes)
+    return Store(PART_MEMORY, at(row), fold.dtype, fold.part if width == 1 else fold.at(fold.part, row), fold.nodes)

@@ -222,11 +222,20 @@ def at_most(size: int, extent: Expr, start: Expr) -> Expr:
 Each = Callable[[Callable[[Expr], Stmt]], Stmt]  # one statement for each column, or just one
 
 
-def push(folds: Iterable[Fold], blocks: Name, each: Each, width: int, lowest: Expr = ZERO) -> list[Stmt]:
-    """Carry the part of a block into each fold's tree; `lowest`: the level of its node."""
-    carried: list[Stmt] = [Let(CARRY, "int64", c_int("__builtin_ctzll(~{0})", blocks))]
+def push(
+    folds: Iterable[Fold], blocks: Name, each: Each, width: int, lowest: Expr = ZERO, highest: Expr | None = None,
+    reached: Sequence[Stmt] = (),
+) -> list[Stmt]:  # fmt: skip
+    """Carry the part of a block into each fold's tree; `lowest`: the level of its node.
+
+    Above the level `highest` nothing is joined; `reached` is done with each node there.
+    """
+    bound = "__builtin_ctzll(~{0})" if highest is None else "__builtin_ctzll(~{0} | 1ULL << {1})"
+    carried: list[Stmt] = [Let(CARRY, "int64", c_int(bound, blocks, *([] if highest is None else [highest])))]
     for fold in folds:
         carried += [For(LEVEL, lowest, CARRY, (each(_fold_levels(fold, width)),)), each(_put_part(fold, width))]
+    if highest is not None:
+        carried.append(If(Formula("{0} == {1}", (CARRY, highest), "bool"), tuple(reached)))
     return [*carried, Assign(blocks, c_int("{0} + 1", blocks))]
 
 

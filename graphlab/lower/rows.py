@@ -40,7 +40,7 @@ from graphlab.lower.frame import (
 )
 from graphlab.lower.fuse import is_costly
 from graphlab.lower.kernels import Row, nested, steps_along
-from graphlab.lower.parts import earlier_parts, part_for_later
+from graphlab.lower.parts import earlier_parts, highest_level, parts_made, push_for_later
 from graphlab.lower.passes import Pass, Passes
 from graphlab.lower.reductions import (
     BLOCK,
@@ -87,15 +87,17 @@ class Rows:
         """The one row that there is: see parts.py. `dense`: the condition that its inner axis is."""
         (each,), scope = self.plan.passes, self.scope
         folds, blocks = [self.folds[n] for n in each.folds], Name("blocks")
-        loops = self.elements(each, folds, blocks, scope, dense=True)
+        loops = self.elements(each, folds, blocks, scope, dense=True, parts=True)
         if dense != TRUE:
-            loops = [If(dense, tuple(loops), tuple(self.elements(each, folds, blocks, scope, dense=False)))]
+            strided = self.elements(each, folds, blocks, scope, dense=False, parts=True)
+            loops = [If(dense, tuple(loops), tuple(strided))]
         return (
             *self.read_once(scope),
             *empty_trees(folds, blocks),
             earlier_parts(folds, blocks),
+            highest_level(),
             *loops,
-            part_for_later(folds),
+            parts_made(),
             *once(scope, self.plan.before, {}),
             *self.results(each, folds, blocks, scope),
         )
@@ -108,14 +110,16 @@ class Rows:
             if v not in scope.values
         ]
 
-    def elements(self, each: Pass, folds: list[Fold], blocks: Name, scope: Scope, dense: bool) -> list[Stmt]:
-        """A pass over the elements of a row, block by block; what is folded is in the trees then."""
+    def elements(
+        self, each: Pass, folds: list[Fold], blocks: Name, scope: Scope, dense: bool, parts: bool = False
+    ) -> list[Stmt]:
+        """A pass over the elements of a row, block by block; what is folded is in the trees then, or in parts."""
         inner, size = self.frame.ndim - 1, block_size(folds)
         at = {**indices(inner), inner: BLOCK}
         body = [
             Let(COUNT, "int64", at_most(size, extent(inner), BLOCK)),
             *self.block(each, folds, scope.fork(), Row(self.frame, inner, at, dense, self.decides), size),
-            *(push(folds, blocks, _alone, 1) if folds else []),
+            *(push_for_later(folds, blocks) if parts else push(folds, blocks, _alone, 1) if folds else []),
         ]
         loop = For(BLOCK, ZERO, extent(inner), tuple(body), step=size)
         return list(nested(range(self.frame.kept, inner), [loop]))

@@ -24,9 +24,9 @@ from graphlab.loops.ir import (
 )
 from graphlab.lower.frame import ZERO, Frame, Operand, Scope, c_int, extent, index, joined
 from graphlab.lower.kernels import Row, nested
-from graphlab.lower.parts import PART_ROWS, earlier_parts, part_for_later
+from graphlab.lower.parts import PART_ROWS, earlier_parts, highest_level, parts_made, push_for_later
 from graphlab.lower.passes import Passes
-from graphlab.lower.reductions import BLOCK, COUNT, LEVELS, Fold, K, at_most, combine, indices, push
+from graphlab.lower.reductions import BLOCK, COUNT, LEVELS, Fold, K, at_most, combine, indices
 from graphlab.lower.rows import Rows, block_size, once, written
 
 MOST_ROWS = 32  # gl_kernel.c has the same
@@ -61,7 +61,7 @@ def tall(rows: Rows) -> tuple[Stmt, ...]:
         *(_columns(frame, o, size) for o in moving),
         *(Accumulator(fold.part, fold.dtype, None, MOST_ROWS) for fold in folds),
         *nested(range(frame.kept), one_row),
-        *push(folds, blocks, _each, MOST_ROWS),
+        *push_for_later(folds, blocks, _each, MOST_ROWS),
     ]
     loop = For(BLOCK, ZERO, extent(inner), tuple(block), step=size)
     return (
@@ -69,8 +69,9 @@ def tall(rows: Rows) -> tuple[Stmt, ...]:
         *(Accumulator(fold.tree, fold.dtype, None, LEVELS * MOST_ROWS) for fold in folds),
         Accumulator(blocks, "int64", ZERO),
         earlier_parts(folds, blocks, _each, MOST_ROWS),
+        highest_level(),
         *nested(range(frame.kept, inner), [loop]),
-        part_for_later(folds, _each, MOST_ROWS),
+        parts_made(),
         *(s for fold in folds for s in combine(fold, blocks, _each, MOST_ROWS)),
         *nested(range(frame.kept), _results(rows, folds, scope)),
     )

@@ -36,6 +36,9 @@ LONG: dict[str, tuple[Any, Callable[[int], list[Any]]]] = {
     "scatter": (x[T.arange(n) % 7].inc(1.0), lambda size: [size, np.ones(7)]),
     "normal": (normals(n), lambda size: [size]),
     "kernel": (T.sin(T.cos(x)), lambda size: [np.ones(size)]),
+    "sum of broadcast rows": (
+        T.exp(A + x).sum(), lambda size: [np.ones((ROWS, size // ROWS)), np.ones(size // ROWS)],
+    ),
     "matmul": (A @ B, lambda size: [np.ones((ROWS, size // 4000)), np.ones((size // 4000, 10 * ROWS))]),
     "many products": (T.matmul(A[:, None, :], B), lambda size: [np.ones((size // ROWS, ROWS)), np.ones((ROWS, 60))]),
     "a product with itself": (A @ A.T, lambda size: [np.ones((5 * ROWS, size // 5000))]),

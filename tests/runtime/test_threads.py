@@ -203,6 +203,28 @@ def test_sums_over_any_axes_of_three_have_the_same_bits(sizes: tuple[int, int, i
     np.testing.assert_allclose(f(x), np.exp(x).sum(axis), rtol=1e-11)
 
 
+# The rows of these have 3, 1172, 196, 2, 5 and 8 blocks: few are a power of two.
+@pytest.mark.parametrize("shape", [(1000, 1500), (3, 600_000), (7, 100_001), (999, 513), (64, 2560), (129, 3585)])
+def test_a_fold_of_all_broadcast_rows_is_shared_and_has_the_same_bits(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    m, r, c = (rng.standard_normal(s) for s in (shape, shape[1], (shape[0], 1)))
+    f, results = all_folded(), []
+    for threads in (1, 2, 3, 8):
+        graphlab.set_num_threads(threads)
+        before = threads_use().shared
+        results.append([v.tobytes() for v in f(m, r, c)])
+        assert threads == 1 or threads_use().shared > before
+    assert results[1:] == results[:1] * 3
+    want = [np.exp(m + r).sum(), (m * r).max(), (m * r + c).mean()]
+    np.testing.assert_allclose(f(m, r, c), want, rtol=1e-10)
+
+
+@cache
+def all_folded() -> Any:
+    m, r, c = T.dmatrix("m"), T.dvector("r"), T.dmatrix("c")
+    return graphlab.function([m, r, c], [T.exp(m + r).sum(), (m * r).max(), (m * r + c).mean()])
+
+
 @cache
 def summed(axis: Any) -> Any:
     x = T.tensor3("x")
