@@ -22,7 +22,7 @@ import figures
 from figures import ROOT
 from sanitize import library
 
-SHORT = {"rounds": 2, "threads": 8}
+SHORT = {"rounds": 1, "threads": 8}
 LONG = {"rounds": 400, "threads": 8}
 SANITIZER = ("-fsanitize=thread", "-fno-omit-frame-pointer", "-g1")
 PARTS = ("graphlab", "csrc", "setup.py", "pyproject.toml", "README.md", "LICENSE")
