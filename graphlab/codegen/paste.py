@@ -50,13 +50,18 @@ def header(name: str) -> str:
 _WORD = re.compile(r"(?:##)?\b(\w+)\b")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Macro:
     """A function-like macro: `body` is its text without the line ends' backslashes."""
 
     parameters: tuple[str, ...]
     body: str
     comment: str
+
+    @cached_property
+    def defines(self) -> str:
+        """The name, before expansion, of the function that it makes; empty where it makes others by other macros."""
+        return _defined(self.body) if self.body.startswith(("GL_FN", "GL_CALLED")) else ""
 
     def expanded(self, text: str, arguments: Iterable[str]) -> str:
         """The `text`, which is of the body, with `arguments` for the parameters; ## pastes."""
@@ -130,8 +135,8 @@ def _members(text: str, macros: dict[str, Macro]) -> Iterator[tuple[str, Piece]]
     """The functions that the macro invocations in `text` make."""
     for use in _USE.finditer(text):
         macro, arguments = macros[use[1]], tuple(a.strip() for a in use[2].split(","))
-        if macro.body.startswith(("GL_FN", "GL_CALLED")):
-            yield macro.expanded(_defined(macro.body), arguments), Piece("", macro, arguments)
+        if macro.defines:
+            yield macro.expanded(macro.defines, arguments), Piece("", macro, arguments)
         else:
             yield from _members(macro.expanded(macro.body, arguments), macros)
 

@@ -303,7 +303,7 @@ class Apply(_Frozen):
         _set(self, "op", op)
         _set(self, "inputs", tuple(inputs))
         _set(self, "provenance", why or here())
-        _set(self, "outputs", tuple(Variable(t, None, self, i) for i, t in enumerate(types)))
+        _set(self, "outputs", tuple([Variable(t, None, self, i) for i, t in enumerate(types)]))
         if (made := _made.get()) is not None:
             made.add(self)
 

@@ -103,7 +103,7 @@ class Op:
     def apply(self, *inputs: Variable) -> Apply:
         """The application node itself; errors of `infer` get the user's line and the variables."""
         try:
-            types = self.infer(*(v.type for v in inputs))
+            types = self.infer(*[v.type for v in inputs])
         except GraphlabError as error:
             if error.origin is None:
                 error.origin = caller_origin()

@@ -135,15 +135,15 @@ class Elementwise(Op):
 
     def convert(self, *arguments: Any) -> tuple[Variable, ...]:
         """Python scalars are weak: they take the dtype that NumPy 2 gives them beside the others."""
-        if not any(type(a) in _WEAK for a in arguments):
-            return tuple(as_data_variable(a) for a in arguments)
-        strong = {i: as_data_variable(a) for i, a in enumerate(arguments) if type(a) not in _WEAK}
+        found = [None if type(a) in _WEAK else as_data_variable(a) for a in arguments]
+        if None not in found:
+            return tuple(found)  # type: ignore[arg-type]
         # The condition of `where` has no say in the dtype of its branches.
-        voters = [v.dtype for i, v in strong.items() if not (self.name == "where" and i == 0)]
-        return tuple(
-            strong[i] if i in strong else _weak_constant(a, voters, compares=self.compares)
-            for i, a in enumerate(arguments)
-        )
+        voters = [v.type.dtype for v in found[self.name == "where" :] if v is not None]
+        return tuple([
+            _weak_constant(a, voters, compares=self.compares) if v is None else v
+            for a, v in zip(arguments, found, strict=True)
+        ])  # fmt: skip
 
     def __repr__(self) -> str:
         return self.name
