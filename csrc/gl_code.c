@@ -192,8 +192,10 @@ static void code_dealloc(PyObject *self)
   PyMem_Free(code->descr);
   PyMem_Free(code->slots);
   PyMem_Free(code->dtypes);
-  if (code->library)
+  if (code->library) {
     dlclose(code->library);
+    gl_memory_release(); /* what was kept was as large as its arrays: nobody may want that any more */
+  }
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);
 }

@@ -4,8 +4,8 @@
  * - is at most GL_KEPT_BYTES;
  * - makes a process hardly larger: with what is in use it stays below the most that was in use at once and an eighth
  *   of that. Without the eighth, a call that has small arrays before a large one gave the large one back each time;
- * - goes back to the system when nobody wanted it for GL_KEPT_MS (every so many calls somebody looks), or when
- *   there is no memory.
+ * - goes back to the system when nobody wanted it for GL_KEPT_MS (every so many calls somebody looks), when a program
+ *   goes, or when there is no memory.
  */
 #ifndef GL_MEMORY_H
 #define GL_MEMORY_H

@@ -128,6 +128,9 @@ FIRST = """In new processes, imports apart, with an empty cache (cold) and with 
 median of several, unless one takes seconds. For `n` generated operations, cold; the exponent is the slope between the
 two largest sizes."""
 
+MEMORY = """The most that the process held while it was called, with inputs and results; `grown`: beyond what it had
+when its imports were done. Rows of a workload share processes: what a contender keeps of one counts in the next."""
+
 
 def number(count, noun):
     return f"{count} {noun}{'' if str(count) == '1' else 's'}"
@@ -177,8 +180,10 @@ def call_tables(record, threads, calls, known):
             yield "\n".join(shortfall(label, calls[label], known) for label in labels)
     heavy = [memory_row(label, cells, peers) for label, cells in calls.items() if "peak" in cells[OURS]]
     if heavy:
-        yield f"### Peak memory of the process, {number(threads, 'thread')}"
-        yield table(["", OURS, "least of the peers", "ratio"], heavy)
+        yield f"### Peak memory during calls, {number(threads, 'thread')}"
+        yield MEMORY
+        columns = ["least of the peers", "ratio"]
+        yield table(["", OURS, *columns, f"{OURS}, grown", *columns], heavy)
 
 
 def ratios(cells):
@@ -242,11 +247,21 @@ def shortfall(label, cells, known):
 
 
 def memory_row(label, cells, peers):
-    peaks = {c: cells[c]["peak"] for c in peers if "peak" in cells.get(c, {})}
-    least = min(peaks, key=peaks.get, default=None)
-    ours = cells[OURS]["peak"]
-    of_peers = [f"{least} {peaks[least] / 2**20:.0f} MiB", ratio(ours / peaks[least])] if least else ["", ""]
-    return [label, f"**{ours / 2**20:.0f} MiB**", *of_peers]
+    return [label, *least_memory(cells, peers, "peak"), *least_memory(cells, peers, "grown")]
+
+
+def least_memory(cells, peers, field):
+    """Our memory, that of the peer with the least, and the ratio."""
+    if field not in cells[OURS]:
+        return ["", "", ""]
+    found, ours = {c: cells[c][field] for c in peers if field in cells.get(c, {})}, cells[OURS][field]
+    least = min(found, key=found.get, default=None)
+    of_peers = [f"{least} {mebibytes(found[least])}", ratio(ours / max(found[least], 1))] if least else ["", ""]
+    return [f"**{mebibytes(ours)}**", *of_peers]
+
+
+def mebibytes(count):
+    return f"{count / 2**20:.3g} MiB"
 
 
 def first_row(record, label, cells):

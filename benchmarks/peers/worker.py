@@ -4,6 +4,7 @@ Reads one JSON request a line on standard input and answers each with one JSON
 line; whatever the libraries print goes to standard error.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -90,15 +91,18 @@ def queued():
 
 
 def forget_peak():
-    """Let the peak of this process's memory start again from what it holds now, where Linux allows that."""
+    """Let the peak of this process's memory start again from what it needs now, where Linux allows that."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what arrays of the harness had is nobody's any more
     with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
 
-def peak():
-    """The most bytes that this process has held in memory."""
+def memory(field):
+    """Bytes of memory that this process holds (VmRSS), or the most that it has held (VmHWM)."""
     with open("/proc/self/status") as file:
-        return next(1024 * int(text.split()[1]) for text in file if text.startswith("VmHWM"))
+        return next(1024 * int(text.split()[1]) for text in file if text.startswith(field))
 
 
 def measure(call, seconds):
@@ -122,13 +126,13 @@ class Session:
     def __init__(self, contender):
         self.module = load(contender)
         self.row = self.call = None
+        self.before = memory("VmRSS")
 
     def prepare(self, row, reference):
         import numpy as np
         from workloads import Row
 
         self.drop()
-        forget_peak()
         self.row = Row(*row)
         if not hasattr(self.module, self.row.workload):
             return dict(skip=self.module.NOT_APPLICABLE.get(self.row.workload, "not written"))
@@ -141,6 +145,8 @@ class Session:
         if off > self.row.tolerance:
             return dict(skip=f"wrong: error {off:.1e}")
         self.call = call
+        del call_outputs, expected  # what follows is calls and nothing else
+        forget_peak()
         return dict(error=off, ready=ready, version=self.module.VERSION)
 
     def turn(self, seconds):
@@ -153,8 +159,9 @@ class Session:
             gc.enable()
 
     def inspect(self):
-        """The most memory that the process has held since it took the row, and where the contender's time goes."""
-        answer = dict(peak=peak())
+        """The most memory held during calls, as a whole and beyond what imports took; and where the time goes."""
+        most = memory("VmHWM")
+        answer = dict(peak=most, grown=most - self.before)
         if hasattr(self.module, "steps"):
             favour(True)
             try:

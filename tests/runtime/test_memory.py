@@ -311,6 +311,16 @@ def test_release_memory_gives_back_what_is_kept() -> None:
     assert (y == 1).all()
 
 
+def test_when_a_program_goes_what_is_kept_goes_with_it() -> None:
+    made, x = machine(*COPIES), np.ones(MIB)
+    y = made.call([x])[0]
+    assert memory_use().kept >= 8 * MIB
+    del made
+    gc.collect()
+    assert memory_use().kept == 0
+    assert (y == 1).all()
+
+
 def test_a_call_gives_up_what_nobody_wanted_for_a_while() -> None:
     made, small = machine(*COPIES), adder()
     made.call([np.ones(MIB)])
