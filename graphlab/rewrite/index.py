@@ -8,11 +8,14 @@ from functools import lru_cache
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.ops.base import Op
 from graphlab.ops.ufunc import Elementwise
-from graphlab.rewrite.rule import AnyRule, Call, Literal, NodeRule, OpWildcard, Pattern, Wildcard
+from graphlab.rewrite.rule import AnyRule, Call, NodeRule, OpWildcard, Pattern, Wildcard
 
 # What is seen of a variable: an elementwise op, the class of another, Constant, or nothing of an input.
 Kind = Op | type[Op] | type[Constant] | None
 Outline = tuple[Op | type[Op], int, tuple[Kind, ...]]  # the op, how many operands, and what the first of them are
+
+# Of each pattern of a rule how many operands it has, and the numbers and patterns of those that not everything fits.
+Demands = list[tuple[int, list[tuple[int, Pattern]]]] | None
 
 MOST_OPERANDS = 3  # that are looked at
 MOST_OUTLINES = 4096  # that are remembered
@@ -43,7 +46,7 @@ class RuleIndex:
         for number, rule in enumerate(rules):
             for key in _keys(rule):
                 self._by_key.setdefault(key, []).append(number)
-        self._by_root: Callable[..., list[AnyRule]] = lru_cache(MOST_OUTLINES)(self._of_root)
+        self._by_root: Callable[..., list[tuple[AnyRule, Demands]]] = lru_cache(MOST_OUTLINES)(self._of_root)
         self._by_outline: Callable[..., list[AnyRule]] = lru_cache(MOST_OUTLINES)(self._of_outline)
 
     def candidates(self, node: Apply) -> list[AnyRule]:
@@ -51,12 +54,13 @@ class RuleIndex:
         return self._by_outline(*outline(node))
 
     def _of_outline(self, root: Op | type[Op], arity: int, operands: tuple[Kind, ...]) -> list[AnyRule]:
-        return [rule for rule in self._by_root(root) if _may_fit(rule, arity, operands)]
+        return [rule for rule, demands in self._by_root(root) if _may_fit(rule, demands, arity, operands)]
 
-    def _of_root(self, root: Op | type[Op]) -> list[AnyRule]:
+    def _of_root(self, root: Op | type[Op]) -> list[tuple[AnyRule, Demands]]:
         ancestry = (root if isinstance(root, type) else type(root)).__mro__
         numbers = {n for key in (root, None, *ancestry) for n in self._by_key.get(key, ())}
-        return [self.rules[n] for n in sorted(numbers) if _may_concern(self.rules[n], root)]
+        rules = [self.rules[n] for n in sorted(numbers)]
+        return [(rule, _demands(rule)) for rule in rules if _may_concern(rule, root)]
 
 
 @lru_cache(MOST_TABLES)
@@ -92,25 +96,41 @@ def _is_one_of(kind: Kind, wanted: Op | type[Op] | type[Constant]) -> bool:
     return issubclass(kind if isinstance(kind, type) else type(kind), wanted)
 
 
-def _may_fit(rule: AnyRule, arity: int, operands: tuple[Kind, ...]) -> bool:
+def _demands(rule: AnyRule) -> Demands:
+    """What the patterns of `rule` demand; None if it has none, or none that can be traced."""
+    if isinstance(rule, NodeRule):
+        return None
+    try:
+        patterns = rule.patterns
+    except Exception:
+        return None
+    return [
+        (len(pattern.inputs), [(k, p) for k, p in enumerate(pattern.inputs[:MOST_OPERANDS]) if not _fits_all(p)])
+        for pattern in patterns
+    ]
+
+
+def _fits_all(pattern: Pattern) -> bool:
+    return isinstance(pattern, Wildcard) and not pattern.constant
+
+
+def _may_fit(rule: AnyRule, demands: Demands, arity: int, operands: tuple[Kind, ...]) -> bool:
     """Whether `rule`, which concerns the op, may fire on operands of these kinds."""
     if isinstance(rule, NodeRule):
         some = arity > MOST_OPERANDS or any(_is_one_of(kind, wanted) for kind in operands for wanted in rule.of)
         return some or not rule.of
-    try:
-        patterns = rule.patterns
-    except Exception:
+    if demands is None:
         return True
-    return any(len(p.inputs) == arity and all(map(_fits, p.inputs, operands)) for p in patterns)
+    for number, picky in demands:
+        if number == arity and all([_fits(pattern, operands[k]) for k, pattern in picky]):
+            return True
+    return False
 
 
 def _fits(pattern: Pattern, kind: Kind) -> bool:
-    match pattern:
-        case Call(OpWildcard(kind=wanted)):
-            return kind is wanted or isinstance(kind, wanted)
-        case Call(op):
-            return kind is (op if isinstance(op, Elementwise) else type(op))
-        case Literal():
-            return kind is Constant
-        case Wildcard(constant=constant):
-            return not constant or kind is Constant
+    if isinstance(pattern, Call):
+        op = pattern.op
+        if isinstance(op, OpWildcard):
+            return kind is op.kind or isinstance(kind, op.kind)
+        return kind is (op if isinstance(op, Elementwise) else type(op))
+    return kind is Constant or _fits_all(pattern)
