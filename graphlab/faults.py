@@ -49,7 +49,8 @@ class Argument:
 
 
 def _fingerprint(array: Array) -> bytes:
-    return bytes(measured(array).tobytes())
+    once = array[tuple(slice(None) if step else slice(1) for step in array.strides)]  # what is repeated, once
+    return bytes(measured(once).tobytes())
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,12 @@ SIZES: dict[str, tuple[Any, dict[Any, Any], type[Exception]]] = {
     "numbers": (graphlab.RandomStream(1).normal(size=(n, n)), {n: HUGE}, GraphMemoryError),
     "turns": (graphlab.scan(lambda s: s * 2, outputs_info=1.0, n_steps=n)[0], {n: 2**60}, GraphMemoryError),
     "fewer turns": (graphlab.scan(lambda s: s * 2, outputs_info=1.0, n_steps=n)[0], {n: 2**50}, GraphMemoryError),
+    "an argument that repeats itself": (x + 1.0, {x: np.broadcast_to(1.0, 2**40)}, GraphMemoryError),
     "negative": (T.zeros((n,)), {n: -1}, GraphShapeError),
     "negative, reshaped": (x.reshape((n, 2)), {x: [1.0, 2.0], n: -7}, GraphValueError),
     "negative, stretched": (T.broadcast_to(x, (n, 2)), {x: [1.0, 2.0], n: -7}, GraphShapeError),
     "negative, repeated": (T.repeat(x, n), {x: [1.0, 2.0], n: -7}, GraphShapeError),
+    "negative, diagonal": (T.eye(n), {n: -1}, GraphShapeError),
     "negative, turns": (graphlab.scan(lambda s: s * 2, outputs_info=1.0, n_steps=n)[0], {n: -1}, GraphValueError),
 }  # fmt: skip
 

@@ -125,7 +125,8 @@ largest value). Only ratios within a row mean something: its contenders took tur
 nothing and allows itself `-ffast-math`: a limit, no peer. A row falls short where graphlab is slower than the best
 peer, or than its goal: 1.25 x C where a peer comes that close, 1.5 x C where none does."""
 FIRST = """In new processes, imports apart, with an empty cache (cold) and with the one that this left (warm): the
-median of several, unless one takes seconds. For `n` generated operations, cold; the exponent is the slope between the
+median of several, unless one takes seconds; `by NumPy while C is compiled` is graphlab's compile="background", whose
+first call does not wait. For `n` generated operations, cold; the exponent is the slope between the
 two largest sizes."""
 
 MEMORY = """The most that the process held while it was called, with inputs and results; `grown`: beyond what it had
