@@ -254,20 +254,26 @@ def main() -> None:
     part = 10 if arguments.quick else 1
     print(f"{machine()}, Python {platform.python_version()}")
     print(f"{'':44} {'wall':>12} {'processor':>12}   {'target':>9}")
-    function = network(250 // part)
-    explorer(function, arguments.rounds)
-    stepping(function)
-    patience(300)
     if not arguments.browser:
-        return collapsed(HUGE // part, None)
+        return all_of_it(part, arguments.rounds, None)
     from playwright.sync_api import sync_playwright
 
     path = os.environ.get("GRAPHLAB_CHROME") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        browser(running, function, arguments.rounds)
-        collapsed(HUGE // part, running)
+        all_of_it(part, arguments.rounds, running)
         running.close()
+
+
+def all_of_it(part: int, rounds: int, running: Any) -> None:
+    """Every row; the largest graph first, since whoever waits for it has no other in the process."""
+    collapsed(HUGE // part, running)
+    function = network(250 // part)
+    explorer(function, rounds)
+    stepping(function)
+    patience(300)
+    if running is not None:
+        browser(running, function, rounds)
 
 
 if __name__ == "__main__":
