@@ -85,7 +85,6 @@ SIZES: dict[str, tuple[Any, dict[Any, Any], type[Exception]]] = {
     "negative, reshaped": (x.reshape((n, 2)), {x: [1.0, 2.0], n: -7}, GraphValueError),
     "negative, stretched": (T.broadcast_to(x, (n, 2)), {x: [1.0, 2.0], n: -7}, GraphShapeError),
     "negative, repeated": (T.repeat(x, n), {x: [1.0, 2.0], n: -7}, GraphShapeError),
-    "negative, diagonal": (T.eye(n), {n: -1}, GraphShapeError),
     "negative, turns": (graphlab.scan(lambda s: s * 2, outputs_info=1.0, n_steps=n)[0], {n: -1}, GraphValueError),
 }  # fmt: skip
 

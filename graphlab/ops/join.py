@@ -273,6 +273,5 @@ def eye(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Variable:
     chosen = dtype or options().floatX
     if all(isinstance(v, int) for v in (n, n if m is None else m, k)):
         return Constant(np.eye(n, m, k, dtype=chosen))
-    extents = (n, n if m is None else m)
-    columns = broadcast_to(arange(extents[1]), extents)  # which no negative extent passes
-    return cast(equal(add(expand_dims(arange(n), 1), k), columns), chosen)
+    rows, columns = expand_dims(arange(n), 1), arange(n if m is None else m)
+    return cast(equal(add(rows, k), columns), chosen)
