@@ -10,19 +10,23 @@
 
 /* ---- waves ---------------------------------------------------------------------------------------- */
 
-/* x - (k + half) pi = r + low, |r| <= pi/2, for |x| <= 2**22: returns k + 1.5 * 2**52; pi is in three parts */
+/* x - n pi/2 = r + low for whole |n| <= 2**20; pi/2 is in three parts */
+GL_FN void gl_less_quarters_float64(double x, double n, double *r, double *low) {
+  const double a = GL_FMA(n, -0x1.921fb544p0, x); /* exact */
+  const double b = n * 0x1.0b4611a626331p-34;
+  const double sum = a - b;
+  const double part = sum - a;
+  const double rest = (a - (sum - part)) - (b + part) - gl_product_lost_float64(n, 0x1.0b4611a626331p-34, b);
+  const double tail = GL_FMA(n, -0x1.1701b839a252p-88, rest);
+  *r = sum + tail;
+  *low = (sum - *r) + tail;
+}
+
+/* x - (k + half) pi = r + low, |r| <= pi/2, for |x| <= 2**20: returns k + 1.5 * 2**52 */
 GL_FN double gl_half_turns_float64(double x, double half, double *r, double *low) {
   const double turns = half == 0 ? 0x1.8p52 : -half; /* k is whole when 1.5 * 2**52 is added */
   const double k = GL_FMA(x, 0x1.45f306dc9c883p-2, turns) + (half == 0 ? -0.0 : 0x1.8p52);
-  const double n = k - 0x1.8p52 + half;
-  const double a = GL_FMA(n, -0x1.921fb544p1, x); /* exact */
-  const double b = n * 0x1.0b4611a626331p-33;
-  const double sum = a - b;
-  const double part = sum - a;
-  const double rest = (a - (sum - part)) - (b + part) - gl_product_lost_float64(n, 0x1.0b4611a626331p-33, b);
-  const double tail = GL_FMA(n, -0x1.1701b839a252p-87, rest);
-  *r = sum + tail;
-  *low = (sum - *r) + tail;
+  gl_less_quarters_float64(x, 2 * (k - 0x1.8p52 + half), r, low);
   return k;
 }
 
@@ -45,36 +49,28 @@ GL_FN double gl_signed_float64(double y, uint64_t bits) {
   return gl_from_bits_float64(gl_bits_float64(y) ^ bits << 63);
 }
 
-/* sin x = (-1)**k sin(x - k pi) for |x| <= 2**22 */
+/* sin x = (-1)**k sin(x - k pi) for |x| <= 2**20 */
 GL_FN double gl_near_sin_float64(double x) {
   double r, low;
   const uint64_t k = gl_bits_float64(gl_half_turns_float64(x, 0, &r, &low));
   return x == 0.0 ? x : gl_signed_float64(gl_sin_core_float64(r, low), k);
 }
 
-/* cos x = -(-1)**k sin(x - (k + 1/2) pi) for |x| <= 2**22 */
+/* cos x = -(-1)**k sin(x - (k + 1/2) pi) for |x| <= 2**20 */
 GL_FN double gl_near_cos_float64(double x) {
   double r, low;
   const uint64_t k = gl_bits_float64(gl_half_turns_float64(x, 0.5, &r, &low));
   return gl_signed_float64(gl_sin_core_float64(r, low), k + 1);
 }
 
-/* x - n pi/2 = r + low, |r| <= pi/4, for |x| <= 2**22: returns n + 1.5 * 2**52; pi/2 is in three parts */
+/* x - n pi/2 = r + low, |r| <= pi/4, for |x| <= 2**20: returns n + 1.5 * 2**52 */
 GL_FN double gl_turns_float64(double x, double *r, double *low) {
   const double shifted = GL_FMA(x, 0x1.45f306dc9c883p-1, 0x1.8p52);
-  const double n = shifted - 0x1.8p52;
-  const double a = GL_FMA(n, -0x1.921fb544p0, x); /* exact */
-  const double b = n * 0x1.0b4611a626331p-34;
-  const double sum = a - b;
-  const double part = sum - a;
-  const double rest = (a - (sum - part)) - (b + part) - gl_product_lost_float64(n, 0x1.0b4611a626331p-34, b);
-  const double tail = GL_FMA(n, -0x1.1701b839a252p-88, rest);
-  *r = sum + tail;
-  *low = (sum - *r) + tail;
+  gl_less_quarters_float64(x, shifted - 0x1.8p52, r, low);
   return shifted;
 }
 
-/* tan x for |x| <= 2**22: the quotient of sin and cos, with what both and it lose by rounding */
+/* tan x for |x| <= 2**20: the quotient of sin and cos, with what both and it lose by rounding */
 GL_FN double gl_near_tan_float64(double x) {
   double r, low;
   const uint64_t n = gl_bits_float64(gl_turns_float64(x, &r, &low));
@@ -103,7 +99,7 @@ GL_FN double gl_near_tan_float64(double x) {
   return x == 0.0 ? x : GL_FMA(rest, inverse, t);
 }
 
-/* (-1)**k (x - (k + half) pi), |.| <= pi/2, for |x| <= 2**22: in float64, or with pi in three parts, the first exact */
+/* (-1)**k (x - (k + half) pi), |.| <= pi/2, for |x| <= 2**20: in float64, or with pi in three parts, the first exact */
 GL_FN float gl_half_turns_float32(float x, float half) {
 #ifdef __FP_FAST_FMAF
   const float k = half == 0 ? GL_FMAF(x, 0x1.45f306p-2f, 0x1.8p23f) : GL_FMAF(x, 0x1.45f306p-2f, -half) + 0x1.8p23f;
@@ -129,17 +125,17 @@ GL_FN float gl_sin_core_float32(float r) {
   return GL_FMAF(r, GL_FMAF(z, p, GL_FMAF(r, r, -z) * p), r);
 }
 
-/* sin x for |x| <= 2**22 */
+/* sin x for |x| <= 2**20 */
 GL_FN float gl_near_sin_float32(float x) {
   return x == 0.0f ? x : gl_sin_core_float32(gl_half_turns_float32(x, 0));
 }
 
-/* cos x for |x| <= 2**22 */
+/* cos x for |x| <= 2**20 */
 GL_FN float gl_near_cos_float32(float x) {
   return -gl_sin_core_float32(gl_half_turns_float32(x, 0.5));
 }
 
-/* tan x for |x| <= 2**22, in float64, with polynomials for float32 */
+/* tan x for |x| <= 2**20, in float64, with polynomials for float32 */
 GL_FN float gl_near_tan_float32(float x) {
   const double shifted = GL_FMA((double)x, 0x1.45f306dc9c883p-1, 0x1.8p52);
   const double k = shifted - 0x1.8p52;

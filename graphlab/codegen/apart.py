@@ -50,7 +50,7 @@ def apart(text: str, most: int) -> tuple[str, ...]:
 
 def _functions(text: str, parameters: str) -> Iterator[_Part]:
     """The functions `static int name` with these parameters."""
-    place = text.find(f"{parameters}")
+    place = text.find(parameters)
     while place >= 0:
         start = text.rfind("\n", 0, place) + 1
         head = text[start:place]

@@ -20,12 +20,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import figures
 from figures import ROOT
-from sanitize import library
+from sanitize import built, library
 
 SHORT = {"rounds": 1, "threads": 8}
 LONG = {"rounds": 400, "threads": 8}
 SANITIZER = ("-fsanitize=thread", "-fno-omit-frame-pointer", "-g1")
-PARTS = ("graphlab", "csrc", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 ALONE = 'import os; os.environ.pop("LD_PRELOAD")'  # shells and compilers do not start with the sanitizer
 
@@ -124,37 +123,6 @@ for thread in threads:
 """
 
 
-def build(folder: Path) -> dict[str, str]:
-    """Copy the package to `folder` and build it there with the sanitizer; the environment to run it in."""
-    for name in PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.so", "__pycache__", "build"))
-        else:
-            shutil.copy(source, folder)
-    flags = " ".join(SANITIZER)
-    subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        cwd=folder, check=True, env={**os.environ, "CFLAGS": f"{flags} -O1", "LDFLAGS": flags},
-    )  # fmt: skip
-    if not list((folder / "graphlab").glob("_rt*.so")):
-        raise SystemExit("the extension module was not built")
-    compiler = folder / "cc"
-    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" -O1 {flags}\n')
-    compiler.chmod(0o755)
-    return {
-        **os.environ,
-        "LD_PRELOAD": str(library("libtsan.so")),
-        "TSAN_OPTIONS": f"log_path={folder / 'report'}:exitcode=66:ignore_noninstrumented_modules=1:history_size=4",
-        "PYTHONPATH": str(folder),
-        "PYTHONMALLOC": "malloc",
-        "OPENBLAS_NUM_THREADS": "1",
-        "GRAPHLAB_NUM_THREADS": "3",
-        "GRAPHLAB_CC": str(compiler),
-        "GRAPHLAB_CACHE_DIR": str(folder / "cache"),
-    }
-
-
 def reports(folder: Path, environment: dict[str, str], code: str, *arguments: str) -> tuple[int, str, list[str]]:
     """The status of a process with `code`, what it printed, and what the sanitizer reports."""
     fixed = ["setarch", "--addr-no-randomize"] if shutil.which("setarch") else []  # the sanitizer wants its addresses
@@ -184,7 +152,13 @@ def run(*, rounds: int, threads: int) -> figures.Figures:
         raise SystemExit(reason)
     with tempfile.TemporaryDirectory(prefix="graphlab-races-") as name:
         folder = Path(name)
-        environment = build(folder)
+        environment = {
+            **built(folder, SANITIZER),
+            "LD_PRELOAD": str(library("libtsan.so")),
+            "TSAN_OPTIONS": f"log_path={folder / 'report'}:exitcode=66:ignore_noninstrumented_modules=1:history_size=4",
+            "OPENBLAS_NUM_THREADS": "1",
+            "GRAPHLAB_NUM_THREADS": "3",
+        }
         status, said, found = reports(folder, environment, WORK, str(rounds), str(threads))
         failures = found or ([f"the work ended with status {status}: {said}"] if status else [])
         seen = reports(folder, environment, RACE, str(ROOT))[2]

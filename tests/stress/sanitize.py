@@ -37,39 +37,31 @@ def library(name: str) -> Path | None:
     return path.resolve() if path.is_absolute() and path.exists() else None
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """What processes need to run the package in `folder` and to build programs with the sanitizers."""
-    compiler = folder / "cc"
-    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" {" ".join(SANITIZERS)}\n')
-    compiler.chmod(0o755)
-    return {
-        **os.environ,
-        "LD_PRELOAD": " ".join(str(library(name)) for name in ("libasan.so", "libubsan.so")),
-        # Python itself frees little at its end. What is as large as a hostile shape asks for is not there.
-        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",
-        "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99",
-        "PYTHONPATH": str(folder),
-        "PYTHONMALLOC": "malloc",
-        "GRAPHLAB_CC": str(compiler),
-        "GRAPHLAB_CACHE_DIR": str(folder / "cache"),
-    }
-
-
-def build(folder: Path) -> None:
-    """Copy the package to `folder` and build its extension module there, with the sanitizers."""
+def built(folder: Path, sanitizers: tuple[str, ...]) -> dict[str, str]:
+    """Copy the package to `folder` and build it there with these sanitizers; the environment to run it in."""
     for name in PARTS:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.so", "__pycache__", "build"))
         else:
             shutil.copy(source, folder)
-    flags = " ".join(SANITIZERS)
+    flags = " ".join(sanitizers)
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
         cwd=folder, check=True, env={**os.environ, "CFLAGS": f"{flags} -O1", "LDFLAGS": flags},
     )  # fmt: skip
     if not list((folder / "graphlab").glob("_rt*.so")):
         raise SystemExit("the extension module was not built")
+    compiler = folder / "cc"  # which programs are built with
+    compiler.write_text(f'#!/bin/sh\nexec gcc "$@" {flags}\n')
+    compiler.chmod(0o755)
+    return {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONMALLOC": "malloc",
+        "GRAPHLAB_CC": str(compiler),
+        "GRAPHLAB_CACHE_DIR": str(folder / "cache"),
+    }
 
 
 def run(*, graphs: int, seed: int, jobs: int) -> figures.Figures:
@@ -91,8 +83,14 @@ def sanitized(folder: Path, script: list[str]) -> int:
     """The status of a script with everything that is C under the sanitizers, in a copy of the package in `folder`."""
     if None in (library("libasan.so"), library("libubsan.so")):
         raise SystemExit("needs gcc with libasan and libubsan")
-    build(folder)
-    return subprocess.run([sys.executable, *script], cwd=folder, env=environment(folder), check=False).returncode
+    environment = {
+        **built(folder, SANITIZERS),
+        "LD_PRELOAD": " ".join(str(library(name)) for name in ("libasan.so", "libubsan.so")),
+        # Python itself frees little at its end. What is as large as a hostile shape asks for is not there.
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",
+        "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99",
+    }
+    return subprocess.run([sys.executable, *script], cwd=folder, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":
