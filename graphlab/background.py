@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import replace
 
-from graphlab.compiled import Compiled, compile_graph
+from graphlab.compiled import Compiled, Recalled, compile_graph
 from graphlab.graph.node import Graph, Shared
 from graphlab.options import in_force, options
 from graphlab.rewrite.pipeline import Mode
@@ -23,7 +23,7 @@ class Pending:
 
     def __init__(self, graph: Graph, mode: Mode, updated: Sequence[Shared]) -> None:
         self.meanwhile = Compiled(graph, Trace(graph, ()))
-        self.result = self.meanwhile
+        self.result: Compiled | Recalled = self.meanwhile
         self.failed: str | None = None
         self._asked = (graph, mode, tuple(updated), replace(options(), progress=False))
         self._start()

@@ -14,7 +14,7 @@ from graphlab import faults
 from graphlab.arguments import In, as_argument
 from graphlab.background import Pending
 from graphlab.codegen.c import emit
-from graphlab.compiled import Compiled, build, compile_graph
+from graphlab.compiled import Compiled, Recalled, build, compile_graph
 from graphlab.errors import (
     GraphIndexError,
     GraphlabError,
@@ -144,7 +144,7 @@ class Function(CallableBase):  # type: ignore[misc]
         self,
         specs: tuple[In, ...],
         graph: Graph,
-        compiled: Compiled | Pending,
+        compiled: Compiled | Recalled | Pending,
         mode: Mode,
         structure: Structure,
         updated: tuple[Shared, ...],
@@ -180,7 +180,7 @@ class Function(CallableBase):  # type: ignore[misc]
     # -- compiling in the background --
 
     @property
-    def compiled(self) -> Compiled:
+    def compiled(self) -> Compiled | Recalled:
         """What compiling gave; of a function that is compiled in the background, once that is done."""
         self.wait()
         return self._now
@@ -302,7 +302,7 @@ class Function(CallableBase):  # type: ignore[misc]
         if pending is not None and pending.done:
             self._adopt(pending)
         waiting = self._pending is not None
-        lowered, machine = (None, None) if waiting else self.program_for(arrays)
+        machine = None if waiting else self.machine_for(arrays)
         visible = len(self.graph.outputs) - len(self.updated)
         if machine is None:
             graph = self._now.optimized
@@ -313,9 +313,8 @@ class Function(CallableBase):  # type: ignore[misc]
                 shared.cell[0] = value
             return results[:visible]
         expected = faults.interpreted(self.graph, arrays) if self.mode.name == "debug" else None
-        assert lowered is not None
         try:
-            results = self._called(lowered, machine, arrays)
+            results = self._called(machine, arrays)
         except StepFailed as failure:
             lowered, machine = self.program_for(arrays)
             assert lowered is not None
@@ -328,40 +327,54 @@ class Function(CallableBase):  # type: ignore[misc]
             self._compare(results[:visible], expected[:visible], arrays)
         return results[:visible]
 
-    def _called(self, lowered: Lowered, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
+    def _called(self, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
         """The results of `machine`; where an assumption inside a loop or a branch fails, those of the general one."""
         try:
-            return self._ran(lowered, machine, arrays)
+            return self._ran(machine, arrays)
         except GraphlabError as error:  # of a step that NumPy computes
             raise faults.pointed(error) from None
         except StepFailed as failure:
             if failure.kind != "assumption":
                 raise
         self.generalize()
-        known, general = self.program_for(arrays)
-        if known is None or general is None:
-            return interpret(self.optimized, arrays)
-        return self._ran(known, general, arrays)
+        general = self.machine_for(arrays)
+        return interpret(self.optimized, arrays) if general is None else self._ran(general, arrays)
 
-    def _ran(self, lowered: Lowered, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
+    def _ran(self, machine: Machine, arrays: Sequence[Array]) -> list[Array]:
+        if self.watched is None and self.recorded is None:
+            return machine.call_refusing(arrays)
+        lowered, _ = self.program_for(arrays)
+        assert lowered is not None
         if self.watched is not None:
             results: list[Array] = self.watched.run(lowered, machine, arrays)
             return results
-        if self.recorded is not None:
-            return self.recorded.run(machine, arrays, [shared.cell for shared in self.updated])
-        return machine.call_refusing(arrays)
+        assert self.recorded is not None
+        return self.recorded.run(lowered.program, machine, arrays, [shared.cell for shared in self.updated])
 
     def generalize(self) -> None:
         """From now on run the program without assumptions."""
         self._assumes = False
 
+    def machine_for(self, arrays: Sequence[Array]) -> Machine | None:
+        """What runs on `arrays`: the compiled program, or one without its assumptions where they fail."""
+        if self._holds(arrays):
+            return self.compiled.machine
+        return self._without_assumptions()[1]
+
     def program_for(self, arrays: Sequence[Array]) -> tuple[Lowered | None, Machine | None]:
-        """The program that runs on `arrays`: the compiled one, or one without its assumptions where they fail."""
-        compiled, values = self.compiled, dict(zip(self.inputs, arrays, strict=True))
-        if compiled.lowered is None:
+        """The program that runs on `arrays`, and what runs it."""
+        if self._holds(arrays):
+            return self.compiled.lowered, self.compiled.machine
+        return self._without_assumptions()
+
+    def _holds(self, arrays: Sequence[Array]) -> bool:
+        """Whether what the compiled program takes for granted is so for `arrays`."""
+        values = dict(zip(self.inputs, arrays, strict=True))
+        return self._assumes and all(equal.holds(values) for equal in self.compiled.assumed)
+
+    def _without_assumptions(self) -> tuple[Lowered | None, Machine | None]:
+        if self.compiled.lowered is None:
             return None, None
-        if self._assumes and all(equal.holds(values) for equal in compiled.lowered.assumed):
-            return compiled.lowered, compiled.machine
         if self._general is None:
             lowered = lower(self.optimized, self.updated, general=True)
             refuses = self.mode.nan_policy == "raise"

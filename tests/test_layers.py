@@ -23,12 +23,14 @@ FLOORS = {
     "lower": 7,
     "codegen": 8,
     "runtime": 9,
-    "compiled": 10,
-    "background": 11, "faults": 11,
-    "function": 12,
-    "debug": 13, "saving": 13, "export": 13, "precompile": 13, "evaluate": 13, "doctor": 13,
-    "viz": 14,
-    "__init__": 15, "__main__": 15, "tensor": 15,
+    "fingerprint": 10,
+    "recall": 11,
+    "compiled": 12,
+    "background": 13, "faults": 13,
+    "function": 14,
+    "debug": 15, "saving": 15, "export": 15, "precompile": 15, "evaluate": 15, "doctor": 15,
+    "viz": 16,
+    "__init__": 17, "__main__": 17, "tensor": 17,
 }  # fmt: skip
 
 # Imports inside functions below viz, each with the reason why it can't stand at the top.

@@ -26,7 +26,7 @@ class Built:
     remarks: str = ""
 
 
-def cache_key(source: str, compiler: Compiler) -> str:
+def program_key(source: str, compiler: Compiler) -> str:
     """The address of what `compiler` makes of `source` on this processor."""
     parts = (FORMAT, source, *FLAGS, *compiler.command, compiler.identity, processor())
     content = b"".join(len(part.encode()).to_bytes(8, "little") + part.encode() for part in parts)
@@ -41,7 +41,7 @@ def build(source: str, chosen: Options | None = None) -> Built:
     start = time.perf_counter()
     chosen = chosen or options()
     compiler = find_compiler(chosen.cc)
-    key = cache_key(source, compiler)
+    key = program_key(source, compiler)
     folder = open_folder(chosen.cache_dir)
     try:
         built = _find_or_compile(folder, key, compiler, source, chosen)

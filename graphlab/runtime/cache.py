@@ -1,4 +1,8 @@
-"""The folder of built programs: private to the user, addressed by content, checked before every use."""
+"""The folder of built programs: private to the user, addressed by content, checked before every use.
+
+KEY.so and KEY.json are a program and what is known of it, KEY.plan is which program a graph became and how that is run;
+there is a KEY.lock while it is built, and a KEY.c if it could not be.
+"""
 
 from __future__ import annotations
 
@@ -186,6 +190,35 @@ def _quarantine(folder: Path, key: str) -> None:
                 os.unlink(folder / f"{key}{suffix}")
 
 
+# ---- plans ---------------------------------------------------------------------------------------
+
+
+def read_plan(folder: Path, key: str) -> Any:
+    """What write_plan put there; None if there is nothing, or it is damaged."""
+    path = folder / f"{key}.plan"
+    with suppress(OSError, ValueError, RecursionError):
+        digest, _, text = _read(path).partition(b"\n")
+        if digest.decode() == _digest(key, text):
+            with suppress(OSError):
+                os.utime(path)  # last used now
+            return json.loads(text)
+    return None
+
+
+def write_plan(folder: Path, key: str, content: Any) -> None:
+    """Keep `content`, which is JSON, as the plan `key`: whole, or where that is not possible not at all."""
+    text = json.dumps(content, separators=(",", ":")).encode()
+    with suppress(OSError), work_folder(folder) as work:
+        written = work / "plan"
+        written.write_bytes(_digest(key, text).encode() + b"\n" + text)
+        os.chmod(written, 0o600)
+        os.replace(written, folder / f"{key}.plan")  # not synchronised: what a crash leaves of it has another digest
+
+
+def _digest(key: str, text: bytes) -> str:
+    return hashlib.blake2b(key.encode() + text, digest_size=20).hexdigest()
+
+
 # ---- locks ---------------------------------------------------------------------------------------
 
 
@@ -235,13 +268,14 @@ def evict(folder: Path, limit: int, keep: str) -> None:
     """
     with suppress(OSError):
         files = list(_files(folder))
-        programs = sorted((s.st_mtime_ns, s.st_size, p) for s, p in files if p.suffix == ".so")
-        total = sum(size for _, size, _ in programs)
-        for _, size, path in programs:
+        entries = sorted((s.st_mtime_ns, s.st_size, p) for s, p in files if p.suffix in (".so", ".plan"))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in entries:
             if total <= limit:
                 break
             if path.stem != keep:
-                path.with_suffix(".json").unlink(missing_ok=True)
+                if path.suffix == ".so":
+                    path.with_suffix(".json").unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
                 total -= size
         _sweep(folder, files)

@@ -99,58 +99,85 @@ class Frame:
         self._frame.close()
 
 
-class Machine:
-    """`program`, built from its C text `source` and loaded.
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What must be known of a program, beside its code, to run it; the slots are those of a Program.
 
-    `constants`, `hosts` and `cells` (one-element lists) belong to program.constants, to the numbers of
-    its HostCalls and to program.shared; `updates` pairs an output position with the cell that it is the
-    next value of. The first `visible` outputs are a call's results (default: those that are no update).
-    `externs` names the special functions of doubles whose addresses go to its `gl_extern_` pointers.
+    `products`: whether it calls BLAS; `externs`: the special functions of doubles whose addresses go to its
+    gl_extern_ pointers.
+    """
+
+    dtypes: tuple[str, ...]
+    ndims: tuple[int, ...]
+    inputs: tuple[int, ...]
+    shared: tuple[int, ...]
+    constants: tuple[int, ...]
+    outputs: tuple[int, ...]
+    finishing: int = 0
+    finishing_reads: tuple[int, ...] = ()
+    products: bool = False
+    externs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, program: Program, externs: Sequence[str] = ()) -> Facts:
+        """Those of `program`."""
+        last = program.steps[len(program.steps) - program.finishing :]
+        return cls(
+            program.dtypes, program.ndims, program.inputs, program.shared, program.constants, program.outputs,
+            program.finishing, tuple(_reads(last)), _uses(program, "matmul"), tuple(externs),
+        )  # fmt: skip
+
+
+class Machine:
+    """A program that is loaded: one of which `facts` are known, and whose code is `source`.
+
+    `source` is C text, which is compiled if it is not in the cache, or code that is Built. `constants`, `hosts` and
+    `cells` (one-element lists) belong to facts.constants, to the numbers of the program's HostCalls and to
+    facts.shared; `updates` pairs an output position with the cell that it is the next value of. The first `visible`
+    outputs are a call's results (default: those that are no update).
     `refuses_nan`: calls of what it is bound to fail, before any update, if one of their outputs has a NaN.
-    CompilerError: it could not be built or loaded.
+    CompilerError: it could not be built or loaded; OSError: what is Built could not be.
     """
 
     def __init__(
         self,
-        program: Program,
-        source: str,
+        facts: Facts,
+        source: str | Built,
         *,
         constants: Sequence[Array] = (),
         hosts: Sequence[Function[..., tuple[Array, ...]]] = (),
         cells: Sequence[Cell] = (),
         updates: Sequence[tuple[int, Cell | int]] = (),
         visible: int | None = None,
-        externs: Sequence[str] = (),
         refuses_nan: bool = False,
     ) -> None:
         if not available():
             raise CompilerError(native.MISSING)
-        self.program, self.refuses_nan = program, refuses_nan
+        self.refuses_nan = refuses_nan
+        self._inputs = len(facts.inputs)
         all_cells = list(cells)
         targets = [_position(all_cells, cell) for _, cell in updates]
-        products = _uses(program, "matmul")
-        finishing = 0 if refuses_nan else program.finishing  # new values must not take the place of old ones too soon
-        self._code = _load(
+        self.built, self._code = _load(
             source,
-            dtypes=tuple(np.dtype(name) for name in program.dtypes),
-            ndims=program.ndims,
-            inputs=program.inputs,
-            shared=program.shared,
-            constant_slots=program.constants,
-            outputs=program.outputs,
-            constants=tuple(_plain(a, program, slot) for a, slot in zip(constants, program.constants, strict=True)),
+            dtypes=tuple(np.dtype(name) for name in facts.dtypes),
+            ndims=facts.ndims,
+            inputs=facts.inputs,
+            shared=facts.shared,
+            constant_slots=facts.constants,
+            outputs=facts.outputs,
+            constants=tuple(_plain(a, facts.dtypes[k]) for a, k in zip(constants, facts.constants, strict=True)),
             hosts=tuple(hosts),
             cells=tuple(all_cells),
             update_outputs=tuple(position for position, _ in updates),
             update_cells=tuple(targets),
-            visible=len(program.outputs) - len(updates) if visible is None else visible,
-            finishing=finishing,
-            finishing_reads=tuple(_reads(program.steps[len(program.steps) - finishing :])),
-            release_bytes=RELEASE_BYTES_PRODUCTS if products else RELEASE_BYTES,
+            visible=len(facts.outputs) - len(updates) if visible is None else visible,
+            finishing=0 if refuses_nan else facts.finishing,  # new values must not take the place of old ones too soon
+            finishing_reads=() if refuses_nan else facts.finishing_reads,
+            release_bytes=RELEASE_BYTES_PRODUCTS if facts.products else RELEASE_BYTES,
         )
-        for name in externs:
+        for name in facts.externs:
             self._code.set_pointer(f"gl_extern_{name}", native.special_function(name))
-        if products:
+        if facts.products:
             native.load_blas()
 
     def call(self, arrays: Sequence[Array]) -> list[Array]:
@@ -193,7 +220,7 @@ class Machine:
         the keyword of each input, if inputs have any. `slow(*args, **kwargs)` answers every call whose arguments are
         not arrays of just the right kind, or numbers, one for each input, or that fails.
         """
-        keywords = tuple(names) or (None,) * len(self.program.inputs)
+        keywords = tuple(names) or (None,) * self._inputs
         callable._bind(self._code, slow, single, keywords, form, narrows, self.refuses_nan)
 
 
@@ -208,9 +235,9 @@ def _position(cells: list[Cell], cell: Cell | int) -> int:
     return len(cells) - 1
 
 
-def _plain(array: Array, program: Program, slot: int) -> Array:
-    """A constant as the program reads it: a plain, aligned array of native byte order that stays as it is."""
-    return np.array(array, dtype=program.dtypes[slot], order="C", copy=True, subok=False)
+def _plain(array: Array, dtype: str) -> Array:
+    """A constant as a program reads it: a plain, aligned array of native byte order that stays as it is."""
+    return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
 
 
 def _uses(program: Program, function: str) -> bool:
@@ -228,11 +255,13 @@ def _reads(steps: Sequence[Step]) -> Iterator[int]:
                 yield from inputs
 
 
-def _load(source: str, **facts: Any) -> Any:
-    """The Code of `source`. An entry that vanishes from the cache before it is loaded is built again."""
+def _load(source: str | Built, **facts: Any) -> tuple[Built, Any]:
+    """Where the code of `source` is, and it, loaded; an entry that vanishes from the cache meanwhile is built again."""
+    if isinstance(source, Built):
+        return source, _opened(source, facts)
     built = build(source)
     try:
-        return _opened(built, facts)
+        return built, _opened(built, facts)
     except OSError as error:
         if os.path.exists(built.path):
             if "failed to map segment" not in str(error):  # that is what a noexec file system says
@@ -242,7 +271,7 @@ def _load(source: str, **facts: Any) -> Any:
         else:
             built = build(source)
     try:
-        return _opened(built, facts)
+        return built, _opened(built, facts)
     except OSError as error:
         raise CompilerError(
             f"built code can't be loaded: {error}",
@@ -254,4 +283,4 @@ def _opened(built: Built, facts: dict[str, Any]) -> Any:
     return native.NAMES["Code"](path=str(built.path), **facts)
 
 
-__all__ = ["Array", "Callable", "Cell", "Frame", "Layout", "Machine", "StepFailed", "available"]
+__all__ = ["Array", "Callable", "Cell", "Facts", "Frame", "Layout", "Machine", "StepFailed", "available"]

@@ -22,9 +22,9 @@ class Recording:
     seconds: float = 0.0
     steps: dict[str, float] = field(default_factory=dict)
 
-    def run(self, machine: Machine, arrays: Sequence[Array], updates: Sequence[Cell]) -> list[Array]:
-        """As `machine.call`, step by step; the last outputs are the new values of `updates`."""
-        program, started = machine.program, time.perf_counter()
+    def run(self, program: Program, machine: Machine, arrays: Sequence[Array], updates: Sequence[Cell]) -> list[Array]:
+        """As `machine.call`, step by step of `program`; the last outputs are the new values of `updates`."""
+        started = time.perf_counter()
         frame = machine.frame(arrays)
         try:
             for k, name in enumerate(_names(program)):

@@ -15,7 +15,7 @@ from graphlab.graph.types import TensorType, broadcast_shape
 from graphlab.lower import Lowered, lower
 from graphlab.ops.base import Op
 from graphlab.ops.lowering import Lowering, Pointwise
-from graphlab.runtime.program import Machine
+from graphlab.runtime.program import Facts, Machine
 
 Array = np.ndarray[Any, Any]
 
@@ -57,7 +57,7 @@ class Built:
     def machine(self) -> Machine:
         """The program, compiled and loaded."""
         low, source = self.lowered, self.source
-        return Machine(low.program, source.text, constants=low.constants, hosts=low.hosts, externs=source.externs)
+        return Machine(Facts.of(low.program, source.externs), source.text, constants=low.constants, hosts=low.hosts)
 
     def __call__(self, *arrays: Array) -> list[Array]:
         return self.machine.call([np.asarray(a) for a in arrays])

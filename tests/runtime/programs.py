@@ -9,7 +9,7 @@ import numpy as np
 
 from graphlab.loops.ir import Program, RuntimeCall, Step
 from graphlab.runtime.native import csrc
-from graphlab.runtime.program import Machine
+from graphlab.runtime.program import Facts, Machine
 
 # Runs a body for each point of a nest of `ndim` axes, whatever the strides.
 LOOP = """
@@ -111,7 +111,7 @@ ADD = "*(double *)q[0] = *(double *)q[1] + *(double *)q[2];"
 def machine(
     slots: Sequence[tuple[str, int]], inputs: Sequence[int], outputs: Sequence[int], steps: Sequence[str],
     *, shared: Sequence[int] = (), constants: Sequence[int] = (), values: Sequence[Any] = (),
-    prelude: str = "", **more: Any,
+    prelude: str = "", externs: Sequence[str] = (), **more: Any,
 ) -> Machine:  # fmt: skip
     """A loaded program: `slots` are (dtype, rank), `values` the constants."""
     calls = [RuntimeCall("matmul", ())] if any("api->matmul" in step for step in steps) else []
@@ -120,7 +120,7 @@ def machine(
         shared=tuple(shared), constants=tuple(constants), outputs=tuple(outputs),
         steps=tuple(Step("step", action) for action in calls),
     )  # fmt: skip
-    return Machine(program, source(steps, prelude), constants=values, **more)
+    return Machine(Facts.of(program, externs), source(steps, prelude), constants=values, **more)
 
 
 def adder(ndim: int = 0, **more: Any) -> Machine:
