@@ -8,25 +8,35 @@ from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import replace
 
-from graphlab.compiled import Compiled, Recalled, compile_graph
+from graphlab.compiled import Compiled, Recalled, compile_anew, sought
 from graphlab.graph.node import Graph, Shared
 from graphlab.options import in_force, options
 from graphlab.rewrite.pipeline import Mode
 from graphlab.rewrite.trace import Trace
 
+# Seconds for which the first call goes first: compiling is Python for that long or longer, and two threads of Python
+# that also release its lock, as NumPy does for each operation, wait for each other most of the time.
+FIRST_CALL = 0.1
+
 
 class Pending:
     """`graph` in the making: `meanwhile` is what runs until `done`, and `result` what runs from then on.
 
-    `failed` says why `result` has no program, or is `meanwhile` again. The options are those of the thread that asked.
+    A program that the cache has is there at once. `failed` says why `result` has no program, or is `meanwhile` again.
+    The options are those of the thread that asked.
     """
 
     def __init__(self, graph: Graph, mode: Mode, updated: Sequence[Shared]) -> None:
         self.meanwhile = Compiled(graph, Trace(graph, ()))
-        self.result: Compiled | Recalled = self.meanwhile
         self.failed: str | None = None
+        self._known, found = sought(graph, mode, updated)
+        self.result: Compiled | Recalled = found or self.meanwhile
         self._asked = (graph, mode, tuple(updated), replace(options(), progress=False))
-        self._start()
+        self._begin()
+        if found:
+            self._finished.set()
+        else:
+            self._start()
 
     @property
     def done(self) -> bool:
@@ -37,23 +47,32 @@ class Pending:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is done, at most `timeout` seconds; whether it is."""
         self._restart_in_child()
+        self._answered.set()
         return self._finished.wait(timeout)
 
+    def answered(self) -> None:
+        """A call was answered meanwhile: nothing waits for the next one."""
+        self._answered.set()
+
+    def _begin(self) -> None:
+        self._finished, self._answered, self._process = threading.Event(), threading.Event(), os.getpid()
+
     def _start(self) -> None:
-        self._finished, self._process = threading.Event(), os.getpid()
         # A context of its own: whoever listens, traces or names scopes here does not mean what that thread does.
         threading.Thread(target=Context().run, args=(self._run,), name="graphlab compile", daemon=True).start()
 
     def _restart_in_child(self) -> None:
         """The child of a fork has no thread that would finish."""
         if self._process != os.getpid() and not self._finished.is_set():
+            self._begin()
             self._start()
 
     def _run(self) -> None:
         graph, mode, updated, chosen = self._asked
+        self._answered.wait(FIRST_CALL)
         try:
             with in_force(chosen):
-                self.result = compile_graph(graph, mode, updated, failed=self._fail)
+                self.result = compile_anew(graph, mode, updated, self._fail, self._known)
         except Exception as error:
             self._fail(f"{type(error).__name__}: {error}")
         finally:

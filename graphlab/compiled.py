@@ -91,7 +91,7 @@ class Recalled:
     def _compiled(self) -> Compiled:
         graph, mode, updated, chosen = self._asked
         with in_force(chosen):
-            return _compile(graph, mode, updated, lambda reason: None)
+            return compile_anew(graph, mode, updated, lambda reason: None)
 
 
 def compile_graph(
@@ -102,14 +102,18 @@ def compile_graph(
     Where the cache has the plan of the same graph, its program is loaded at once. Not so while somebody listens.
     `failed` is told why no program could be built; without it a warning says so, once.
     """
+    known, found = sought(graph, mode, updated)
+    return found or compile_anew(graph, mode, updated, failed, known)
+
+
+def sought(graph: Graph, mode: Mode, updated: Sequence[Shared]) -> tuple[Mark | None, Recalled | None]:
+    """What `graph` is found by, and what was found."""
     known = None if listening() else mark(graph, mode, updated)
     found = None if known is None else recall(known, updated, mode.nan_policy == "raise")
-    if found is not None:
-        return Recalled(*found, graph, mode, updated)
-    return _compile(graph, mode, updated, failed, known)
+    return known, None if found is None else Recalled(*found, graph, mode, updated)
 
 
-def _compile(
+def compile_anew(
     graph: Graph, mode: Mode, updated: Sequence[Shared], failed: Callable[[str], None] | None, known: Mark | None = None
 ) -> Compiled:
     """As compile_graph, whatever the cache has; what comes of it is remembered as `known`."""

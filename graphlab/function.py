@@ -308,6 +308,8 @@ class Function(CallableBase):  # type: ignore[misc]
             graph = self._now.optimized
             run = faults.interpreted if self.watched is None else self.watched.interpret
             results = _fresh(run(graph, arrays), [*arrays, *_held(graph)])
+            if pending is not None:
+                pending.answered()
             self._refuse_nan(results, graph, arrays)
             for shared, value in zip(self.updated, results[visible:], strict=True):
                 shared.cell[0] = value

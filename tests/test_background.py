@@ -8,13 +8,15 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import graphlab
 import graphlab.tensor as T
-from graphlab import In
+from graphlab import In, background
+from graphlab.compiled import Recalled, compile_anew
 from graphlab.errors import GraphTypeError, GraphValueError
 from graphlab.graph.events import Event, listen
 from graphlab.options import using
@@ -31,6 +33,38 @@ def held(tmp_path: Path) -> Iterator[Path]:
     with using(cc=(str(script),), cache_dir=tmp_path / "cache"):
         yield go
     go.touch()
+
+
+def test_compiling_begins_when_the_first_call_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = threading.Event()
+
+    def told(*given: Any) -> Any:
+        began.set()
+        return compile_anew(*given)
+
+    monkeypatch.setattr(background, "compile_anew", told)
+    monkeypatch.setattr(background, "FIRST_CALL", 60.0)
+    x = T.dvector("x")
+    with using(cache_dir=tmp_path / "cache"):
+        f = graphlab.function([x], T.exp(x), compile="background")
+        assert not began.wait(0.2)
+        np.testing.assert_allclose(f([0.0, 1.0]), [1.0, np.e])
+        assert began.wait(30)
+        assert f.wait(60)
+        monkeypatch.setattr(background, "FIRST_CALL", 0.01)  # nobody calls
+        began.clear()
+        graphlab.function([x], T.exp(-x), compile="background")
+        assert began.wait(30)
+
+
+def test_a_program_that_the_cache_has_is_there_at_once(tmp_path: Path) -> None:
+    x = T.dvector("x")
+    with using(cache_dir=tmp_path / "cache"):
+        graphlab.function([x], T.exp(x).sum())
+        f = graphlab.function([x], T.exp(x).sum(), compile="background")
+    assert f.ready
+    assert isinstance(f.compiled, Recalled)
+    np.testing.assert_allclose(f([0.0, 1.0]), 1.0 + np.e)
 
 
 def test_it_is_called_before_and_after_it_is_compiled(held: Path) -> None:

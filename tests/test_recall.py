@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 import graphlab
 import graphlab.tensor as T
 from graphlab import Rule, compiled, recall
-from graphlab.compiled import Compiled, Recalled
+from graphlab.compiled import Recalled
 from graphlab.errors import GraphlabError, NaNError
 from graphlab.fingerprint import fingerprint
 from graphlab.function import Function
@@ -413,12 +413,3 @@ def test_if_compiling_should_make_another_program_that_one_is_shown_and_stepped(
     assert again.machine is not before
     assert again.machine is not None
     np.testing.assert_allclose(again.machine.call([AT])[0], f(AT) + 1)
-
-
-def test_a_function_in_the_background_recalls_too(folder: Path) -> None:
-    x, y = soft()
-    graphlab.function([x], y)
-    f = graphlab.function([x], y, compile="background")
-    assert f.wait(60)
-    assert is_recalled(f)
-    assert not isinstance(f.compiled, Compiled)
