@@ -133,5 +133,7 @@ def _in_range(array: Array, want: np.dtype[Any]) -> bool:
     """Whether converting wraps nothing around (int64 2**63 compares equal to what it wrapped from)."""
     if not is_integer(want.name) or not array.size:
         return True
+    if array.dtype.kind == "f" and not np.isfinite(array).all():  # float16 has int64's least value as -inf
+        return False
     info = np.iinfo(want)
     return bool(info.min <= int(array.min()) and int(array.max()) <= info.max)

@@ -145,13 +145,13 @@ def _package() -> str | None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
-    """Path, size and time of change of the package's files."""
+    """Path, size and time of change of the package's files, without those that only show things."""
     pending = [str(folder)]
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name != "__pycache__":
+                    if entry.name not in ("__pycache__", "viz"):
                         pending.append(entry.path)
                 else:
                     status = entry.stat()

@@ -285,6 +285,15 @@ class TestWrongFiles:
         with pytest.raises(GraphlabError, match="CRC"):
             graphlab.load(path)
 
+    def test_a_flipped_bit_of_the_end_is_noticed(self, path: Path) -> None:  # where the directory is said to be
+        graphlab.save(path, np.arange(100.0))
+        whole = path.read_bytes()
+        for at in range(len(whole) - 6, len(whole) - 2):
+            for bit in range(8):
+                path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << bit)]) + whole[at + 1 :])
+                with pytest.raises(GraphlabError, match="no whole zip"):
+                    graphlab.load(path)
+
     @pytest.mark.parametrize("name", ["../escape", "/tmp/escape", "arrays/7.npy", "arrays/x.npy", TEXT])
     @pytest.mark.filterwarnings("ignore:Duplicate name")
     def test_entries_of_other_names(self, name: str, path: Path) -> None:

@@ -6,6 +6,7 @@ file can blow up in memory. Nothing is ever extracted to a path.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -81,6 +82,10 @@ def read(path: Path) -> tuple[Any, list[Array]]:
         raise damaged(f"{TEXT} is no JSON that graphlab wrote ({error})") from None
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise damaged(f"it is no whole zip file ({error})") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise damaged("it is no whole zip file (an entry should begin before the file)") from None
 
 
 def _check(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
