@@ -176,7 +176,7 @@ class TestArgumentRules:
     @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
     def test_what_is_not_finite_is_no_integer(self, dtype: str, value: float) -> None:
         f = graphlab.function([k := T.lvector("k")], k + 1)
-        with pytest.raises(GraphTypeError, match="k.*can't be int64 exactly"):
+        with pytest.raises(GraphTypeError, match=r"k.*can't be int64 exactly"):
             f(np.array([1, value], dtype))
 
     def test_masked_and_object_arrays_are_refused(self) -> None:
