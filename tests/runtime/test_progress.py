@@ -63,10 +63,11 @@ def test_a_slow_compiler_is_named_and_the_bar_goes_away(terminal: Terminal, slow
     assert shown.endswith("\r")
 
 
-def test_slow_rewriting_is_named_too(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_rewriting_is_named_too(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(progress, "AFTER", 0.0)
     monkeypatch.setattr(progress, "EVERY", 0.01)
-    compiled(terminal)
+    with using(cache_dir=tmp_path / "cache"):
+        compiled(terminal)
     for name in progress.STAGES:
         assert f"graphlab: {name}" in terminal.getvalue()
 
