@@ -18,7 +18,7 @@ import numpy as np
 
 import graphlab
 import graphlab.tensor as T
-from graphlab.function import Function
+from graphlab.callable import Function
 
 CALLS = 20  # of a run
 

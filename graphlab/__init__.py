@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphlab.arguments import In, Out
+from graphlab.callable import Function
 from graphlab.control.body import until
 from graphlab.control.folds import foldl, foldr, map, reduce, while_loop
 from graphlab.control.ifelse import ifelse
@@ -26,7 +27,7 @@ from graphlab.doctor import doctor
 from graphlab.errors import GraphlabError, user_boundary
 from graphlab.evaluate import evaluate
 from graphlab.export import export_c
-from graphlab.function import Function, function
+from graphlab.function import function
 from graphlab.graph.node import Shared, Variable, name_scope
 from graphlab.graph.text import debugprint, described, latex, maths, pp, prefix
 from graphlab.graph.tools import ancestors, applies_of, clone_replace, inputs_of

@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.doctor import doctor
 from graphlab.errors import GraphlabError
-from graphlab.function import Function, function
+from graphlab.function import function
 from graphlab.graph.events import Event, ProgramBuilt, listen
 from graphlab.graph.node import Variable
 from graphlab.graph.walk import free_inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,39 @@ def _refuse(kind: type[GraphlabError], spec: In, position: int, value: Any, why:
         origin=caller_origin(),
         hint=(hint + declared).removeprefix("; ") or None,
     )
+
+
+def as_arguments(
+    args: Sequence[Any], kwargs: Mapping[str, Any], specs: Sequence[In], downcast: bool | None, caller: str
+) -> list[Array]:
+    """The arguments of a call of `caller`, one for each of `specs`, as `as_argument` makes them.
+
+    GraphTypeError where one is missing, unknown or given twice, or where there are too many.
+    """
+    shown = ", ".join(s.label or f"input {i}" for i, s in enumerate(specs))
+    if len(args) > len(specs):
+        raise GraphTypeError(
+            f"{caller} takes {len(specs)} inputs ({shown}), got {len(args)}",
+            origin=caller_origin(),
+            hint="the elements of one input are one argument: f([1.0, 2.0]), not f(1.0, 2.0)",
+        )
+    values: list[Any] = [*args, *(s.value for s in specs[len(args) :])]
+    given = [True] * len(args) + [s.value is not None for s in specs[len(args) :]]
+    for key, value in kwargs.items():
+        position = next((i for i, s in enumerate(specs) if s.label == key), None)
+        if position is None or position < len(args):
+            why = "is given twice" if position is not None else "is no input"
+            raise GraphTypeError(f"{caller}: {key} {why}; it takes ({shown})", origin=caller_origin(),
+                                 hint="a keyword is the name that an input was made with")  # fmt: skip
+        values[position], given[position] = value, True
+    if not all(given):
+        missing = ", ".join(s.label or f"input {i}" for i, s in enumerate(specs) if not given[i])
+        raise GraphTypeError(
+            f"{caller} takes ({shown}); missing: {missing}",
+            origin=caller_origin(),
+            hint="pass each input by position or by name; In(x, value=...) gives one a default",
+        )
+    return [as_argument(v, s, i, downcast) for i, (v, s) in enumerate(zip(values, specs, strict=True))]
 
 
 def as_argument(value: Any, spec: In, position: int, downcast: bool | None) -> Array:

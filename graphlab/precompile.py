@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.codegen.c import emit
 from graphlab.errors import GraphTypeError, GraphValueError, caller_origin, user_boundary
-from graphlab.function import Function, function
+from graphlab.function import function
 from graphlab.graph.node import Variable
 from graphlab.graph.types import TensorType
 from graphlab.lower import lower

@@ -27,10 +27,11 @@ FLOORS = {
     "recall": 11,
     "compiled": 12,
     "background": 13, "faults": 13,
-    "function": 14,
-    "debug": 15, "saving": 15, "export": 15, "precompile": 15, "evaluate": 15, "doctor": 15,
-    "viz": 16,
-    "__init__": 17, "__main__": 17, "tensor": 17,
+    "callable": 14,
+    "function": 15,
+    "debug": 16, "saving": 16, "export": 16, "precompile": 16, "evaluate": 16, "doctor": 16,
+    "viz": 17,
+    "__init__": 18, "__main__": 18, "tensor": 18,
 }  # fmt: skip
 
 # Imports inside functions below viz, each with the reason why it can't stand at the top.

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 import graphlab
 import graphlab.tensor as T
 from graphlab import Rule, compiled, recall
+from graphlab.callable import Function
 from graphlab.compiled import Recalled
 from graphlab.errors import GraphlabError, NaNError
 from graphlab.fingerprint import fingerprint
-from graphlab.function import Function
 from graphlab.graph.events import RewriteApplied, listen
 from graphlab.graph.node import Graph, Variable
 from graphlab.ops.base import Op

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 import graphlab
+from graphlab.callable import Function
 from graphlab.dtypes import INTEGER
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Graph, Variable
 from graphlab.graph.walk import toposort
 from graphlab.interpret import demand, interpret, leaf_value

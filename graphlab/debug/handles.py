@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.debug.kin import Kin
 from graphlab.debug.levels import Found, Level
 from graphlab.debug.questions import followed, roots
 from graphlab.debug.schedule import StepView
 from graphlab.errors import GraphIndexError, GraphTypeError, GraphValueError, caller_origin
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.text import described
 from graphlab.graph.walk import ancestors, leaves

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.codegen.c import Source
 from graphlab.debug.profile import time_text
 from graphlab.errors import Origin, user_boundary
-from graphlab.function import Function
 from graphlab.graph.cost import elements
 from graphlab.graph.node import Apply, Constant, Variable
 from graphlab.lower import Lowered

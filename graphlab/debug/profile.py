@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.debug.schedule import StepView, schedule
 from graphlab.debug.work import Alive, Meter, Work, nodes_of
 from graphlab.errors import CompilerError, user_boundary
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.walk import toposort
 from graphlab.interpret import run_node

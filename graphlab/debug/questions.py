@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from graphlab.callable import Function
 from graphlab.errors import GraphTypeError, GraphValueError, Origin, caller_origin, user_boundary
-from graphlab.function import Function
 from graphlab.graph.events import RewriteApplied
 from graphlab.graph.node import Apply, Variable
 from graphlab.graph.text import described, inner_graphs

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.debug.questions import why
 from graphlab.debug.schedule import schedule
 from graphlab.errors import GraphTypeError, GraphValueError, Origin, caller_origin, user_boundaries, user_boundary
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Graph, Shared, Variable
 from graphlab.graph.text import maths
 from graphlab.graph.walk import ancestors, toposort

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from graphlab.callable import Function
 from graphlab.errors import Origin
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Constant, Graph, Variable
 from graphlab.graph.types import TensorType
 from graphlab.graph.walk import toposort

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.debug.breakpoints import Breakpoint, Breakpoints, Test
 from graphlab.debug.compare import Parted, compare
 from graphlab.debug.console import interact
@@ -41,7 +42,6 @@ from graphlab.debug.statistics import Statistics, statistics
 from graphlab.debug.travel import Travel
 from graphlab.debug.watches import Watch
 from graphlab.errors import GraphValueError, caller_origin, user_boundaries, user_boundary
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Variable
 
 Array = np.ndarray[Any, Any]

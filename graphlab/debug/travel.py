@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.codegen.c import Source
 from graphlab.codegen.c import emit as printed
 from graphlab.debug.handles import Handle, Written, variable_of
@@ -26,7 +27,6 @@ from graphlab.debug.schedule import StepView
 from graphlab.debug.show import called
 from graphlab.debug.watches import Watch
 from graphlab.errors import GraphIndexError, GraphValueError, caller_origin, user_boundaries, user_boundary
-from graphlab.function import Function
 from graphlab.graph.events import StepRan, emit
 from graphlab.graph.node import Shared, Variable
 from graphlab.graph.walk import leaves

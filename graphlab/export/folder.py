@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.codegen.c import emit
 from graphlab.codegen.paste import csrc, header, needed, words
 from graphlab.codegen.statements import safe
 from graphlab.errors import GraphlabError, GraphValueError, Origin, caller_origin, user_boundary
 from graphlab.export.tables import Exported, blas, called, drop_scratch, filled, hooks, reasons, tables
 from graphlab.export.values import Array, definition, number_type
-from graphlab.function import Function
 from graphlab.graph.node import Apply, Shared
 from graphlab.graph.types import TensorType
 from graphlab.loops.ir import HostCall, RuntimeCall

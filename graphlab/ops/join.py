@@ -266,6 +266,9 @@ def tile(x: Any, reps: Any) -> Variable:
 def eye(n: Any, m: Any = None, k: Any = 0, dtype: Any = None) -> Variable:
     """Ones on diagonal `k` of an n by m matrix (without `m` square), as numpy.eye; `dtype`: floatX.
 
+    ValueError: n or m is a negative number. Where they are symbolic and turn out negative, they count as 0, as for
+    `arange`.
+
     >>> eye(2).data
     array([[1., 0.],
            [0., 1.]])

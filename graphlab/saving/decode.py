@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from graphlab.callable import Function, assembled
 from graphlab.dtypes import ALL
 from graphlab.errors import GraphlabError, Origin
-from graphlab.function import Function, assembled
 from graphlab.graph import flat
 from graphlab.graph.node import Apply, Graph, Provenance, Shared, Variable
 from graphlab.graph.types import TensorType

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from graphlab.arguments import In, as_argument
+from graphlab.callable import Function
 from graphlab.dtypes import ALL
 from graphlab.errors import GraphTypeError, Origin, caller_origin
-from graphlab.function import Function
 from graphlab.graph.flat import history
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.graph.types import TensorType

@@ -10,8 +10,8 @@ from __future__ import annotations
 import copyreg
 from typing import Any
 
+from graphlab.callable import Function, assembled
 from graphlab.errors import GraphValueError, Origin, caller_origin
-from graphlab.function import Function, assembled
 from graphlab.graph import flat
 from graphlab.graph.node import Apply, Constant, Graph, Shared, Variable
 from graphlab.ops.ufunc import Elementwise

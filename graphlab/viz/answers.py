@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.debug.opening import Turns
 from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
-from graphlab.function import Function
 from graphlab.graph.collector import uncollected
 from graphlab.viz import acts, asking, timeline
 from graphlab.viz.instructions import assembly, build

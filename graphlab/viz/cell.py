@@ -8,8 +8,8 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.errors import GraphlabError, GraphTypeError, MissingInputError, Origin
-from graphlab.function import Function
 from graphlab.graph.node import Variable
 from graphlab.graph.walk import free_inputs
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from graphlab.callable import Function
 from graphlab.debug.kernels import Assembly, Kernel, Remarks, kernels
 from graphlab.errors import GraphlabError
-from graphlab.function import Function
 from graphlab.viz.escape import clip, escape
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import display
 from IPython.utils._process_common import arg_split
 
+from graphlab.callable import Function
 from graphlab.debug.session import Session
 from graphlab.errors import GraphlabError
-from graphlab.function import Function, function
+from graphlab.function import function
 from graphlab.graph.node import Constant, Shared, Variable
 from graphlab.graph.walk import free_inputs
 from graphlab.viz.cell import Cell, Namespace, unknown_name

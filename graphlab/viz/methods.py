@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.debug.profile import Profile
 from graphlab.debug.record import Log
 from graphlab.debug.session import Session
-from graphlab.function import Function
 from graphlab.graph.node import Variable
 
 

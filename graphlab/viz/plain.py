@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from graphlab.callable import Function
 from graphlab.debug.session import Session
-from graphlab.function import Function
 from graphlab.graph.text import debugprint, maths
 
 VIEWS = ("graph", "rewrites", "step", "code")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.errors import GraphValueError, caller_origin, user_boundary
-from graphlab.function import Function
 from graphlab.graph.collector import uncollected
 from graphlab.viz import asking, digits, dot, timeline, whys
 from graphlab.viz.escape import escape

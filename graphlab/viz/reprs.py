@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.debug.session import Session
-from graphlab.function import Function
 from graphlab.graph.node import Constant, Graph, Shared, Variable
 from graphlab.graph.text import latex, maths
 from graphlab.graph.walk import ancestors, free_inputs

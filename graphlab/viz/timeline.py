@@ -10,9 +10,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.debug.places import checked
 from graphlab.debug.session import Session
-from graphlab.function import Function
 from graphlab.rewrite import verdicts
 from graphlab.rewrite.document import dtypes_of
 from graphlab.rewrite.loops import LOOPS

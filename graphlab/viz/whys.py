@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphlab.callable import Function
 from graphlab.debug.questions import Why, came_about, made_of, roots, why_not, why_not_fused
 from graphlab.errors import GraphlabError
-from graphlab.function import Function
 from graphlab.graph.cost import traffic
 from graphlab.graph.node import Apply
 from graphlab.graph.text import described

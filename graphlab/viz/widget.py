@@ -11,9 +11,9 @@ import traitlets
 from IPython import get_ipython
 from IPython.display import publish_display_data
 
+from graphlab.callable import Function
 from graphlab.debug.profile import Profile
 from graphlab.debug.session import Session
-from graphlab.function import Function
 from graphlab.viz import bundle
 from graphlab.viz.answers import Answers
 from graphlab.viz.mainthread import in_main_thread

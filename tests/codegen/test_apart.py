@@ -10,9 +10,9 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.codegen.apart import LEAST, apart
 from graphlab.errors import CompilerError
-from graphlab.function import Function
 from graphlab.options import options, using
 from graphlab.runtime import compiler
 from graphlab.runtime.build import build

@@ -12,9 +12,9 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.debug.kernels import Assembly, Cost, Kernel, Remark, roofline
 from graphlab.errors import CompilerError
-from graphlab.function import Function
 from graphlab.options import options
 from graphlab.runtime import listing as listings
 from graphlab.runtime.build import build

@@ -9,9 +9,9 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.debug.session import Session
 from graphlab.errors import GraphValueError
-from graphlab.function import Function
 
 
 def named(v: Any, name: str) -> Any:

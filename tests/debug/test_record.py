@@ -12,9 +12,9 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.debug.record import FREE, Log, Series
 from graphlab.errors import GraphTypeError, GraphValueError, NaNError
-from graphlab.function import Function
 
 MODES = pytest.mark.parametrize("mode", ["fast_run", "fast_compile", "debug"])
 

@@ -9,9 +9,9 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.debug.levels import Run
 from graphlab.debug.session import Session
-from graphlab.function import Function
 
 
 def chain(steps: int, mode: str = "fast_run") -> Function:

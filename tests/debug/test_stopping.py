@@ -7,8 +7,8 @@ import pytest
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.errors import GraphTypeError, GraphValueError
-from graphlab.function import Function
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.errors import GraphIndexError, GraphlabError
-from graphlab.function import Function
 from graphlab.graph.node import Shared, Variable
 from graphlab.interpret import interpret
 from graphlab.loops.ir import RuntimeCall

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 import graphlab
 import graphlab.tensor as T
+from graphlab.callable import Function
 from graphlab.errors import GraphIndexError
-from graphlab.function import Function
 from graphlab.graph import events
 from graphlab.graph.node import Graph
 from graphlab.graph.walk import toposort

@@ -10,8 +10,8 @@ import pytest
 import graphlab
 import graphlab.tensor as T
 from graphlab.autodiff import grad, verify_grad
+from graphlab.callable import Function
 from graphlab.dtypes import ALL, INTEGER
-from graphlab.function import Function
 from graphlab.loops.ir import HostCall, RuntimeCall
 from graphlab.loops.walk import every_step
 

@@ -40,7 +40,7 @@ from campaign.crew import cache, plain_c
 
 import graphlab
 import graphlab.tensor as T
-from graphlab.function import Function
+from graphlab.callable import Function
 from tests.random_graphs import RandomProgram, random_programs
 
 SHORT = {"graphs": 8, "seed": 1, "jobs": 1}
