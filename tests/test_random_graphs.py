@@ -51,14 +51,14 @@ def _check(program: RandomProgram, mode: Mode) -> None:
 
 # In parts, so that several processors share them: together more than 2,000 graphs.
 @pytest.mark.parametrize("part", range(5))
-@settings(_SETTINGS, max_examples=300)
+@settings(_SETTINGS, max_examples=270)
 @given(program=random_programs())
 def test_on_ordinary_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run"))
 
 
 @pytest.mark.parametrize("part", range(3))
-@settings(_SETTINGS, max_examples=250)
+@settings(_SETTINGS, max_examples=230)
 @given(program=random_programs(edge=True))
 def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run").excluding("stable"))

@@ -68,29 +68,33 @@ def run(*, graphs: int, seed: int, jobs: int) -> figures.Figures:
     """So many random graphs."""
     with tempfile.TemporaryDirectory(prefix="graphlab-sanitize-") as name:
         folder = Path(name)
-        status = sanitized(folder, [
-            "benchmarks/random_graphs.py", "--graphs", str(graphs), "--seed", str(seed), "--jobs", str(jobs),
-            "--least", "0", "--shrink", "0", "--plain-c", "--json", "figures.json",
-        ])  # fmt: skip
-        written = folder / "figures.json"
-        if not written.exists():
-            return {"failures": [f"benchmarks/random_graphs.py ended with status {status}"]}
-        found = json.loads(written.read_text(encoding="utf-8"))
-    return {"graphs": found["graphs"], "kernels": found["kernels"], "failures": found["failures"]}
+        return random_graphs(folder, sanitized(folder), graphs=graphs, seed=seed, jobs=jobs)
 
 
-def sanitized(folder: Path, script: list[str]) -> int:
-    """The status of a script with everything that is C under the sanitizers, in a copy of the package in `folder`."""
+def sanitized(folder: Path) -> dict[str, str]:
+    """Build a copy of the package in `folder` with everything that is C under the sanitizers; its environment."""
     if None in (library("libasan.so"), library("libubsan.so")):
         raise SystemExit("needs gcc with libasan and libubsan")
-    environment = {
+    return {
         **built(folder, SANITIZERS),
         "LD_PRELOAD": " ".join(str(library(name)) for name in ("libasan.so", "libubsan.so")),
         # Python itself frees little at its end. What is as large as a hostile shape asks for is not there.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",
         "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99",
     }
-    return subprocess.run([sys.executable, *script], cwd=folder, env=environment, check=False).returncode
+
+
+def random_graphs(folder: Path, environment: dict[str, str], *, graphs: int, seed: int, jobs: int) -> figures.Figures:
+    """So many of them with the copy of the package in `folder`."""
+    status = subprocess.run([
+        sys.executable, "benchmarks/random_graphs.py", "--graphs", str(graphs), "--seed", str(seed),
+        "--jobs", str(jobs), "--least", "0", "--shrink", "0", "--plain-c", "--json", "figures.json",
+    ], cwd=folder, env=environment, check=False).returncode  # fmt: skip
+    written = folder / "figures.json"
+    if not written.exists():
+        return {"failures": [f"benchmarks/random_graphs.py ended with status {status}"]}
+    found = json.loads(written.read_text(encoding="utf-8"))
+    return {"graphs": found["graphs"], "kernels": found["kernels"], "failures": found["failures"]}
 
 
 if __name__ == "__main__":
