@@ -285,9 +285,44 @@ int gl_copy_until(int32_t ndim, const int64_t *shape, int32_t itemsize, char *ou
 
 static int stop_frame(void *frame) { return gl_stopped(frame); }
 
+#define SHARED_BYTES (128 << 10) /* as much a thread copies at a time */
+
+typedef struct copying {
+  int32_t ndim, axis, itemsize;
+  const int64_t *shape, *out_stride, *in_stride;
+  int64_t each; /* so much of the axis at a time */
+  char *out;
+  const char *in;
+} copying;
+
+static void copy_chunk(void *context, int64_t chunk, int32_t thread)
+{
+  const copying *c = context;
+  const int64_t first = chunk * c->each, left = c->shape[c->axis] - first;
+  int64_t part[GL_MAX_NDIM];
+  (void)thread;
+  memcpy(part, c->shape, (size_t)c->ndim * sizeof *part);
+  part[c->axis] = left < c->each ? left : c->each;
+  gl_copy_elements(c->ndim, part, c->itemsize, c->out + first * c->out_stride[c->axis], c->out_stride,
+                   c->in + first * c->in_stride[c->axis], c->in_stride);
+}
+
+/* Threads share the outermost axis that has an extent; where its parts are too large, one copies, and asks on its way. */
 int gl_copy_asking(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                    const int64_t *out_stride, const char *in, const int64_t *in_stride)
 {
+  const int64_t bytes = gl_elements(ndim, shape) * itemsize;
+  const int32_t threads = gl_threads_for(frame, (double)bytes / 4);
+  if (threads > 1) {
+    copying c = {.ndim = ndim, .itemsize = itemsize, .shape = shape, .out_stride = out_stride, .in_stride = in_stride,
+                 .out = out, .in = in};
+    while (shape[c.axis] == 1)
+      c.axis++;
+    const int64_t row = bytes / shape[c.axis];
+    c.each = row < SHARED_BYTES ? SHARED_BYTES / row : 1;
+    if (row <= GL_ASK_BYTES && c.each < shape[c.axis])
+      return gl_run_shared(frame, copy_chunk, &c, (shape[c.axis] + c.each - 1) / c.each, threads);
+  }
   return gl_copy_until(ndim, shape, itemsize, out, out_stride, in, in_stride, stop_frame, frame);
 }
 

@@ -124,6 +124,7 @@ MAKE: dict[str, Callable[[Any, Any, Any], Any]] = {
     "layer norm": lambda m, r, c: (m - m.mean(1, keepdims=True)) / T.sqrt(m.var(1, keepdims=True) + 1e-5) * r,
     "outer": lambda m, r, c: (c * r + m).sum(axis=0),
     "whole and parts": lambda m, r, c: [m.max(), m.sum(axis=0), m.sum(axis=1)],
+    "copies": lambda m, r, c: [T.concatenate([m, m[::-1]], axis=0), T.set_subtensor(m[::2], 0), T.zeros_like(m)],
 }
 
 
@@ -188,6 +189,21 @@ def test_threads_share_it_and_it_is_what_numpy_says(name: str, dtype: str) -> No
     want = graphlab.interpret(f.graph, [m, r, c])
     for a, b in zip(found if isinstance(found, list) else [found], want, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3 if dtype == "float32" else 1e-10, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "shared"),
+    [((1000, 200), 0, True), ((1000, 200), 1, True), ((1, 200_000), 1, True), ((100, 100), 0, False)],
+)
+def test_long_copies_are_shared(shape: tuple[int, int], axis: int, shared: bool) -> None:
+    m = T.dmatrix("m")
+    f, value = graphlab.function([m], T.concatenate([m, m], axis=axis)), np.random.default_rng(1).standard_normal(shape)
+    for layout in ("C", "F", "every second", "backwards"):
+        for threads in (1, 3):
+            graphlab.set_num_threads(threads)
+            before = threads_use().shared
+            np.testing.assert_array_equal(f(laid_out(value, layout)), np.concatenate([value, value], axis))
+            assert (threads_use().shared > before) == (shared and threads > 1)
 
 
 @given(sizes=st.tuples(*[st.integers(1, 10)] * 3), axis=st.sampled_from([None, 0, 1, 2, (0, 2), (1, 2)]))
