@@ -27,6 +27,7 @@ from typing import Any
 from graphlab.errors import CompilerError
 
 _DAY = 86400.0
+_NEW = 10.0
 
 
 class CacheWarning(RuntimeWarning):
@@ -109,12 +110,16 @@ def _remove_if_ours(folder: str, owner: int) -> None:
 
 @contextmanager
 def work_folder(folder: Path) -> Iterator[Path]:
-    """A fresh folder for one build, removed after it."""
+    """A fresh folder for one build, removed after it, or by others: its lock is ours as long as we live."""
     work = Path(tempfile.mkdtemp(prefix="tmp-", dir=folder))
+    descriptor = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        with suppress(OSError):  # a file system without locks: then only its age counts
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(descriptor)
 
 
 # ---- entries -------------------------------------------------------------------------------------
@@ -289,12 +294,25 @@ def _files(folder: Path) -> Iterator[tuple[os.stat_result, Path]]:
                 yield entry.stat(follow_symlinks=False), Path(entry.path)
 
 
+def _abandoned(work: Path, age: float) -> bool:
+    """Whether nobody builds in `work` any more; one that is just made may not have its lock yet."""
+    if not _NEW < age < _DAY / 24:
+        return age > _NEW
+    with suppress(OSError):
+        descriptor = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return _try_lock(descriptor, work)
+        finally:
+            os.close(descriptor)
+    return False
+
+
 def _sweep(folder: Path, files: list[tuple[os.stat_result, Path]]) -> None:
     """Remove what builds that were killed left, and old files kept for people to look at."""
     now = time.time()
     for status, path in files:
         age = now - status.st_mtime
-        if path.name.startswith("tmp-") and age > _DAY / 24:
+        if path.name.startswith("tmp-") and _abandoned(path, age):
             shutil.rmtree(path, ignore_errors=True)
         elif path.suffix in (".c", ".lock") and age > _DAY:
             path.unlink(missing_ok=True)

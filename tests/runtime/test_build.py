@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -176,16 +177,22 @@ def test_the_least_recently_used_programs_go_first(folder: Path) -> None:
 
 def test_what_killed_builds_left_is_swept(folder: Path) -> None:
     build(PROGRAM)
-    old, new = folder / "tmp-old", folder / "tmp-new"
-    for path in (old, new):
+    old, left, held, new = (folder / f"tmp-{name}" for name in ("old", "left", "held", "new"))
+    for path in (old, left, held, new):
         path.mkdir()
+        (path / "object.o").touch()
     files = [folder / "failed.c", folder / "forgotten.lock"]
     for path in files:
         path.touch()
     for path in (old, *files):
         os.utime(path, (0, 0))
+    for path in (left, held):  # a minute ago; of one the owner lives
+        os.utime(path, (time.time() - 60,) * 2)
+    descriptor = os.open(held, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
     build(PROGRAM + "\n")
-    assert (old.exists(), new.exists()) == (False, True)
+    os.close(descriptor)
+    assert [path.exists() for path in (old, left, held, new)] == [False, False, True, True]
     assert not any(path.exists() for path in files)
 
 

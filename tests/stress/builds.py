@@ -77,21 +77,22 @@ def killed(count: int, choose: random.Random, folder: Path, failures: list[str])
         time.sleep(choose.uniform(0.0, 0.4))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        deadline = time.monotonic() + 2.0
-        while compilers(folder) and time.monotonic() < deadline:
+        for _ in range(100):  # looks, not seconds: where a machine stands still, so do they
+            if not compilers(folder):
+                break
             time.sleep(0.02)
-        orphans += len(compilers(folder))
+        for process_left in compilers(folder):
+            orphans += 1
+            failures.append(f"after kill {k} {process_left} is there still")
         left = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".so", ".json", ".plan")]
         worst = max(worst, sum(p.stat().st_size for p in left))
         try:
             right(figures.start(GRAPHS, str(4 * k), "4", GRAPHLAB_CACHE_DIR=str(folder)))
         except RuntimeError as error:
             failures.append(f"after kill {k}: {error}")
-    if orphans:
-        failures.append(f"{orphans} compilers outlived their process by 2 s")
     if worst > 1e6:
         failures.append(f"killed builds left {worst} bytes")
-    return {"builds killed": count, "compilers left after 2 s": orphans, "bytes left, at most": worst}
+    return {"builds killed": count, "compilers left after 2 s or more": orphans, "bytes left, at most": worst}
 
 
 def together(count: int, graphs: int, folder: Path, failures: list[str]) -> figures.Figures:
