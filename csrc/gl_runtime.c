@@ -307,7 +307,7 @@ static void copy_chunk(void *context, int64_t chunk, int32_t thread)
                    c->in + first * c->in_stride[c->axis], c->in_stride);
 }
 
-/* Threads share the outermost axis that has an extent; where its parts are too large, one copies, and asks on its way. */
+/* Threads share the outermost axis longer than 1; where one place on it is much, one thread copies, and asks on its way. */
 int gl_copy_asking(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                    const int64_t *out_stride, const char *in, const int64_t *in_stride)
 {

@@ -119,7 +119,7 @@ void gl_copy_elements(int32_t ndim, const int64_t *shape, int32_t itemsize, char
 /* The same, with `stop` asked now and then: what it said, if that is not 0. */
 int gl_copy_until(int32_t ndim, const int64_t *shape, int32_t itemsize, char *out, const int64_t *out_stride,
                   const char *in, const int64_t *in_stride, int (*stop)(void *context), void *context) GL_TELLS;
-/* The same with gl_stopped. */
+/* The same with gl_stopped; what is long is shared by threads. */
 int gl_copy_asking(gl_frame *frame, int32_t ndim, const int64_t *shape, int32_t itemsize, char *out,
                    const int64_t *out_stride, const char *in, const int64_t *in_stride) GL_TELLS;
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from benchmarks.campaign import crew
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,10 +30,3 @@ def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test runs in an empty folder, which is returned."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def plain_c() -> Iterator[None]:
-    """C is built without optimisation, in half the time: for many programs of which each is called once."""
-    with crew.plain_c():
-        yield

@@ -49,33 +49,18 @@ def _check(program: RandomProgram, mode: Mode) -> None:
         _agree(a, want[k], tolerance[k], f"output {k}: compiled and NumPy")
 
 
-# Together more than 2,000 graphs: a third with the C that users get, the others with C that is built in half the time,
-# in parts, so that several processors share them.
-@settings(_SETTINGS, max_examples=400)
+# In parts, so that several processors share them: together more than 2,000 graphs.
+@pytest.mark.parametrize("part", range(5))
+@settings(_SETTINGS, max_examples=270)
 @given(program=random_programs())
-def test_on_ordinary_values_compiled_and_interpreted_graphs_equal_numpy(program: RandomProgram) -> None:
+def test_on_ordinary_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run"))
 
 
-@settings(_SETTINGS, max_examples=250)
-@given(program=random_programs(edge=True))
-def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(program: RandomProgram) -> None:
-    _check(program, find_mode("fast_run").excluding("stable"))
-
-
-@pytest.mark.usefixtures("plain_c")
 @pytest.mark.parametrize("part", range(3))
-@settings(_SETTINGS, max_examples=300)
-@given(program=random_programs())
-def test_on_ordinary_values_plain_c_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
-    _check(program, find_mode("fast_run"))
-
-
-@pytest.mark.usefixtures("plain_c")
-@pytest.mark.parametrize("part", range(2))
-@settings(_SETTINGS, max_examples=250)
+@settings(_SETTINGS, max_examples=230)
 @given(program=random_programs(edge=True))
-def test_on_edge_values_plain_c_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
+def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(part: int, program: RandomProgram) -> None:
     _check(program, find_mode("fast_run").excluding("stable"))
 
 

@@ -296,8 +296,10 @@ def _files(folder: Path) -> Iterator[tuple[os.stat_result, Path]]:
 
 def _abandoned(work: Path, age: float) -> bool:
     """Whether nobody builds in `work` any more; one that is just made may not have its lock yet."""
-    if not _NEW < age < _DAY / 24:
-        return age > _NEW
+    if age > _DAY / 24:
+        return True
+    if age < _NEW:
+        return False
     with suppress(OSError):
         descriptor = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -70,7 +70,6 @@ def test_scan_equals_its_unrolling(part: int) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.usefixtures("plain_c")
 @pytest.mark.parametrize("part", range(4))
 def test_second_order_equals_its_unrolling(part: int) -> None:
     for seed in range(1000 + part * 5, 1000 + (part + 1) * 5):
@@ -89,7 +88,6 @@ def test_second_order_equals_its_unrolling(part: int) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.usefixtures("plain_c")
 def test_the_interpreter_agrees() -> None:
     for seed in range(40):
         loop = random_loop(seed)

@@ -152,7 +152,6 @@ _LINKS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.usefixtures("plain_c")
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(data=st.data())
 def test_random_lifetimes(data: st.DataObject) -> None:

@@ -81,9 +81,9 @@ def killed(count: int, choose: random.Random, folder: Path, failures: list[str])
             if not compilers(folder):
                 break
             time.sleep(0.02)
-        for process_left in compilers(folder):
-            orphans += 1
-            failures.append(f"after kill {k} {process_left} is there still")
+        still = compilers(folder)
+        orphans += len(still)
+        failures += [f"after kill {k} {process} is there still" for process in still]
         left = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".so", ".json", ".plan")]
         worst = max(worst, sum(p.stat().st_size for p in left))
         try:
