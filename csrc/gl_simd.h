@@ -99,19 +99,33 @@ GL_FN float gl_scaled_float32(float p, float k) {
   return p * low * high;
 }
 
-/* (e**r - 1 - r) / r**2 for |r| <= log(2)/2 */
+/* p 2**k for 1/2 < p < 2 and t = k + 1.5 * 2**52, where it is less than 2**1024; and where k < -1021, `small` must be 1,
+ * which it may be for k < 900 */
+GL_FN double gl_raised_float64(double p, double t, uint8_t small) {
+  const uint64_t bits = gl_bits_float64(p) + (gl_bits_float64(t) << 52);
+  return small ? gl_from_bits_float64(bits + (64ull << 52)) * 0x1p-64 : gl_from_bits_float64(bits);
+}
+
+/* p 2**k for 1/2 < p < 2 and t = k + 1.5 * 2**23, where it is less than 2**128; and where k < -125, `small` must be 1,
+ * which it may be for k < 60 */
+GL_FN float gl_raised_float32(float p, float t, uint8_t small) {
+  const uint32_t bits = gl_bits_float32(p) + (gl_bits_float32(t) << 23);
+  return small ? gl_from_bits_float32(bits + (64u << 23)) * 0x1p-64f : gl_from_bits_float32(bits);
+}
+
+/* (e**r - 1 - r) / r**2 for |r| <= log(2)/2; even and odd powers apart, which need not wait for one another */
 GL_FN double gl_exp_tail_float64(double r) {
-  double p = GL_FMA(2.0914717341716378e-09, r, 2.5105259538448494e-08);
-  p = GL_FMA(p, r, 2.755727357010214e-07);
-  p = GL_FMA(p, r, 2.7557255297969643e-06);
-  p = GL_FMA(p, r, 2.4801587325605324e-05);
-  p = GL_FMA(p, r, 0.0001984126987490126);
-  p = GL_FMA(p, r, 0.001388888888888373);
-  p = GL_FMA(p, r, 0.008333333333326112);
-  p = GL_FMA(p, r, 0.04166666666666667);
-  p = GL_FMA(p, r, 0.1666666666666667);
-  p = GL_FMA(p, r, 0.5);
-  return p;
+  const double z = r * r;
+  double even = GL_FMA(2.0914717341716378e-09, z, 2.755727357010214e-07);
+  even = GL_FMA(even, z, 2.4801587325605324e-05);
+  even = GL_FMA(even, z, 0.001388888888888373);
+  even = GL_FMA(even, z, 0.04166666666666667);
+  even = GL_FMA(even, z, 0.5);
+  double odd = GL_FMA(2.5105259538448494e-08, z, 2.7557255297969643e-06);
+  odd = GL_FMA(odd, z, 0.0001984126987490126);
+  odd = GL_FMA(odd, z, 0.008333333333326112);
+  odd = GL_FMA(odd, z, 0.1666666666666667);
+  return GL_FMA(odd, r, even);
 }
 
 /* (e**r - 1 - r) / r**2 for |r| <= log(2)/2 */
@@ -142,22 +156,40 @@ GL_FN float gl_exp_parts_float32(float x, float low, float *k) {
   return r + GL_FMAF(r * r, gl_exp_tail_float32(r), lost);
 }
 
-/* e**x = 2**k e**r, x = k log 2 + r; x is cut off where e**x is 0 or infinite */
-GL_FN double gl_exp_float64(double x) {
-  const double above = x > 709.9 ? 709.9 : x;
-  const double bounded = above < -746.0 ? -746.0 : above;
-  const double k = GL_FMA(bounded, 0x1.71547652b82fep0, 0x1.8p52) - 0x1.8p52;
-  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, bounded));
-  return gl_scaled_float64(1.0 + GL_FMA(r * r, gl_exp_tail_float64(r), r), k);
+/* e**x = 2**k e**r, x = k log 2 + r, for e**x < 2**1024; `small` as for gl_raised */
+GL_FN double gl_exp_inside_float64(double x, uint8_t small) {
+  const double t = GL_FMA(x, 0x1.71547652b82fep0, 0x1.8p52);
+  const double k = t - 0x1.8p52;
+  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, x));
+  return gl_raised_float64(GL_FMA(GL_FMA(gl_exp_tail_float64(r), r, 1.0), r, 1.0), t, small);
 }
 
-/* e**x = 2**k e**r, x = k log 2 + r; x is cut off where e**x is 0 or infinite */
+/* e**x = 2**k e**r, x = k log 2 + r, for e**x < 2**128; `small` as for gl_raised */
+GL_FN float gl_exp_inside_float32(float x, uint8_t small) {
+  const float t = GL_FMAF(x, 0x1.715476p0f, 0x1.8p23f);
+  const float k = t - 0x1.8p23f;
+  const float r = GL_FMAF(k, -0x1.7f7d1cp-20f, GL_FMAF(k, -0x1.62e4p-1f, x));
+  return gl_raised_float32(GL_FMAF(GL_FMAF(gl_exp_tail_float32(r), r, 1.0f), r, 1.0f), t, small);
+}
+
+/* y, a function of x that grows as e**x does, where x <= most; else infinity, or nan if x is. (Choosing behind costs
+ * two instructions, and cutting x off before more: compilers do not make a minimum of a comparison.) */
+#define GL_GROWN(T, D, F) \
+  GL_FN T gl_grown_##D(T x, T most, T y) { \
+    return x <= most ? y : x + __builtin_inf##F(); \
+  }
+GL_FLOAT(GL_GROWN)
+
+/* e**x */
+GL_FN double gl_exp_float64(double x) {
+  const double y = gl_grown_float64(x, 0x1.62e42fefa39efp9, gl_exp_inside_float64(x, x < -700.0));
+  return x < -746.0 ? 0.0 : y;
+}
+
+/* e**x */
 GL_FN float gl_exp_float32(float x) {
-  const float above = x > 89.0f ? 89.0f : x;
-  const float bounded = above < -105.0f ? -105.0f : above;
-  const float k = GL_FMAF(bounded, 0x1.715476p0f, 0x1.8p23f) - 0x1.8p23f;
-  const float r = GL_FMAF(k, -0x1.7f7d1cp-20f, GL_FMAF(k, -0x1.62e4p-1f, bounded));
-  return gl_scaled_float32(1.0f + GL_FMAF(r * r, gl_exp_tail_float32(r), r), k);
+  const float y = gl_grown_float32(x, 0x1.62e42ep6f, gl_exp_inside_float32(x, x < -86.0f));
+  return x < -105.0f ? 0.0f : y;
 }
 
 /* 2**r for |r| <= 1/2 */
@@ -188,44 +220,42 @@ GL_FN float gl_exp2_near_float32(float r) {
 
 /* 2**x: x = k + r */
 GL_FN double gl_exp2_float64(double x) {
-  const double above = x > 1024.5 ? 1024.5 : x;
-  const double bounded = above < -1080.0 ? -1080.0 : above;
-  const double k = (bounded + 0x1.8p52) - 0x1.8p52;
-  return gl_scaled_float64(gl_exp2_near_float64(bounded - k), k);
+  const double t = x + 0x1.8p52;
+  const double near = gl_exp2_near_float64(x - (t - 0x1.8p52));
+  const double y = gl_grown_float64(x, 0x1.fffffffffffffp9, gl_raised_float64(near, t, x < -1000.0));
+  return x < -1080.0 ? 0.0 : y;
 }
 
 /* 2**x, as the float64 one */
 GL_FN float gl_exp2_float32(float x) {
-  const float above = x > 128.5f ? 128.5f : x;
-  const float bounded = above < -155.0f ? -155.0f : above;
-  const float k = (bounded + 0x1.8p23f) - 0x1.8p23f;
-  return gl_scaled_float32(gl_exp2_near_float32(bounded - k), k);
+  const float t = x + 0x1.8p23f;
+  const float near = gl_exp2_near_float32(x - (t - 0x1.8p23f));
+  const float y = gl_grown_float32(x, 0x1.fffffep6f, gl_raised_float32(near, t, x < -120.0f));
+  return x < -155.0f ? 0.0f : y;
 }
 
 /* e**x - 1 = 2**k (e**r - 1) + (2**k - 1); half of it at first, since 2**k may be too large */
 GL_FN double gl_expm1_float64(double x) {
-  const double above = x > 709.9 ? 709.9 : x;
-  const double bounded = above < -40.0 ? -40.0 : above;
-  const double shifted = GL_FMA(bounded, 0x1.71547652b82fep0, 0x1.8p52);
+  const double shifted = GL_FMA(x, 0x1.71547652b82fep0, 0x1.8p52);
   const double k = shifted - 0x1.8p52;
-  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, bounded));
+  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, x));
   const double p = GL_FMA(r * r, gl_exp_tail_float64(r), r);
   const double half = gl_from_bits_float64((gl_bits_float64(shifted) + 1022) << 52);
-  const double y = 2.0 * GL_FMA(half, p, half - 0.5);
-  return fabs(x) < 0x1p-54 ? x : y;
+  const double y = gl_grown_float64(x, 0x1.62e42fefa39efp9, 2.0 * GL_FMA(half, p, half - 0.5));
+  const double far = x < -40.0 ? -1.0 : y;
+  return fabs(x) < 0x1p-54 ? x : far;
 }
 
 /* e**x - 1, as the float64 one */
 GL_FN float gl_expm1_float32(float x) {
-  const float above = x > 89.0f ? 89.0f : x;
-  const float bounded = above < -20.0f ? -20.0f : above;
-  const float shifted = GL_FMAF(bounded, 0x1.715476p0f, 0x1.8p23f);
+  const float shifted = GL_FMAF(x, 0x1.715476p0f, 0x1.8p23f);
   const float k = shifted - 0x1.8p23f;
-  const float r = GL_FMAF(k, -0x1.7f7d1cp-20f, GL_FMAF(k, -0x1.62e4p-1f, bounded));
+  const float r = GL_FMAF(k, -0x1.7f7d1cp-20f, GL_FMAF(k, -0x1.62e4p-1f, x));
   const float p = GL_FMAF(r * r, gl_exp_tail_float32(r), r);
   const float half = gl_from_bits_float32((gl_bits_float32(shifted) + 126) << 23);
-  const float y = 2.0f * GL_FMAF(half, p, half - 0.5f);
-  return fabsf(x) < 0x1p-25f ? x : y;
+  const float y = gl_grown_float32(x, 0x1.62e42ep6f, 2.0f * GL_FMAF(half, p, half - 0.5f));
+  const float far = x < -20.0f ? -1.0f : y;
+  return fabsf(x) < 0x1p-25f ? x : far;
 }
 
 /* (sinh(x)/x - 1) / x**2 for z = x**2 <= 1 */
@@ -289,7 +319,7 @@ GL_FN double gl_tanh_float64(double x) {
   p = GL_FMA(p, z, -0.053968253965464986);
   p = GL_FMA(p, z, 0.13333333333330474);
   p = GL_FMA(p, z, -0.33333333333333326);
-  const double far = 1.0 - 2.0 / (gl_exp_float64(size + size) + 1.0);
+  const double far = 1.0 - 2.0 / (gl_exp_inside_float64(size + size, 0) + 1.0);
   const double y = size < 0.7 ? GL_FMA(size * z, p, size) : far;
   return x != x ? x : copysign(y, x);
 }
@@ -303,7 +333,7 @@ GL_FN float gl_tanh_float32(float x) {
   p = GL_FMAF(p, z, -0.053948157f);
   p = GL_FMAF(p, z, 0.1333325f);
   p = GL_FMAF(p, z, -0.3333333f);
-  const float far = 1.0f - 2.0f / (gl_exp_float32(size + size) + 1.0f);
+  const float far = 1.0f - 2.0f / (gl_exp_inside_float32(size + size, 0) + 1.0f);
   const float y = size < 0.7f ? GL_FMAF(size * z, p, size) : far;
   return x != x ? x : copysignf(y, x);
 }
@@ -311,21 +341,25 @@ GL_FN float gl_tanh_float32(float x) {
 /* 1 / (1 + e**-x), from e = e**-|x| = 2**k (1 + t); where it is e / (1 + e), t makes up for what 1 + e loses */
 GL_FN double gl_sigmoid_float64(double x) {
   double k;
-  const double t = gl_exp_parts_float64(fabs(x) > 746.0 ? -746.0 : -fabs(x), 0.0, &k);
-  const double e = gl_scaled_float64(1.0 + t, k);
+  const double size = fabs(x) > 746.0 ? 746.0 : fabs(x);
+  const double t = gl_exp_parts_float64(-size, 0.0, &k);
+  const double e = gl_raised_float64(1.0 + t, k + 0x1.8p52, size > 700.0);
   const double d = 1.0 + e;
   const double lost = ((1.0 - d) + e) * (1.0 - 0.5 * e);
-  return (x < 0.0 ? gl_scaled_float64(1.0 + (t - lost), k) : 1.0) / d;
+  const double over = x < 0.0 ? gl_raised_float64(1.0 + (t - lost), k + 0x1.8p52, size > 700.0) : 1.0;
+  return x != x ? x : over / d;
 }
 
 /* 1 / (1 + e**-x), as the float64 one */
 GL_FN float gl_sigmoid_float32(float x) {
   float k;
-  const float t = gl_exp_parts_float32(fabsf(x) > 105.0f ? -105.0f : -fabsf(x), 0.0f, &k);
-  const float e = gl_scaled_float32(1.0f + t, k);
+  const float size = fabsf(x) > 105.0f ? 105.0f : fabsf(x);
+  const float t = gl_exp_parts_float32(-size, 0.0f, &k);
+  const float e = gl_raised_float32(1.0f + t, k + 0x1.8p23f, size > 86.0f);
   const float d = 1.0f + e;
   const float lost = ((1.0f - d) + e) * (1.0f - 0.5f * e);
-  return (x < 0.0f ? gl_scaled_float32(1.0f + (t - lost), k) : 1.0f) / d;
+  const float over = x < 0.0f ? gl_raised_float32(1.0f + (t - lost), k + 0x1.8p23f, size > 86.0f) : 1.0f;
+  return x != x ? x : over / d;
 }
 
 /* ---- logarithms ----------------------------------------------------------------------------------- */

@@ -28,38 +28,42 @@ GL_FN uint64_t gl_bits_float64(double x) {
   return bits;
 }
 
-/* p 2**k for a whole k: two factors, since 2**k may not be a normal number. The low bits of k + 1.5 * 2**52 are k's */
-GL_FN double gl_scaled_float64(double p, double k) {
-  const double shift = 0x1.8p52;
-  const double shifted = k * 0.5 + shift;
-  const double rest = k - (shifted - shift) + shift;
-  const double low = gl_from_bits_float64((gl_bits_float64(shifted) + 1023) << 52);
-  const double high = gl_from_bits_float64((gl_bits_float64(rest) + 1023) << 52);
-  return p * low * high;
+GL_FN double gl_raised_float64(double p, double t, uint8_t small) {
+  const uint64_t bits = gl_bits_float64(p) + (gl_bits_float64(t) << 52);
+  return small ? gl_from_bits_float64(bits + (64ull << 52)) * 0x1p-64 : gl_from_bits_float64(bits);
 }
 
-/* (e**r - 1 - r) / r**2 for |r| <= log(2)/2 */
+/* (e**r - 1 - r) / r**2 for |r| <= log(2)/2; even and odd powers apart, which need not wait for one another */
 GL_FN double gl_exp_tail_float64(double r) {
-  double p = GL_FMA(2.0914717341716378e-09, r, 2.5105259538448494e-08);
-  p = GL_FMA(p, r, 2.755727357010214e-07);
-  p = GL_FMA(p, r, 2.7557255297969643e-06);
-  p = GL_FMA(p, r, 2.4801587325605324e-05);
-  p = GL_FMA(p, r, 0.0001984126987490126);
-  p = GL_FMA(p, r, 0.001388888888888373);
-  p = GL_FMA(p, r, 0.008333333333326112);
-  p = GL_FMA(p, r, 0.04166666666666667);
-  p = GL_FMA(p, r, 0.1666666666666667);
-  p = GL_FMA(p, r, 0.5);
-  return p;
+  const double z = r * r;
+  double even = GL_FMA(2.0914717341716378e-09, z, 2.755727357010214e-07);
+  even = GL_FMA(even, z, 2.4801587325605324e-05);
+  even = GL_FMA(even, z, 0.001388888888888373);
+  even = GL_FMA(even, z, 0.04166666666666667);
+  even = GL_FMA(even, z, 0.5);
+  double odd = GL_FMA(2.5105259538448494e-08, z, 2.7557255297969643e-06);
+  odd = GL_FMA(odd, z, 0.0001984126987490126);
+  odd = GL_FMA(odd, z, 0.008333333333326112);
+  odd = GL_FMA(odd, z, 0.1666666666666667);
+  return GL_FMA(odd, r, even);
 }
 
-/* e**x = 2**k e**r, x = k log 2 + r; x is cut off where e**x is 0 or infinite */
+/* e**x = 2**k e**r, x = k log 2 + r, for e**x < 2**1024; `small` as for gl_raised */
+GL_FN double gl_exp_inside_float64(double x, uint8_t small) {
+  const double t = GL_FMA(x, 0x1.71547652b82fep0, 0x1.8p52);
+  const double k = t - 0x1.8p52;
+  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, x));
+  return gl_raised_float64(GL_FMA(GL_FMA(gl_exp_tail_float64(r), r, 1.0), r, 1.0), t, small);
+}
+
+GL_FN double gl_grown_float64(double x, double most, double y) {
+  return x <= most ? y : x + __builtin_inf();
+}
+
+/* e**x */
 GL_FN double gl_exp_float64(double x) {
-  const double above = x > 709.9 ? 709.9 : x;
-  const double bounded = above < -746.0 ? -746.0 : above;
-  const double k = GL_FMA(bounded, 0x1.71547652b82fep0, 0x1.8p52) - 0x1.8p52;
-  const double r = GL_FMA(k, -0x1.9ef35793c7673p-41, GL_FMA(k, -0x1.62e42fefa2p-1, bounded));
-  return gl_scaled_float64(1.0 + GL_FMA(r * r, gl_exp_tail_float64(r), r), k);
+  const double y = gl_grown_float64(x, 0x1.62e42fefa39efp9, gl_exp_inside_float64(x, x < -700.0));
+  return x < -746.0 ? 0.0 : y;
 }
 
 /* A step: what it runs, on which slots and with which parameters, and the slots that it then releases. */
