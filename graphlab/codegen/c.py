@@ -70,6 +70,7 @@ def kernel_lines(kernel: Kernel) -> Iterator[Line]:
     yield Line(f"static int {kernel.name}(const int64_t *extent, const int64_t *stride, char *const *data) {{")
     yield from indented(_declarations(kernel))
     yield from indented(line for s in kernel.body for line in c_lines(s))
+    yield Line("  GL_DONE_WITH_VECTORS();")
     yield Line("  return 0;")
     yield Line("}")
 

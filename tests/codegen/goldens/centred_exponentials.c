@@ -134,6 +134,7 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
       }
     }
   }
+  GL_DONE_WITH_VECTORS();
   return 0;
 }
 
