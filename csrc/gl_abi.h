@@ -110,9 +110,9 @@ typedef struct gl_parts {
 
 #define GL_PART 16
 
-/* At the end of a kernel: the upper parts of the vector registers are free. Others compute in the lower ones, and some
- * processors keep the upper ones for them at each such instruction, or before: 0.3 us in a call of 1 us. Compilers see to
- * that themselves when they optimise more than is asked of them here. */
+/* At the end of a kernel: the upper parts of the vector registers are free. Where they are not, older instructions behind
+ * it, and the next kernel, wait on some processors: 0.3 us of a call of 1 us. GCC sees to that itself only where it
+ * optimises more than is asked of it here. */
 #ifdef __AVX__
 #define GL_DONE_WITH_VECTORS() __builtin_ia32_vzeroupper()
 #else
