@@ -148,6 +148,22 @@ printf("{" ".join(["%g"] * len(names))}", {", ".join(f"worst_{n}(x, 20000)" for 
     assert all(float(e) <= 2.0 for e in errors), errors
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bits", "infinity", "digits"),
+    [("float32", "uint32", 0xFF << 23, 23), ("float64", "uint64", 0x7FF << 52, 52)],
+)
+@pytest.mark.parametrize("name", ["exp", "exp2", "expm1", "tanh", "sigmoid"])
+def test_a_nan_stays_one_whatever_it_carries(name: str, dtype: str, bits: str, infinity: int, digits: int) -> None:
+    """(The bits of the argument are added to those of a power of two.)"""
+    carried = [1 << k for k in range(digits)] + [(1 << (digits - 1)) | k for k in range(512)]
+    positive = np.array([infinity | k for k in carried], bits)
+    sign = np.array(1, bits) << np.array(8 * positive.itemsize - 1, bits)
+    nans = np.concatenate([positive, positive | sign]).view(dtype)
+    x = T.tensor(dtype, (None,))
+    assert np.isnan(nans).all()
+    assert np.isnan(graphlab.function([x], getattr(T, name)(x))(nans)).all()
+
+
 def test_every_near_function_has_one_that_takes_any_argument() -> None:
     near = [name for name in library() if name.startswith("gl_near_")]
     assert near
