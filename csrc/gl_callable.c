@@ -192,6 +192,7 @@ static int callable_clear(PyObject *self)
   Py_CLEAR(((callable *)self)->code);
   Py_CLEAR(((callable *)self)->slow);
   Py_CLEAR(((callable *)self)->form);
+  Py_CLEAR(((callable *)self)->names);
   return 0;
 }
 

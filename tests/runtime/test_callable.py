@@ -675,6 +675,21 @@ def test_cycles_through_a_callable_are_collected() -> None:
     assert code() is None
 
 
+def test_keywords_go_with_the_callable() -> None:
+    class Word(str):
+        pass
+
+    words = Word("one"), Word("two")
+    gone = [weakref.ref(word) for word in words]
+    f = Function()
+    adder().bind(f, slow, True, names=words)
+    del words
+    assert f(two=2.0, one=1.0) == 3.0
+    del f
+    gc.collect()
+    assert [word() for word in gone] == [None, None]
+
+
 def test_a_subclass_has_attributes_weak_references_and_its_own_init() -> None:
     class Named(Function):
         def __init__(self, name: str) -> None:
