@@ -90,6 +90,14 @@ def queued():
     return waited / 1e9
 
 
+def stolen():
+    """Seconds that a host kept this process's processors for others, where the system tells."""
+    own, lost = {f"cpu{number}" for number in os.sched_getaffinity(0)}, 0
+    with suppress(OSError), open("/proc/stat") as file:
+        lost = sum(int(line.split()[8]) for line in file if line.split()[0] in own)
+    return lost / os.sysconf("SC_CLK_TCK")
+
+
 def forget_peak():
     """Let the peak of this process's memory start again from what it needs now, where Linux allows that."""
     gc.collect()
@@ -106,19 +114,19 @@ def memory(field):
 
 
 def measure(call, seconds):
-    """Seconds per call over batches, for at least `seconds`, and the share of time spent waiting."""
+    """Seconds per call over batches, for at least `seconds`, and the share of time spent waiting for processors."""
     call()
     begin = perf_counter()
     call()
     once = perf_counter() - begin
     batch = max(1, int(min(1e-3, seconds / 10) / max(once, 1e-8)))
-    times, start, waited = [], perf_counter(), queued()
+    times, start, waited = [], perf_counter(), queued() + stolen()
     while not times or perf_counter() < start + seconds:
         begin = perf_counter()
         for _ in repeat(None, batch):
             call()
         times.append((perf_counter() - begin) / batch)
-    waited = (queued() - waited) / (perf_counter() - start)
+    waited = (queued() + stolen() - waited) / (perf_counter() - start)
     return dict(median=statistics.median(times), least=min(times), waited=waited)
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from graphlab.errors import GraphTypeError
 from graphlab.graph.node import Apply, Graph, Variable, provenance
-from graphlab.graph.walk import rebuild, replace_nodes
+from graphlab.graph.walk import rebuild, replace_nodes, toposort
 from graphlab.ops.lowering import Expand, Inline, Lowering, Pointwise, Reduction
+from graphlab.ops.reduce import Reduce
+from graphlab.ops.shape import expand_dims
 from graphlab.rewrite.inline import opened
 from graphlab.rewrite.merge import merge
 
@@ -17,10 +19,11 @@ def expand(graph: Graph) -> Graph:
     """`graph` with every application whose lowering is Expand replaced by what that builds, also inside it.
 
     What several of them need, such as the windows of an image in a convolution and in its gradient, is one
-    afterwards. The graphs that applications hold are expanded too, and copied: every application inside them stands in
-    one place of the program only.
+    afterwards; so is what is folded with and without the folded axes kept, as by `x.mean()` and `x.var()`. The graphs
+    that applications hold are expanded too, and copied: every application inside them stands in one place of the
+    program only.
     """
-    flat, done = merge(replace_nodes(graph, _built), told=False), set[int]()
+    flat, done = _folded_once(merge(replace_nodes(graph, _built), told=False)), set[int]()
 
     def within(node: Apply, _: Apply) -> Sequence[Variable] | None:
         if not node.op.graphs or id(node.op) in done:
@@ -54,6 +57,29 @@ def _built(node: Apply, _: Apply) -> Sequence[Variable] | None:
         if (wanted.dtype, wanted.ndim) != (got.dtype, got.ndim):
             raise GraphTypeError(f"{node.op.name} is {wanted.type} but expands to {got.type}")
     return outputs
+
+
+def _folded_once(graph: Graph) -> Graph:
+    """Reductions that keep their axes are views of others that drop them, where there are such."""
+    dropped: dict[object, Reduce] = {}
+    for node in toposort(graph.outputs, graph.inputs):
+        if isinstance(node.op, Reduce) and not node.op.keepdims:
+            dropped[_without_axes(node.op, node)] = node.op
+
+    def view(node: Apply, old: Apply) -> Sequence[Variable] | None:
+        op = node.op
+        twin = dropped.get(_without_axes(op, old)) if isinstance(op, Reduce) and op.keepdims else None
+        if twin is None:
+            return None
+        with provenance(replace(node.provenance, rule="fold once", replaced=node)):
+            return [expand_dims(twin(*node.inputs), twin.over(node.inputs[0].ndim))]
+
+    return merge(replace_nodes(graph, view), told=False) if dropped else graph
+
+
+def _without_axes(op: Reduce, node: Apply) -> object:
+    """What is the same for reductions of the same elements, whether their axes are kept or not."""
+    return replace(op, axes=op.over(node.inputs[0].ndim), keepdims=False), node.inputs
 
 
 def lowerings(nodes: Sequence[Apply]) -> dict[Apply, Lowering]:

@@ -33,7 +33,7 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> RowKernel:
     functions = functions_of(
         folds.values(), {n for each in plan.passes if in_lanes(frame, each, folds) for n in each.folds}
     )
-    folds_all, long = plan.only_folds and not frame.kept, can_be_tall(frame, plan)
+    folds_all, long = len(plan.passes) == 1 and not frame.kept, can_be_tall(frame, plan)
     earlier = PART_ELEMENTS if folds_all or long else ZERO
     start = [*count_elements(frame, folds.values(), earlier), *scalar_prelude(scope)]
     inner = frame.ndim - 1

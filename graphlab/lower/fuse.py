@@ -198,7 +198,8 @@ class _Fusion:
             case Pointwise():
                 place = self.pointwise(node, lowering, space, map, stored, used_inside, used_by_rows)
             case Reduction():
-                place = self.reduction(node, lowering, space, map, used_inside)
+                awaited = used_inside or self.is_awaited(node, top, rows)
+                place = self.reduction(node, lowering, space, map, used_inside, awaited)
             case _:
                 assert alias is not None
                 place = self.alias(node, alias, space, map, stored, used_inside)
@@ -235,7 +236,22 @@ class _Fusion:
             return "broadcasting would compute it again and again"
         return _Place(space, maps)
 
-    def reduction(self, node: Apply, lowering: Reduction, space: Space, map: Map, used_inside: bool) -> _Place | str:
+    def is_awaited(self, node: Apply, top: Sequence[_Group], rows: set[Apply]) -> bool:
+        """Whether elements in the groups `top` are made of the result of `node`, by way of rows' values."""
+        seen, queue = {node}, [node]
+        for found in queue:
+            for user in dict.fromkeys(user for user, _ in self.users.get(found.output, ())):
+                if user in seen or set(top).isdisjoint(self.groups(user)):
+                    continue
+                if user not in rows:
+                    return True
+                seen.add(user)
+                queue.append(user)
+        return False
+
+    def reduction(
+        self, node: Apply, lowering: Reduction, space: Space, map: Map, used_inside: bool, awaited: bool
+    ) -> _Place | str:
         operand, axes = node.inputs[0], lowering.axes
         extents = self.shapes[operand]
         around = fold_space(extents, operand.type.shape, axes)
@@ -247,7 +263,7 @@ class _Fusion:
             return _Place(around, maps)
         if space.reduce not in ((), axes) or space.extents != extents or map != form:
             return "a reduction of other elements ends its kernel"
-        if used_inside and not around.many_rows:
+        if awaited and not around.many_rows:
             return "all elements are needed before the first is used"
         if used_inside and not around.in_rows:
             return "it folds columns, and whole rows are needed before the first element is used"

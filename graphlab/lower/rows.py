@@ -85,20 +85,20 @@ class Rows:
 
     def all_folded(self, dense: Expr) -> tuple[Stmt, ...]:
         """The one row that there is: see parts.py. `dense`: the condition that its inner axis is."""
-        (each,), scope = self.plan.passes, self.scope
+        (each,), scope, before = self.plan.passes, self.scope, self.plan.before
         folds, blocks = [self.folds[n] for n in each.folds], Name("blocks")
+        start = [*self.read_once(scope), *scope.compute(before), *empty_trees(folds, blocks)]
         loops = self.elements(each, folds, blocks, scope, dense=True, parts=True)
         if dense != TRUE:
             strided = self.elements(each, folds, blocks, scope, dense=False, parts=True)
             loops = [If(dense, tuple(loops), tuple(strided))]
         return (
-            *self.read_once(scope),
-            *empty_trees(folds, blocks),
+            *start,
             earlier_parts(folds, blocks),
             highest_level(),
             *loops,
             parts_made(),
-            *once(scope, self.plan.before, {}),
+            *(s for node in before for s in written(scope, node, {})),
             *self.results(each, folds, blocks, scope),
         )
 

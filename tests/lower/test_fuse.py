@@ -175,6 +175,43 @@ def test_a_reduction_of_other_elements_ends_its_kernel() -> None:
     assert "apart from sum: a reduction of other elements ends its kernel" in reasons([x, y], [z])
 
 
+def test_elements_that_await_a_sum_of_all_have_a_kernel_of_their_own() -> None:
+    x, m = var("float64", None), var("float64", None, None)
+    total = reduce.sum(x)
+    apart = e.subtract(x, e.multiply(total, 0.5))  # the total reaches the elements by way of a number
+    spread = e.add(reduce.sum(e.square(apart)), total)
+    assert kernels([x], [spread]) == [["sum"], ["multiply", "subtract", "square", "sum", "add"]]
+    assert "apart from sum: all elements are needed before the first is used" in reasons([x], [spread])
+    means = e.true_divide(reduce.sum(m, axis=1, keepdims=True), 3.0)
+    spreads = reduce.sum(e.square(e.subtract(m, means)), axis=1)
+    assert kernels([m], [spreads]) == [["sum", "true_divide", "subtract", "square", "sum"]]
+
+
+def test_elements_are_folded_once_whether_their_axes_are_kept_or_not() -> None:
+    x, m = var("float64", None), var("float64", None, None)
+    apart = e.subtract(x, reduce.sum(x, keepdims=True))
+    assert sum(names.count("sum") for names in kernels([x], [reduce.sum(x), apart])) == 1
+    folded = [reduce.max(m, axis=-1), e.subtract(m, reduce.max(m, axis=1, keepdims=True))]
+    assert [names.count("max") for names in kernels([m], folded)] == [1]
+    a = np.linspace(-1, 1, 12).reshape(3, 4)
+    largest, below = built([m], folded)(a)
+    np.testing.assert_array_equal(largest, a.max(1))
+    np.testing.assert_array_equal(below, a - a.max(1, keepdims=True))
+
+
+def test_a_kernel_that_folds_all_elements_may_write_them_too() -> None:
+    x, y = var("float64", None, None), var("float64")
+    scale = e.exp(y)
+    z = e.multiply(e.exp(x), scale)
+    inputs, outputs = [x, y], [z, reduce.sum(z), scale]
+    assert ["multiply", "sum"] in [k[-2:] for k in kernels(inputs, outputs)]
+    program, a = built(inputs, outputs), np.linspace(-1, 1, 3000).reshape(5, 600)
+    got = program(a, np.array(0.5))
+    np.testing.assert_allclose(got[0], np.exp(a) * np.exp(0.5), rtol=1e-14)
+    np.testing.assert_allclose(got[1], (np.exp(a) * np.exp(0.5)).sum(), rtol=1e-14)
+    np.testing.assert_allclose(got[2], np.exp(0.5), rtol=1e-14)
+
+
 def test_a_value_needed_after_a_reduction_of_columns_too_is_stored_first() -> None:
     x = var("float64", None, None)
     y = e.exp(x)

@@ -107,6 +107,13 @@ def test_no_more_threads_help_than_were_wanted() -> None:
 
 # ---- the same bits ---------------------------------------------------------------------------------
 
+
+def squashed(v: Any) -> Any:
+    """Elements that await a sum of all, are written, and are summed again."""
+    v = v / (1 + abs(v).mean())
+    return [v, (v * v).sum(), (v * v).max()]
+
+
 # Functions of a matrix m, a row r and a column c, and NumPy's or our own word for what they mean.
 MAKE: dict[str, Callable[[Any, Any, Any], Any]] = {
     "elements": lambda m, r, c: m * r + T.exp(-m) / (1 + c * c),
@@ -124,6 +131,8 @@ MAKE: dict[str, Callable[[Any, Any, Any], Any]] = {
     "layer norm": lambda m, r, c: (m - m.mean(1, keepdims=True)) / T.sqrt(m.var(1, keepdims=True) + 1e-5) * r,
     "outer": lambda m, r, c: (c * r + m).sum(axis=0),
     "whole and parts": lambda m, r, c: [m.max(), m.sum(axis=0), m.sum(axis=1)],
+    "sum of what is written": lambda m, r, c: squashed(m * r),
+    "spread": lambda m, r, c: [m.std(), ((m - r) ** 2).var()],
     "copies": lambda m, r, c: [T.concatenate([m, m[::-1]], axis=0), T.set_subtensor(m[::2], 0), T.zeros_like(m)],
 }
 
@@ -189,6 +198,20 @@ def test_threads_share_it_and_it_is_what_numpy_says(name: str, dtype: str) -> No
     want = graphlab.interpret(f.graph, [m, r, c])
     for a, b in zip(found if isinstance(found, list) else [found], want, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3 if dtype == "float32" else 1e-10, atol=1e-4)
+
+
+def test_what_is_folded_and_written_is_one_region_for_all_threads() -> None:
+    x = T.dvector("x")
+    y = T.exp(x) * (1 + x.sum())
+    f, value = graphlab.function([x], [y, y.sum()]), np.random.default_rng(3).standard_normal(300_001)
+    assert [[n.op.name for n in k.nodes] for k in f.lowered.kernels] == [["sum"], ["exp", "add", "multiply", "sum"]]
+    graphlab.set_num_threads(3)
+    f(value)
+    before = threads_use()
+    found, total = f(value)
+    assert threads_use().shared - before.shared == 2
+    np.testing.assert_allclose(found, np.exp(value) * (1 + value.sum()), rtol=1e-12)
+    np.testing.assert_allclose(total, found.sum(), rtol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -322,6 +345,7 @@ def long(v):
 made = {
     "elements": lambda: graphlab.function([x], long(x)),
     "sum": lambda: graphlab.function([x], long(x).sum()),
+    "spread": lambda: graphlab.function([x], (long(x) - x.mean()).var()),
     "updates": lambda: graphlab.function([x], long(x).sum(), updates={total: total + 1}),
 }[sys.argv[1]]()
 graphlab.set_num_threads(int(sys.argv[2]))
@@ -338,7 +362,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("what", ["elements", "sum", "updates"])
+@pytest.mark.parametrize("what", ["elements", "sum", "spread", "updates"])
 def test_the_user_may_stop_a_long_kernel(what: str, threads: int) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
