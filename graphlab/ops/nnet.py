@@ -65,7 +65,7 @@ class Softmax(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        e = exp(subtract(x, _finite_or_zero(_top(x, self.axes))))
+        e = exp(_levelled(x, self.axes))
         return (true_divide(e, sum(e, self.axes, keepdims=True)),)
 
 
@@ -99,7 +99,7 @@ class LogSoftmax(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        shifted = subtract(x, _finite_or_zero(_top(x, self.axes)))
+        shifted = _levelled(x, self.axes)
         return (subtract(shifted, log(sum(exp(shifted), self.axes, keepdims=True))),)
 
 
@@ -147,8 +147,9 @@ class LogSumExp(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        top = _finite_or_zero(_top(x, self.axes))
-        total = add(log(sum(exp(subtract(x, top)), self.axes, keepdims=True)), top)
+        top = None if _is_level(x, self.axes) else _finite_or_zero(_top(x, self.axes))
+        total = log(sum(exp(x if top is None else subtract(x, top)), self.axes, keepdims=True))
+        total = total if top is None else add(total, top)
         kept = [a for a in range(x.ndim) if a not in self.axes]
         return (total if self.keepdims else dimshuffle(total, kept),)
 
@@ -169,6 +170,22 @@ def _top(x: Variable, axes: Axes) -> Variable:
 def _finite_or_zero(top: Variable) -> Variable:
     finite: Variable = where(isfinite(top), top, 0)
     return finite
+
+
+def _levelled(x: Variable, axes: Axes) -> Variable:
+    """`x` without its finite maximum, which is 0 then."""
+    return x if _is_level(x, axes) else subtract(x, _finite_or_zero(_top(x, axes)))
+
+
+def _is_level(x: Variable, axes: Axes) -> bool:
+    """Whether `x` is y - max(y) already, as programs that see to overflow themselves have it."""
+    if x.owner is None or x.owner.op is not subtract:
+        return False
+    y, top = x.owner.inputs
+    if top.owner is None or not isinstance(top.owner.op, Max) or top.owner.inputs[0] is not y:
+        return False
+    over = top.owner.op.over(y.ndim)
+    return set(over) == set(axes) and (top.owner.op.keepdims or len(over) == y.ndim)
 
 
 def floating(x: Any, what: str) -> Variable:
