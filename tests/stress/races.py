@@ -165,7 +165,8 @@ def run(*, rounds: int, threads: int) -> figures.Figures:
         seen = reports(folder, environment, RACE, str(ROOT))[2]
     if not seen:
         failures.append("a race that is there was not seen")
-    return {"threads": threads, "rounds": rounds, "races": len(found), "calls stopped": int(said.split()[-1]) if said else 0,
+    stopped = int(said.split()[-1]) if said else 0
+    return {"threads": threads, "rounds": rounds, "races": len(found), "calls stopped": stopped,
             "races seen where one is": len(seen), "failures": failures}  # fmt: skip
 
 
