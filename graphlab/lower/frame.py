@@ -183,6 +183,27 @@ class Frame:
         )
 
 
+def likeness(frame: Frame) -> object:
+    """All of a frame that its loops depend on: kernels of frames alike are the same."""
+    unit, number = frame.unit, dict[Variable, int]()
+    for v in (*unit.inputs, *(node.output for node in unit.nodes)):
+        number[v] = len(number)
+    nodes = [
+        (
+            node.op.name, node in unit.rows, _meaning(frame.lowerings[node]), node.output.dtype, node.output.ndim,
+            tuple(literal(v) if v not in number and isinstance(v, Constant) else number[v] for v in node.inputs),
+        )
+        for node in unit.nodes
+    ]  # fmt: skip
+    operands = [(number[v], v.ndim, frame.axes(v), o) for v, o in frame.operands.items()]
+    single = tuple(extent == 1 for extent in frame.space.extents)
+    return single, frame.space.reduce, frame.space.folds, tuple(nodes), tuple(operands)
+
+
+def _meaning(lowering: Lowering) -> object:
+    return (lowering, repr(lowering.initial)) if isinstance(lowering, Reduction) else lowering  # 0.0 is not -0.0
+
+
 def frame_of(unit: Unit, lowerings: Mapping[Apply, Lowering]) -> Frame:
     """The frame of a kernel's unit."""
     assert unit.space is not None

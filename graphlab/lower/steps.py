@@ -31,7 +31,7 @@ from graphlab.lower.assume import Equal, assume, declared, relied_on
 from graphlab.lower.backwards import written_backwards
 from graphlab.lower.expand import lowerings
 from graphlab.lower.forms import RowKernel, row_kernel
-from graphlab.lower.frame import frame_of
+from graphlab.lower.frame import Frame, frame_of, likeness
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.lower.inplace import finishing, taken
 from graphlab.lower.kernels import pointwise_body
@@ -79,6 +79,7 @@ class Steps:
         self.table = Table()
         self.number: dict[Apply, int] = {}
         self.kernels: list[KernelInfo] = []
+        self.alike: dict[object, Kernel] = {}
         self.shared: dict[Kernel, Kernel] = {}
         self.rules: dict[Rule, int] = {}
         self.hosts: list[HostFunction] = []
@@ -119,6 +120,13 @@ class Steps:
         for unit in finish.units:
             steps.add(unit)
         return Block(graph, memory, tuple(steps.steps), assumed, len(finish.units))
+
+    def loops(self, frame: Frame, name: str) -> Kernel:
+        """The kernel of `frame`: of this name, or one from before."""
+        like = likeness(frame)
+        if like not in self.alike:
+            self.alike[like] = self.same(kernel_of(frame, self.rules, name))
+        return self.alike[like]
 
     def same(self, kernel: Kernel) -> Kernel:
         """`kernel`, or one from before that differs from it in nothing but its name."""
@@ -171,14 +179,8 @@ class _Block:
 
     def kernel(self, unit: Unit) -> None:
         """Generated loops."""
-        frame, slots = frame_of(unit, self.meanings), self.memory.slots
-        name = self.kernel_name(unit, unit.reason)
-        rules = self.program.rules
-        made = row_kernel(frame, rules) if frame.space.reduce else RowKernel(pointwise_body(frame))
-        title = ", ".join(node.op.name for node in unit.nodes)
-        body = without_unused(made.body)
-        kernel = Kernel(name, frame.nest(), body, title, made.functions, made.scratch, made.folds, made.block)
-        kernel = self.program.same(kernel)
+        name, slots = self.kernel_name(unit, unit.reason), self.memory.slots
+        kernel = self.program.loops(frame_of(unit, self.meanings), name)
         outputs, inputs = (tuple(slots[v] for v in some) for some in (unit.outputs, unit.inputs))
         taken = self.takes(unit)
         takes = tuple(unit.inputs.index(taken[v]) if v in taken else -1 for v in unit.outputs) if taken else ()
@@ -295,6 +297,14 @@ class _Block:
         release = (*self.memory.release[self.units], *inside)
         self.units += 1
         self.steps.append(Step(name, action, release, tuple(self.program.number[n] for n in nodes)))
+
+
+def kernel_of(frame: Frame, rules: dict[Rule, int], name: str) -> Kernel:
+    """The kernel of `frame`; `rules` numbers those that the program's kernels fold by."""
+    made = row_kernel(frame, rules) if frame.space.reduce else RowKernel(pointwise_body(frame))
+    title = ", ".join(node.op.name for node in frame.unit.nodes)
+    body = without_unused(made.body)
+    return Kernel(name, frame.nest(), body, title, made.functions, made.scratch, made.folds, made.block)
 
 
 def host_function(node: Apply) -> HostFunction:

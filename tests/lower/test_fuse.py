@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,9 +12,13 @@ from graphlab.graph.events import Event, KernelFused, listen
 from graphlab.graph.node import Constant, Graph, Variable
 from graphlab.graph.walk import toposort
 from graphlab.interpret import interpret
+from graphlab.loops.ir import Kernel
 from graphlab.lower import lower
 from graphlab.lower.expand import expand, lowerings
+from graphlab.lower.frame import frame_of, likeness
 from graphlab.lower.fuse import MOST_NODES, MOST_OPERANDS, fuse
+from graphlab.lower.reductions import Rule
+from graphlab.lower.steps import kernel_of
 from graphlab.ops import elementwise as e
 from graphlab.ops import nnet, reduce, shape
 from graphlab.ops.conversion import cast
@@ -323,6 +328,39 @@ def test_units_cover_the_graph_once_and_run_after_what_they_read(seed: int) -> N
         assert all(v in inside or isinstance(v, Constant) for n in unit.nodes for v in n.inputs)
         there.update(unit.outputs)
     assert there.issuperset(v for v in graph.outputs if v.owner is not None)
+
+
+def test_frames_alike_have_one_kernel() -> None:
+    kernel_for: dict[object, Kernel] = {}
+    rules: dict[Rule, int] = {}
+    frames = 0
+    for seed in range(300):
+        inputs, outputs = random_graph(random.Random(seed))
+        graph = expand(Graph(tuple(inputs), tuple(outputs)))
+        nodes = toposort(graph.outputs, graph.inputs)
+        meanings = lowerings(nodes)
+        for unit in fuse(graph, nodes, meanings):
+            if unit.kernel:
+                frame = frame_of(unit, meanings)
+                kernel = kernel_of(frame, rules, "")
+                assert kernel_for.setdefault(likeness(frame), kernel) == kernel
+                frames += 1
+    assert frames > 2 * len(kernel_for) > 400
+
+
+@pytest.mark.parametrize(
+    "change", [lambda v: e.multiply(v, 2.0), lambda v: e.multiply(v, -0.0), lambda v: e.multiply(0.0, v), e.square]
+)
+def test_other_frames_are_not_alike(change: Callable[[Variable], Variable]) -> None:
+    def frame(y: Variable) -> object:
+        nodes = toposort([y])
+        meanings = lowerings(nodes)
+        (unit,) = fuse(Graph((x,), (y,)), nodes, meanings)
+        return likeness(frame_of(unit, meanings))
+
+    x = var("float64", None)
+    assert frame(e.multiply(e.exp(x), 0.0)) == frame(e.multiply(e.exp(x), 0.0))
+    assert frame(change(e.exp(x))) != frame(e.multiply(e.exp(x), 0.0))
 
 
 @pytest.mark.parametrize("seed", range(12))
