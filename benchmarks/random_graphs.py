@@ -94,6 +94,9 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--plain-c", action="store_true", help="let the C compiler optimise nothing: three times as fast"
     )
+    parser.add_argument(
+        "--only-run", action="store_true", help="compare no results: for runs in which something else looks on"
+    )
     parser.add_argument("--shrink", type=int, default=5, help="how many failures to make small (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write counts and failures")
     return parser.parse_args(argv)
@@ -109,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report.text)
         return int(bool(report.failures))
     with plain_c() if chosen.plain_c else contextlib.nullcontext():
-        report = run(chosen.seed, chosen.graphs, RULES, chosen.jobs, chosen.shrink)
+        report = run(chosen.seed, chosen.graphs, RULES, chosen.jobs, chosen.shrink, not chosen.only_run)
     seconds = time.perf_counter() - began
     text, passed = told(report, chosen.least, seconds, chosen.seed)
     print(text)

@@ -71,11 +71,13 @@ class Report:
 # ---- one graph -----------------------------------------------------------------------------------
 
 
-def one(seed: int, index: int, rules: Sequence[Planted], planted: Sequence[int], shrink: bool) -> Report:
-    """Draw graph `index` with those of `rules` that `planted` numbers; compile, run and judge it."""
+def one(
+    seed: int, index: int, rules: Sequence[Planted], planted: Sequence[int], shrink: bool, compares: bool = True
+) -> Report:
+    """Draw graph `index` with those of `rules` that `planted` numbers; compile, run and, if it `compares`, judge it."""
     try:
         s = sample(seed, index, [rules[k] for k in planted])
-        verdict = judge(s)
+        verdict = judge(s, compares)
     except Exception as error:  # nothing that is drawn may fail to compile, and no rule may raise
         said = f"{type(error).__name__}: {error}"
         return Report(1, failures=[Failure(seed, index, said, tuple(planted), traceback.format_exc())])
@@ -139,7 +141,7 @@ def plain_c() -> Iterator[None]:
             yield
 
 
-def run(seed: int, graphs: int, rules: Sequence[Planted], jobs: int, shrink: int) -> Report:
+def run(seed: int, graphs: int, rules: Sequence[Planted], jobs: int, shrink: int, compares: bool = True) -> Report:
     """Graphs 0 to `graphs` of the seed by `jobs` processes; the first `shrink` failures are made small."""
     total, began = Report(), time.monotonic()
     batches: list[range] = [range(k, min(k + BATCH, graphs)) for k in range(0, graphs, BATCH)]
@@ -149,7 +151,7 @@ def run(seed: int, graphs: int, rules: Sequence[Planted], jobs: int, shrink: int
         while batches and len(working) < max(jobs, 1):
             batch = batches.pop()
             due = plan(rules, total.fired, batch, seed)
-            worker = Worker(seed, batch, rules, due, shrink - len(total.failures))
+            worker = Worker(seed, batch, rules, due, shrink - len(total.failures), compares)
             working[worker.reports] = worker
         for ready in wait(list(working), timeout=1.0):
             assert isinstance(ready, Connection)
@@ -186,12 +188,13 @@ class Worker:
     rules: Sequence[Planted]
     due: Sequence[Sequence[int]]
     shrink: int
+    compares: bool
     at: int = 0
     ended: bool = False
 
     def __post_init__(self) -> None:
         self.reports, theirs = PROCESSES.Pipe(duplex=False)
-        arguments = (theirs, self.seed, self.batch, self.rules, self.due, self.shrink)
+        arguments = (theirs, self.seed, self.batch, self.rules, self.due, self.shrink, self.compares)
         self.process = PROCESSES.Process(target=_work, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
@@ -223,10 +226,10 @@ class Worker:
 
 
 def _work(reports: Connection, seed: int, batch: range, rules: Sequence[Planted], due: Sequence[Sequence[int]],
-          shrink: int) -> None:  # fmt: skip
+          shrink: int, compares: bool) -> None:  # fmt: skip
     small = 0
     with cache():
         for index, planted in zip(batch, due, strict=True):
-            report = one(seed, index, rules, planted, small < shrink)
+            report = one(seed, index, rules, planted, small < shrink, compares)
             small += len(report.failures)
             reports.send(report)
