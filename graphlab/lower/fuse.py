@@ -198,8 +198,7 @@ class _Fusion:
             case Pointwise():
                 place = self.pointwise(node, lowering, space, map, stored, used_inside, used_by_rows)
             case Reduction():
-                awaited = used_inside or self.is_awaited(node, top, rows)
-                place = self.reduction(node, lowering, space, map, used_inside, awaited)
+                place = self.reduction(node, lowering, space, map, self.is_awaited(node, top, rows))
             case _:
                 assert alias is not None
                 place = self.alias(node, alias, space, map, stored, used_inside)
@@ -237,7 +236,7 @@ class _Fusion:
         return _Place(space, maps)
 
     def is_awaited(self, node: Apply, top: Sequence[_Group], rows: set[Apply]) -> bool:
-        """Whether elements in the groups `top` are made of the result of `node`, by way of rows' values."""
+        """Whether elements in the groups `top` are made of the result of `node`, perhaps by way of rows' values."""
         seen, queue = {node}, [node]
         for found in queue:
             for user in dict.fromkeys(user for user, _ in self.users.get(found.output, ())):
@@ -249,9 +248,7 @@ class _Fusion:
                 queue.append(user)
         return False
 
-    def reduction(
-        self, node: Apply, lowering: Reduction, space: Space, map: Map, used_inside: bool, awaited: bool
-    ) -> _Place | str:
+    def reduction(self, node: Apply, lowering: Reduction, space: Space, map: Map, awaited: bool) -> _Place | str:
         operand, axes = node.inputs[0], lowering.axes
         extents = self.shapes[operand]
         around = fold_space(extents, operand.type.shape, axes)
@@ -265,7 +262,7 @@ class _Fusion:
             return "a reduction of other elements ends its kernel"
         if awaited and not around.many_rows:
             return "all elements are needed before the first is used"
-        if used_inside and not around.in_rows:
+        if awaited and not around.in_rows:
             return "it folds columns, and whole rows are needed before the first element is used"
         return _Place(around, maps)
 

@@ -147,9 +147,9 @@ class LogSumExp(Op):
         return Expand(self._expanded)
 
     def _expanded(self, x: Variable) -> tuple[Variable, ...]:
-        top = None if _is_level(x, self.axes) else _finite_or_zero(_top(x, self.axes))
-        total = log(sum(exp(x if top is None else subtract(x, top)), self.axes, keepdims=True))
-        total = total if top is None else add(total, top)
+        total = log(sum(exp(_levelled(x, self.axes)), self.axes, keepdims=True))
+        if not _is_level(x, self.axes):
+            total = add(total, _finite_or_zero(_top(x, self.axes)))
         kept = [a for a in range(x.ndim) if a not in self.axes]
         return (total if self.keepdims else dimshuffle(total, kept),)
 
@@ -173,7 +173,7 @@ def _finite_or_zero(top: Variable) -> Variable:
 
 
 def _levelled(x: Variable, axes: Axes) -> Variable:
-    """`x` without its finite maximum, which is 0 then."""
+    """`x` less its maximum, where that is finite; just `x`, where that is 0 or NaN for certain."""
     return x if _is_level(x, axes) else subtract(x, _finite_or_zero(_top(x, axes)))
 
 

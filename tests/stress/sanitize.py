@@ -5,8 +5,8 @@
 Builds a copy of the package whose extension module has the sanitizers, and runs `benchmarks/random_graphs.py` with a
 compiler that adds them to every program and optimises nothing: then nothing that is wrong is optimised away, and it
 takes half the time. A report ends the process of that graph, which is then a failure of the run, with the text to see
-it again. Results are not compared, which takes long and is done by runs without sanitizers. Needs gcc with libasan and
-libubsan.
+it again. Results and errors are not compared, which takes long and is done by runs without sanitizers. Needs gcc with
+libasan and libubsan.
 """
 
 from __future__ import annotations
