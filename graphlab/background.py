@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import replace
 
@@ -17,6 +19,10 @@ from graphlab.rewrite.trace import Trace
 # Seconds for which the first call goes first: compiling is Python for that long or longer, and two threads of Python
 # that also release its lock, as NumPy does for each operation, wait for each other most of the time.
 FIRST_CALL = 0.1
+
+# Seconds after which the compiling thread hands over Python's lock to a call that wants it back. Python's own 5 ms, for
+# each operation, made calls of long graphs take as long as compiling them.
+TURN = 1e-4
 
 
 class Pending:
@@ -80,3 +86,20 @@ class Pending:
 
     def _fail(self, reason: str) -> None:
         self.failed = reason
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Let the threads of this process take turns of `TURN` at most: for calls while another thread compiles.
+
+    Of calls side by side the first one to come gives back what it found.
+    """
+    usual = sys.getswitchinterval()
+    if usual <= TURN:
+        yield
+        return
+    sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from graphlab import faults
 from graphlab.arguments import In, as_arguments
-from graphlab.background import Pending
+from graphlab.background import Pending, short_turns
 from graphlab.codegen.c import emit
 from graphlab.compiled import Compiled, Recalled, build, compile_graph
 from graphlab.errors import GraphIndexError, GraphlabError, GraphValueError, Origin, caller_origin, user_boundary
@@ -198,7 +199,8 @@ class Function(CallableBase):  # type: ignore[misc]
         if machine is None:
             graph = self._now.optimized
             run = faults.interpreted if self.watched is None else self.watched.interpret
-            results = _fresh(run(graph, arrays), [*arrays, *_held(graph)])
+            with short_turns() if waiting else nullcontext():
+                results = _fresh(run(graph, arrays), [*arrays, *_held(graph)])
             if pending is not None:
                 pending.answered()
             self._refuse_nan(results, graph, arrays)

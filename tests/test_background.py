@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from graphlab import In, background
 from graphlab.compiled import Recalled, compile_anew
 from graphlab.errors import GraphTypeError, GraphValueError
 from graphlab.graph.events import Event, listen
+from graphlab.graph.types import TensorType
+from graphlab.ops.base import Op
 from graphlab.options import using
 
 
@@ -96,6 +100,37 @@ def test_the_first_call_after_it_is_done_runs_the_program(held: Path) -> None:
     assert f._pending is None
     with listen(ran.append):
         assert f(np.ones(2)).tolist() == [2.0, 2.0]
+
+
+@dataclass(frozen=True)
+class Turns(Op):
+    """Gives back its operand, and keeps how long the threads' turns are in the meantime."""
+
+    name = "turns"
+    seen: ClassVar[list[float]] = []
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        return (x,)
+
+    def numpy(self, x: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], ...]:
+        self.seen.append(sys.getswitchinterval())
+        if x[0] < 0:
+            raise ValueError("negative")
+        return (x,)
+
+
+def test_calls_take_short_turns_with_the_compiling_thread(held: Path) -> None:
+    usual, x = sys.getswitchinterval(), T.dvector("x")
+    f = graphlab.function([x], Turns()(x) + 1, compile="background")
+    f([1.0])
+    assert Turns.seen.pop() <= background.TURN < usual == sys.getswitchinterval()
+    with pytest.raises(ValueError, match="negative"):
+        f([-1.0])
+    assert Turns.seen.pop() <= background.TURN < usual == sys.getswitchinterval()
+    held.touch()
+    assert f.wait()
+    f([1.0])
+    assert Turns.seen.pop() == usual
 
 
 def test_updates_and_shared_variables_go_on_across_the_change(held: Path) -> None:
