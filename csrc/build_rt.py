@@ -8,7 +8,7 @@ from cffi import FFI
 
 folder = Path("csrc")  # setuptools wants paths relative to setup.py, where the build runs
 names = (
-    "memory", "pool", "runtime", "kernel", "statistics", "index", "numeric", "matmul", "along", "windows",
+    "memory", "pool", "runtime", "kernel", "statistics", "places", "index", "numeric", "matmul", "along", "windows",
     "convolution", "pooling", "random", "draw", "loop", "steady", "turns", "output", "host", "operands",
     "activation", "code", "frame", "callable", "looks", "module",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from graphlab.callable import Function
 from graphlab.dtypes import ALL, INTEGER
 from graphlab.loops.ir import HostCall, RuntimeCall
 from graphlab.loops.walk import every_step
+from graphlab.runtime.threads import threads_use
 
 Array = np.ndarray[Any, Any]
 Key = tuple[Any, ...]
@@ -149,6 +151,74 @@ def test_an_index_out_of_range_names_the_line(position: int) -> None:
         with pytest.raises(IndexError, match=rf"index {position} is out of bounds for axis 1 with size 3") as info:
             function(np.zeros((2, 3)), many)
         assert "test_index.py" in str(info.value)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = graphlab.num_threads()
+    yield
+    graphlab.set_num_threads(before)
+
+
+def spread(rng: np.random.Generator, extent: int, *shape: int) -> Array:
+    """Indices of which some come very often, and some from behind."""
+    return np.where(rng.random(shape) < 0.3, 7, rng.integers(-extent, extent, shape))
+
+
+# The shape of an array, and keys: few or many places for each row, and rows in several axes.
+SHARED: dict[str, tuple[tuple[int, ...], Callable[[np.random.Generator], Key]]] = {
+    "rows": ((5000, 40), lambda r: (spread(r, 5000, 20_011),)),
+    "one row": ((5000, 40), lambda r: (np.full(20_011, 3),)),
+    "matrices": ((300, 5, 33), lambda r: (spread(r, 300, 9001),)),
+    "a table of places": ((3000, 64), lambda r: (spread(r, 3000, 150, 131),)),
+    "of a transposed table": ((3000, 64), lambda r: (spread(r, 3000, 150, 131).T,)),
+    "two axes": ((70, 90, 50), lambda r: (spread(r, 70, 130, 1), spread(r, 90, 101))),
+    "behind an axis": ((3, 2000, 41), lambda r: (slice(None), spread(r, 2000, 6007))),
+    "parts of rows": ((5000, 90), lambda r: (spread(r, 5000, 20_011), slice(3, 80, 2))),
+    "numbers": ((90_000,), lambda r: (spread(r, 90_000, 400_001),)),
+}
+NO_ROWS = ("parts of rows", "numbers")  # whose elements are shared when they are read alone
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "complex128"])
+@pytest.mark.parametrize("name", SHARED)
+def test_threads_share_places_and_keep_each_ones_order(
+    name: str, dtype: str, rng: np.random.Generator, threads: None
+) -> None:
+    shape, keys = SHARED[name]
+    key, x = keys(rng), rng.standard_normal(shape).astype(dtype)
+    y = (100 * rng.standard_normal(x[key].shape)).astype(dtype)
+    given, part = T.tensor(dtype, (None,) * x.ndim), T.tensor(dtype, (None,) * y.ndim)
+    entries, indices, values = symbolic(key)
+    target = given[entries]
+    f = graphlab.function(
+        [given, part, *indices], [target, T.set_subtensor(target, part), T.inc_subtensor(target, part)]
+    )
+    want = [x[key], *updated(x, key, y)]
+    for count in (1, 2, 5):
+        graphlab.set_num_threads(count)
+        before = threads_use().shared
+        for got, expected in zip(f(x, y, *values), want, strict=True):
+            np.testing.assert_array_equal(got, expected, strict=True)
+        assert count == 1 or threads_use().shared - before >= (1 if name in NO_ROWS else 3)
+
+
+def test_threads_refuse_an_index_out_of_range_and_change_nothing(threads: None) -> None:
+    graphlab.set_num_threads(3)
+    table, i = graphlab.shared(np.zeros((5000, 64)), "table"), T.lvector("i")
+    read = graphlab.function([i], table[i])
+    add = graphlab.function([i], [], updates={table: T.inc_subtensor(table[i], 1.0)})
+    many = np.arange(20_000) % 5000
+    for position in (0, 9_000, 19_999):
+        wrong = many.copy()
+        wrong[position] = 5000
+        for f in (read, add):
+            with pytest.raises(IndexError, match="index 5000 is out of bounds for axis 0 with size 5000") as info:
+                f(wrong)
+            assert "test_index.py" in str(info.value)
+    assert not table.get_value().any()
+    add(many)
+    assert (table.get_value() == 4).all()
 
 
 def test_what_does_not_broadcast_is_an_error() -> None:

@@ -37,6 +37,7 @@ rounds, count = map(int, sys.argv[1:])
 x, A, n = T.dvector("x"), T.dmatrix("A"), T.lscalar("n")
 total, turns = graphlab.shared(0, name="total"), graphlab.shared(np.zeros(3), name="turns")
 stream = graphlab.RandomStream(1)
+places = T.constant(np.arange(700) * 7 % 300)
 loop, _ = graphlab.scan(lambda v, s: T.tanh(s + v), sequences=x[:200], outputs_info=[T.constant(0.0)])
 functions = {
     "elements": graphlab.function([x], T.exp(x) * 2 + T.sin(x)),
@@ -46,12 +47,16 @@ functions = {
     "numbers": graphlab.function([n], stream.normal(size=(n,)).sum()),
     "loop": graphlab.function([x], loop),
     "parts": graphlab.function([x], [T.concatenate([x, x])[::-1], T.cumsum(x), x[T.argsort(x)[:9]]]),
+    "places": graphlab.function([A], T.inc_subtensor(A[places], 2 * A[places[::-1]])),
     "late": graphlab.function([x], T.log1p(x * x) + 3, compile="background"),
 }
 assert all(f.machine is not None for f in functions.values())
 long = np.linspace(0.0, 1.0, 150_000)
-arguments = {"rows": np.ones((300, 500)), "product": np.ones((200, 300)), "numbers": 40_000}
-wanted = {name: functions[name](arguments.get(name, long)) for name in ("elements", "loop", "parts")}
+arguments = {
+    "rows": np.ones((300, 500)), "product": np.ones((200, 300)), "numbers": 40_000,
+    "places": np.arange(150_000.0).reshape(300, 500),
+}
+wanted = {name: functions[name](arguments.get(name, long)) for name in ("elements", "loop", "parts", "places")}
 wrong, calls = [], []
 
 def work(number):
