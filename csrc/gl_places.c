@@ -263,9 +263,10 @@ typedef struct walk {
   const transfer *t;
   const gl_selection *part;
   char *array, *other;
-  int64_t in_row;      /* chunks along the last of the gathered axes */
-  int64_t from, to;    /* which chunks to go through */
-  int64_t each, owners; /* so many for each share; or each share has its own places of all */
+  int64_t in_row;   /* chunks along the last of the gathered axes */
+  int64_t from, to; /* which chunks to go through: each share so many, */
+  int64_t each;
+  int64_t owners;   /* or, if not 0, each of so many shares all, for the places of its own */
   int failed;
 } walk;
 
@@ -326,8 +327,7 @@ static void run_share(void *context, int64_t share, int32_t thread)
   }
 }
 
-/* All chunks, by several threads. What an error leaves is nobody's; but of a number that leads outside only one thread
- * is to tell. */
+/* All chunks, by several threads. Numbers that lead outside are looked for before, as one thread is to tell of them. */
 static int by_threads(walk *w, int64_t chunks, int64_t elements, int32_t threads)
 {
   const int64_t shared = w->t->what == GL_TAKE ? 4 * threads : 1, some = ASK_ELEMENTS / elements + 1;
@@ -359,7 +359,7 @@ int gl_over_places(gl_frame *frame, gl_selection *part, gl_action what, int32_t 
   if (each == 0)
     return w.to ? gl_check_indices(frame, part) : 0;
   const int64_t elements = (along < CHUNK ? along : CHUNK) * (1 + each);
-  const int shares = what == GL_TAKE || (has_rows(&t) && each * itemsize >= LEAST_ROW);
+  const int shares = part->arrays && (what == GL_TAKE || (has_rows(&t) && each * itemsize >= LEAST_ROW));
   const int32_t threads = shares ? gl_threads_for(frame, (double)COST * (double)elements * (double)w.to) : 1;
   if (threads > 1)
     return by_threads(&w, w.to, elements, threads);
