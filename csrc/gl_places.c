@@ -253,9 +253,9 @@ static void rows(const transfer *t, int64_t n, char *array, const int64_t *offse
 
 /* ---- chunks of places -------------------------------------------------------------------------- */
 
-#define COST 4            /* of an element, as gl_kernel.c counts it */
-#define LEAST_ROW 64      /* bytes: a thread looks at the other threads' places too, which takes longer than less */
-#define BLOCK 14          /* 16 KiB */
+#define COST 4       /* of an element, as gl_kernel.c counts it */
+#define LEAST_ROW 64 /* bytes: a thread looks at the other threads' places too, which takes longer than less */
+#define BLOCK 14     /* 2^14 bytes */
 #define ASK_ELEMENTS (GL_ASK_BYTES / 8)
 
 typedef struct walk {
@@ -339,6 +339,8 @@ static int by_threads(walk *w, int64_t chunks, int64_t elements, int32_t threads
     for (w->owners = threads, w->to = 0; !failed && w->to < chunks; w->from = w->to) {
       w->to = w->from + threads * w->each < chunks ? w->from + threads * w->each : chunks;
       failed = gl_run_shared(w->frame, run_share, w, threads, threads);
+      if (!failed) /* which asks only while shares are left that no thread has begun */
+        failed = gl_stopped(w->frame);
     }
   return failed ? failed : w->failed;
 }

@@ -34,6 +34,7 @@ LONG: dict[str, tuple[Any, Callable[[int], list[Any]]]] = {
     "arange of floats": (T.arange(n.astype("float64")), lambda size: [float(size)]),
     "gather": (x[T.arange(n) % 7], lambda size: [size, np.ones(7)]),
     "scatter": (x[T.arange(n) % 7].inc(1.0), lambda size: [size, np.ones(7)]),
+    "scatter of rows": (A[T.arange(n) % 3000].inc(1.0), lambda size: [size // 16, np.ones((3000, 64))]),
     "normal": (normals(n), lambda size: [size]),
     "kernel": (T.sin(T.cos(x)), lambda size: [np.ones(size)]),
     "sum of broadcast rows": (
