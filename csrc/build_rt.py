@@ -8,8 +8,8 @@ from cffi import FFI
 
 folder = Path("csrc")  # setuptools wants paths relative to setup.py, where the build runs
 names = (
-    "memory", "pool", "runtime", "kernel", "statistics", "places", "index", "numeric", "matmul", "along", "windows",
-    "convolution", "pooling", "random", "draw", "loop", "steady", "turns", "output", "host", "operands",
+    "memory", "pool", "runtime", "kernel", "beside", "statistics", "places", "index", "numeric", "matmul", "along",
+    "windows", "convolution", "pooling", "random", "draw", "loop", "steady", "turns", "output", "host", "operands",
     "activation", "code", "frame", "callable", "looks", "module",
 )  # fmt: skip
 digest = hashlib.blake2b((folder / "gl_abi.h").read_bytes(), digest_size=16).hexdigest()

@@ -89,12 +89,13 @@ typedef struct gl_nest {
   int32_t scratch;          /* bytes for each element of a row */
   int32_t folds, block;     /* a kernel that can fold in parts: its folds, and how many elements a block has; else 0 */
   int32_t asks;             /* it calls functions that may ask for Python's lock */
+  int32_t beside;           /* see Nest: operands are side by side */
 } gl_nest;
 
 /* A generated kernel, on the extents of its nest, the byte strides of its operands along it, and where they begin. Any
  * part of a nest is one too: fewer along an axis, from another place on. Behind the extents is how many rows the whole
  * nest has along the last two of the kept axes; behind the operands in `data` the memory for a row, or the gl_parts of
- * a kernel that can fold in parts. */
+ * a kernel that can fold in parts. A kernel of operands side by side gets one extent, and looks at no stride. */
 typedef int (*gl_kernel)(const int64_t *extent, const int64_t *stride, char *const *data);
 
 /* For a kernel that folds all elements, or those of each of `rows`: what was folded before, or is to be folded for later.

@@ -49,6 +49,12 @@ static int32_t kept_of(const gl_nest *nest)
   return kept;
 }
 
+static int run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, const int64_t *extent,
+                      const int64_t *stride, char *const *data)
+{
+  return nest->beside ? gl_run_beside(frame, nest, kernel, extent, stride, data) : kernel(extent, stride, data);
+}
+
 /* ---- pieces ------------------------------------------------------------------------------------ */
 
 /* The kernel on `count` elements along the job's axis from number `first` on; `extra` goes behind the operands. */
@@ -62,7 +68,7 @@ static int run_part_of(const job *job, int64_t first, int64_t count, void *extra
   for (int32_t k = 0; k < operands; k++)
     data[k] = job->data[k] + first * job->stride[k * ndim + job->axis];
   data[operands] = extra;
-  return job->kernel(extent, job->stride, data);
+  return run_kernel(&job->call->frame, job->nest, job->kernel, extent, job->stride, data);
 }
 
 /* The extents of output number `k` in so much of the nest: along folded axes it has a stride only if it has elements
@@ -310,7 +316,7 @@ static int run_rows(job *job, int64_t pieces, int32_t threads)
     return watched > 0 ? run_and_see(job, pieces, threads) : run_pieces(job, pieces, threads);
   char **data = (char **)job->data;
   data[operands_of(job->nest)] = job->memory;
-  return job->kernel(job->extent, job->stride, data);
+  return run_kernel(&job->call->frame, job->nest, job->kernel, job->extent, job->stride, data);
 }
 
 /* ---- all --------------------------------------------------------------------------------------- */
@@ -355,7 +361,7 @@ static int run_nothing(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, c
       data[k] = (char *)zeros;
       memset(own + k * ndim, 0, (size_t)ndim * sizeof *own);
     }
-  return kernel(extent, own, data);
+  return run_kernel(frame, nest, kernel, extent, own, data);
 }
 
 int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64_t *extent, const int64_t *stride,
@@ -374,7 +380,7 @@ int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64
   if (work == 0)
     return run_nothing(frame, nest, kernel, extent, stride, data);
   if (work < SHORT_WORK && !nest->scratch)
-    return kernel(extent, stride, data);
+    return run_kernel(frame, nest, kernel, extent, stride, data);
   job job = {.nest = nest, .kernel = kernel, .call = gl_call_of(frame), .extent = extent, .stride = stride,
              .data = data, .memory = (char *)&whole, .level = -1, .rows = whole.rows};
   int32_t threads;

@@ -139,6 +139,9 @@ int gl_run_kernel(gl_frame *frame, const gl_nest *nest, gl_kernel kernel);
 /* The kernel over a nest that is planned; there is room for one more behind the extents and behind the data. */
 int gl_run_planned(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, int64_t *extent, const int64_t *stride,
                    char **data);
+/* A kernel that has its operands side by side (gl_nest), on what is planned, or on a part of it. */
+int gl_run_beside(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, const int64_t *extent, const int64_t *stride,
+                  char *const *data);
 void gl_release(gl_frame *frame, int32_t slot);
 int gl_copy(gl_frame *frame, const int32_t *slots, const int64_t *params);
 int gl_transpose(gl_frame *frame, const int32_t *slots, const int64_t *params);

@@ -130,7 +130,7 @@ def _run_lines(kernel: Kernel) -> Iterator[Line]:
     yield _table("int8_t", "axes", [axis for axes in nest.axes for axis in axes])
     counts = f"{nest.ndim}, {nest.outputs}, {nest.inputs}"
     order = f"{int(nest.sorts)}, {nest.few}, params"
-    facts = f"{cost(kernel)}, {kernel.scratch}, {kernel.folds}, {kernel.block}, {int(asks(kernel))}"
+    facts = f"{cost(kernel)}, {kernel.scratch}, {kernel.folds}, {kernel.block}, {int(asks(kernel))}, {int(nest.beside)}"
     yield Line(f"const gl_nest nest = {{{counts}, slots, reduce, axes, {order}, {facts}}};")
     yield Line(f"return f->api->run(f, &nest, {kernel.name});")
 
@@ -301,7 +301,8 @@ def _steady_nest(k: int, kernel: Kernel) -> Iterator[Line]:
     yield Line(f"  .ndim = {nest.ndim}, .n_outputs = {nest.outputs}, .n_inputs = {nest.inputs},")
     yield Line(f"  .slots = slots{k}, .reduce = reduce{k}, .axes = axes{k},")
     yield Line(f"  .sorts = {int(nest.sorts)}, .few = {nest.few}, .cost = {cost(kernel)}, .scratch = {kernel.scratch},")
-    yield Line(f"  .folds = {kernel.folds}, .block = {kernel.block}, .asks = {int(asks(kernel))}}};")
+    yield Line(f"  .folds = {kernel.folds}, .block = {kernel.block}, .asks = {int(asks(kernel))},")
+    yield Line(f"  .beside = {int(nest.beside)}}};")
 
 
 @call_lines.register

@@ -26,7 +26,8 @@ _COMMENTS = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 def cost(kernel: Kernel) -> int:
     """The work for an element of the kernel's nest."""
-    return max(1, round(_loops(kernel.body, bool(kernel.nest.reduce)) / UNIT))
+    written = MOVED * kernel.nest.outputs if kernel.nest.beside else 0  # by Assign: no Store tells
+    return max(1, round((written + _loops(kernel.body, bool(kernel.nest.reduce))) / UNIT))
 
 
 def asks(kernel: Kernel) -> bool:

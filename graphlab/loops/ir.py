@@ -266,6 +266,9 @@ class Nest:
     allows it (merged axes keep extent 1). `sorts`: the axes of `reduce` may come in any order, so those with the
     shortest strides come last. `few`: with at most so many elements along the last of `reduce`, and 1 along the others,
     the kept axes may come in any order, so the longest comes last where the last is short.
+
+    `beside`: the kernel is given one extent, `n0`, and operands whose elements are side by side, each as often as it is
+    needed (but for operands without axes, of which there is one); the runtime brings them together where they are not.
     """
 
     ndim: int
@@ -275,6 +278,7 @@ class Nest:
     axes: tuple[tuple[int, ...], ...] = ()
     sorts: bool = False
     few: int = 0
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

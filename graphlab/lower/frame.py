@@ -168,8 +168,8 @@ class Frame:
         written = any(not self.of_row(v) for v in self.unit.outputs)
         return FEW if dear and not written else SHORT
 
-    def nest(self) -> Nest:
-        """What the runtime has to plan."""
+    def nest(self, beside: bool = False) -> Nest:
+        """What the runtime has to plan, and whether it is to put elements side by side."""
         made, read = self.unit.outputs, self.unit.inputs
         reduced = [o.axes[self.kept :] for o in self.operands.values()]
         return Nest(
@@ -180,6 +180,7 @@ class Frame:
             tuple(self.axes(v) for v in (*made, *read)),
             sorts=len(self.space.reduce) > 1 and all(all(axes) or not any(axes) for axes in reduced),
             few=self.side_by_side if self.kept and self.space.reduce else 0,
+            beside=beside,
         )
 
 

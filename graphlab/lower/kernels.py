@@ -1,8 +1,11 @@
 """Fused applications become loops.
 
-A kernel of pointwise applications is one nest over the broadcast of its inputs, written twice: for an
-inner axis along which every operand is contiguous (or certainly broadcast), and for any strides.
-Reductions are in reductions.py.
+A kernel of pointwise applications is one nest over the broadcast of its inputs. Its loop is for elements that lie side
+by side; the runtime puts them so where they do not, some at a time (csrc/gl_beside.c). So the C compiler has one loop
+to look at, and that is vector code wherever the operands lie. Operands that stay the same along the rows, as their
+types say, are better read once in each row: a kernel with such operands has loops over rows, which are written twice
+unless the body is long: for an inner axis along which all others are contiguous, and for any strides. Reductions are in
+reductions.py.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ from graphlab.lower.frame import (
 from graphlab.lower.segments import TILE, segments
 
 TILE_START, TILE_STOP = map(Name, ("tile_start", "tile_stop"))
+
+LONG = 20  # applications: a body that is not written twice
 
 # ---- contiguity ----------------------------------------------------------------------------------
 
@@ -131,21 +136,29 @@ def nested(axes: Iterable[int], body: Iterable[Stmt]) -> tuple[Stmt, ...]:
 # ---- pointwise kernels ---------------------------------------------------------------------------
 
 
+def is_written_once(frame: Frame) -> bool:
+    """Whether a kernel is one loop over elements that the runtime puts side by side."""
+    if frame.ndim == 0 or frame.space.reduce:
+        return False
+    decides = dense_axis(frame, 0, frame.ndim)
+    stays = any(not o.is_scalar and not steps_along(o, decides) for o in frame.inputs)
+    return not stays or len(per_element(frame)) >= LONG
+
+
 def pointwise_body(frame: Frame) -> tuple[Stmt, ...]:
     """The loops of a kernel without a reduction."""
     scope = Scope(frame)
     prelude = scalar_prelude(scope)
     if frame.ndim == 0:
         return tuple(_single_element(scope))
+    if is_written_once(frame):
+        return (*prelude, *_side_by_side(scope))
     inner, outer = frame.ndim - 1, tuple(range(frame.ndim - 1))
     decides = dense_axis(frame, 0, frame.ndim)
 
     def loops(dense: bool) -> tuple[Stmt, ...]:
         row, inside = Row(frame, inner, {d: index(d) for d in outer}, dense, decides), scope.fork()
         start = [*row.pointers(frame.operands.values()), *row.once(inside)]
-        parts = segments(per_element(frame), frame.unit.outputs) if dense else []
-        if len(parts) > 1:
-            return nested(outer, [*start, *_in_tiles(row, inside, parts)])
         body = _elements(row, inside, index(inner))
         return nested(outer, [*start, For(index(inner), ZERO, extent(inner), tuple(body), simd=dense)])
 
@@ -153,6 +166,18 @@ def pointwise_body(frame: Frame) -> tuple[Stmt, ...]:
     if condition == TRUE:
         return (*prelude, *loops(True))
     return (*prelude, If(condition, loops(True), loops(False)))
+
+
+def _side_by_side(scope: Scope) -> list[Stmt]:
+    """The loop over elements that are side by side; a loop for each segment where the body is very long."""
+    frame = scope.frame
+    row = Row(frame, 0, {}, True, None)
+    start = row.pointers(frame.operands.values())
+    parts = segments(per_element(frame), frame.unit.outputs)
+    if len(parts) > 1:
+        return [*start, *_in_tiles(row, scope, parts)]
+    body = _elements(row, scope, index(0))
+    return [*start, For(index(0), ZERO, extent(0), tuple(body), simd=True)]
 
 
 def _elements(row: Row, scope: Scope, i: Expr) -> list[Stmt]:

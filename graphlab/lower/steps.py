@@ -34,7 +34,7 @@ from graphlab.lower.forms import RowKernel, row_kernel
 from graphlab.lower.frame import Frame, frame_of, likeness
 from graphlab.lower.fuse import Unit, fuse
 from graphlab.lower.inplace import finishing, taken
-from graphlab.lower.kernels import pointwise_body
+from graphlab.lower.kernels import is_written_once, pointwise_body
 from graphlab.lower.memory import Memory, Table, given_slots, plan
 from graphlab.lower.reductions import Rule
 from graphlab.lower.turns import REASON, TurnsKernel, unit_of_turns
@@ -304,7 +304,9 @@ def kernel_of(frame: Frame, rules: dict[Rule, int], name: str) -> Kernel:
     made = row_kernel(frame, rules) if frame.space.reduce else RowKernel(pointwise_body(frame))
     title = ", ".join(node.op.name for node in frame.unit.nodes)
     body = without_unused(made.body)
-    return Kernel(name, frame.nest(), body, title, made.functions, made.scratch, made.folds, made.block)
+    return Kernel(
+        name, frame.nest(is_written_once(frame)), body, title, made.functions, made.scratch, made.folds, made.block
+    )
 
 
 def host_function(node: Apply) -> HostFunction:

@@ -37,6 +37,7 @@ LONG: dict[str, tuple[Any, Callable[[int], list[Any]]]] = {
     "scatter of rows": (A[T.arange(n) % 3000].inc(1.0), lambda size: [size // 16, np.ones((3000, 64))]),
     "normal": (normals(n), lambda size: [size]),
     "kernel": (T.sin(T.cos(x)), lambda size: [np.ones(size)]),
+    "kernel of columns": (T.sin(T.cos(A.T)), lambda size: [np.ones((ROWS, size // ROWS))]),
     "sum of broadcast rows": (
         T.exp(A + x).sum(), lambda size: [np.ones((ROWS, size // ROWS)), np.ones(size // ROWS)],
     ),

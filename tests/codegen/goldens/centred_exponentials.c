@@ -84,55 +84,27 @@ static int gl_run_step(gl_frame *f, const gl_step *step) {
 /* kernel_0: subtract, multiply, exp, add */
 static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *data) {
   const int64_t n0 = extent[0];
-  const int64_t n1 = extent[1];
-  const int64_t s0_0 = stride[0];
-  const int64_t s0_1 = stride[1];
-  const int64_t s1_0 = stride[2];
-  const int64_t s1_1 = stride[3];
-  const int64_t s2_0 = stride[4];
-  const int64_t s2_1 = stride[5];
-  const int64_t s3_1 = stride[7];
+  (void)stride;
   char *const p0 = data[0];
   char *const p1 = data[1];
   char *const p2 = data[2];
   char *const p3 = data[3];
   char *const p4 = data[4];
   const float x4 = *(const float *)p4;
-  if (s0_1 == 8 && s1_1 == 8 && s2_1 == 8 && s3_1 == 8) {
-    for (int64_t i0 = 0; i0 < n0; ++i0) {
-      double *const out0 = (double *)(p0 + i0 * s0_0);
-      double *const out1 = (double *)(p1 + i0 * s1_0);
-      const double *const in2 = (const double *)(p2 + i0 * s2_0);
-      const double *const in3 = (const double *)p3;
-      #pragma omp simd
-      for (int64_t i1 = 0; i1 < n1; ++i1) {
-        const double x2 = in2[i1];
-        const double x3 = in3[i1];
-        const double v0 = x2 - x3;
-        const double v1 = v0 * 2.0;
-        const double v2 = gl_exp_float64(v1);
-        const double v3 = v2 + (double)x4;
-        out0[i1] = v1;
-        out1[i1] = v3;
-      }
-    }
-  } else {
-    for (int64_t i0 = 0; i0 < n0; ++i0) {
-      char *const out0 = p0 + i0 * s0_0;
-      char *const out1 = p1 + i0 * s1_0;
-      const char *const in2 = p2 + i0 * s2_0;
-      const char *const in3 = p3;
-      for (int64_t i1 = 0; i1 < n1; ++i1) {
-        const double x2 = *(const double *)(in2 + i1 * s2_1);
-        const double x3 = *(const double *)(in3 + i1 * s3_1);
-        const double v0 = x2 - x3;
-        const double v1 = v0 * 2.0;
-        const double v2 = gl_exp_float64(v1);
-        const double v3 = v2 + (double)x4;
-        *(double *)(out0 + i1 * s0_1) = v1;
-        *(double *)(out1 + i1 * s1_1) = v3;
-      }
-    }
+  double *const out0 = (double *)p0;
+  double *const out1 = (double *)p1;
+  const double *const in2 = (const double *)p2;
+  const double *const in3 = (const double *)p3;
+  #pragma omp simd
+  for (int64_t i0 = 0; i0 < n0; ++i0) {
+    const double x2 = in2[i0];
+    const double x3 = in3[i0];
+    const double v0 = x2 - x3;
+    const double v1 = v0 * 2.0;
+    const double v2 = gl_exp_float64(v1);
+    const double v3 = v2 + (double)x4;
+    out0[i0] = v1;
+    out1[i0] = v3;
   }
   GL_DONE_WITH_VECTORS();
   return 0;
@@ -141,7 +113,7 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params) {
   static const uint8_t reduce[] = {0, 0};
   static const int8_t axes[] = {0, 1, 0, 1, 0, 1, 1};
-  const gl_nest nest = {2, 2, 3, slots, reduce, axes, 0, 0, params, 20, 0, 0, 0, 0};
+  const gl_nest nest = {2, 2, 3, slots, reduce, axes, 0, 0, params, 20, 0, 0, 0, 0, 1};
   return f->api->run(f, &nest, kernel_0);
 }
 

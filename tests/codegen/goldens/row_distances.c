@@ -285,7 +285,7 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
 static int run_kernel_0(gl_frame *f, const int32_t *slots, const int64_t *params) {
   static const uint8_t reduce[] = {0, 1};
   static const int8_t axes[] = {0, 0, 1, 0, 1};
-  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 8, params, 7, 0, 0, 0, 0};
+  const gl_nest nest = {2, 1, 2, slots, reduce, axes, 0, 8, params, 7, 0, 0, 0, 0, 0};
   return f->api->run(f, &nest, kernel_0);
 }
 
