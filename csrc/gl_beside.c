@@ -2,8 +2,6 @@
  * time, in tiles that the nearest cache holds; results are taken to their places from there. */
 #include "gl_runtime.h"
 
-#include <string.h>
-
 #define TILE_BYTES (16 << 10) /* of all operands together, */
 #define MOST 512              /* and so many elements at most, */
 #define LEAST 64              /* but whole vectors, however many operands there are; so tiles begin at whole cache lines */
@@ -33,13 +31,14 @@ static int is_beside(const operand *o, int64_t high, int64_t wide)
   return o->is_number || (o->along == o->size && (high == 1 || o->step == o->size * wide));
 }
 
-/* Between a tile and its elements' own places. */
+/* An operand's elements from their places into its tile. */
 static void bring(const operand *o, char *place, int64_t high, int64_t wide)
 {
   const int64_t extent[2] = {high, wide}, there[2] = {o->step, o->along}, here[2] = {wide * o->size, o->size};
   gl_copy_elements(2, extent, (int32_t)o->size, o->tile, here, place, there);
 }
 
+/* The other way. */
 static void take_back(const operand *o, char *place, int64_t high, int64_t wide)
 {
   const int64_t extent[2] = {high, wide}, there[2] = {o->step, o->along}, here[2] = {wide * o->size, o->size};
@@ -102,15 +101,49 @@ static int64_t in_tiles(const plane *p, int64_t rows)
   return bytes;
 }
 
+/* Give each operand that needs it a tile of `most` elements, if tiles have so many rows. */
+static void give_tiles(plane *p, int64_t rows, int64_t most, char *memory)
+{
+  for (int32_t k = 0; k < p->operands; k++) {
+    operand *o = &p->operand[k];
+    if (is_beside(o, rows, p->columns))
+      continue;
+    o->tile = memory;
+    memory += most * o->size;
+    if (o->is_same) /* once for all tiles */
+      gl_copy_elements(1, &most, (int32_t)o->size, o->tile, &o->size, o->start, &o->along);
+  }
+}
+
+/* All planes of a nest: the axes before the last two go like a counter. */
+static int run_planes(plane *p, int32_t ndim, const int64_t *extent)
+{
+  int64_t at[GL_MAX_NDIM] = {0};
+  for (;;) {
+    int failed = run_plane(p);
+    int32_t d = ndim - 3;
+    for (; d >= 0 && at[d] == extent[d] - 1; d--) {
+      for (int32_t k = 0; k < p->operands; k++)
+        p->operand[k].start -= at[d] * p->stride[k * ndim + d];
+      at[d] = 0;
+    }
+    if (failed || d < 0)
+      return failed;
+    at[d]++;
+    for (int32_t k = 0; k < p->operands; k++)
+      p->operand[k].start += p->stride[k * ndim + d];
+  }
+}
+
 /* Is a nest one row whose operands are side by side? */
-static int is_one_row(const gl_frame *frame, const gl_nest *nest, const int64_t *extent, const int64_t *stride)
+static int is_one_row(gl_frame *frame, const gl_nest *nest, const int64_t *extent, const int64_t *stride)
 {
   const int32_t last = nest->ndim - 1;
-  const gl_slot *slots = gl_call_of((gl_frame *)frame)->slots;
+  const gl_slot *slots = gl_call_of(frame)->slots;
   for (int32_t d = 0; d < last; d++)
     if (extent[d] != 1)
       return 0;
-  for (int32_t k = 0; k < nest->n_outputs + nest->n_inputs; k++) {
+  for (int32_t k = 0; k < nest->n_outputs + nest->n_inputs && extent[last] != 1; k++) {
     const gl_slot *slot = &slots[nest->slots[k]];
     if (stride[k * nest->ndim + last] != slot->itemsize && slot->ndim)
       return 0;
@@ -121,46 +154,22 @@ static int is_one_row(const gl_frame *frame, const gl_nest *nest, const int64_t 
 int gl_run_beside(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, const int64_t *extent, const int64_t *stride,
                   char *const *data)
 {
-  const int32_t ndim = nest->ndim, before = ndim - 2;
+  const int32_t ndim = nest->ndim;
   if (is_one_row(frame, nest, extent, stride)) /* most calls */
     return kernel(&extent[ndim - 1], stride, data);
+  if (gl_elements(ndim, extent) == 0)
+    return 0;
   operand operands[nest->n_outputs + nest->n_inputs];
   plane p = {.kernel = kernel, .stride = stride, .outputs = nest->n_outputs,
              .operands = nest->n_outputs + nest->n_inputs, .operand = operands,
              .rows = ndim > 1 ? extent[ndim - 2] : 1, .columns = extent[ndim - 1]};
-  if (gl_elements(ndim, extent) == 0)
-    return 0;
   lay_out(&p, frame, nest, data);
   const int joins = p.rows > 1 && p.columns <= MOST / 2 && (p.columns < NARROW || in_tiles(&p, 1));
   const int64_t some = joins ? MOST / p.columns : 1, bytes = in_tiles(&p, some);
-  int64_t most = bytes * MOST > TILE_BYTES ? TILE_BYTES / bytes / LEAST * LEAST : MOST;
-  most = most ? most : LEAST;
-  p.high = some > 1 && most > p.columns ? most / p.columns : 1;
+  const int64_t fit = bytes * MOST > TILE_BYTES ? TILE_BYTES / bytes / LEAST * LEAST : MOST, most = fit ? fit : LEAST;
+  p.high = joins && most > p.columns ? most / p.columns : 1;
   p.wide = bytes && most < p.columns ? most : p.columns;
   _Alignas(64) char memory[bytes * most + 1];
-  char *next = memory;
-  for (int32_t k = 0; k < p.operands; k++) {
-    operand *o = &operands[k];
-    if (is_beside(o, some, p.columns))
-      continue;
-    o->tile = next;
-    next += most * o->size;
-    if (o->is_same) /* once for all tiles */
-      gl_copy_elements(1, &most, (int32_t)o->size, o->tile, &o->size, o->start, &o->along);
-  }
-  int64_t at[GL_MAX_NDIM] = {0};
-  for (;;) { /* the axes before the last two, like a counter */
-    int failed = run_plane(&p);
-    int32_t d = before - 1;
-    for (; d >= 0 && at[d] == extent[d] - 1; d--) {
-      for (int32_t k = 0; k < p.operands; k++)
-        operands[k].start -= at[d] * stride[k * ndim + d];
-      at[d] = 0;
-    }
-    if (failed || d < 0)
-      return failed;
-    at[d]++;
-    for (int32_t k = 0; k < p.operands; k++)
-      operands[k].start += stride[k * ndim + d];
-  }
+  give_tiles(&p, some, most, memory);
+  return run_planes(&p, ndim, extent);
 }
