@@ -31,38 +31,33 @@ static int is_beside(const operand *o, int64_t high, int64_t wide)
   return o->is_number || (o->along == o->size && (high == 1 || o->step == o->size * wide));
 }
 
-/* An operand's elements from their places into its tile. */
-static void bring(const operand *o, char *place, int64_t high, int64_t wide)
+/* An operand's elements from their places into its tile, or back. */
+static void move(const operand *o, char *place, int64_t high, int64_t wide, int back)
 {
   const int64_t extent[2] = {high, wide}, there[2] = {o->step, o->along}, here[2] = {wide * o->size, o->size};
-  gl_copy_elements(2, extent, (int32_t)o->size, o->tile, here, place, there);
-}
-
-/* The other way. */
-static void take_back(const operand *o, char *place, int64_t high, int64_t wide)
-{
-  const int64_t extent[2] = {high, wide}, there[2] = {o->step, o->along}, here[2] = {wide * o->size, o->size};
-  gl_copy_elements(2, extent, (int32_t)o->size, place, there, o->tile, here);
+  if (back)
+    gl_copy_elements(2, extent, (int32_t)o->size, place, there, o->tile, here);
+  else
+    gl_copy_elements(2, extent, (int32_t)o->size, o->tile, here, place, there);
 }
 
 /* The kernel on `high` rows from number `top` on, of `wide` elements from number `first` on. */
 static int run_tile(const plane *p, int64_t top, int64_t high, int64_t first, int64_t wide)
 {
   const int64_t count = high * wide;
-  char *place[p->operands], *data[p->operands + 1];
-  data[p->operands] = NULL;
+  char *place[p->operands], *data[p->operands];
   for (int32_t k = 0; k < p->operands; k++) {
     const operand *o = &p->operand[k];
     const int stays = !o->tile || is_beside(o, high, wide);
     place[k] = o->start + top * o->step + first * o->along;
     data[k] = stays ? place[k] : o->tile;
     if (!stays && k >= p->outputs && !o->is_same)
-      bring(o, place[k], high, wide);
+      move(o, place[k], high, wide, 0);
   }
   int failed = p->kernel(&count, p->stride, data);
   for (int32_t k = 0; k < p->outputs; k++)
     if (!failed && data[k] != place[k])
-      take_back(&p->operand[k], place[k], high, wide);
+      move(&p->operand[k], place[k], high, wide, 1);
   return failed;
 }
 
@@ -159,9 +154,9 @@ int gl_run_beside(gl_frame *frame, const gl_nest *nest, gl_kernel kernel, const 
     return kernel(&extent[ndim - 1], stride, data);
   if (gl_elements(ndim, extent) == 0)
     return 0;
-  operand operands[nest->n_outputs + nest->n_inputs];
-  plane p = {.kernel = kernel, .stride = stride, .outputs = nest->n_outputs,
-             .operands = nest->n_outputs + nest->n_inputs, .operand = operands,
+  const int32_t operands = nest->n_outputs + nest->n_inputs;
+  operand operand[operands];
+  plane p = {.kernel = kernel, .stride = stride, .outputs = nest->n_outputs, .operands = operands, .operand = operand,
              .rows = ndim > 1 ? extent[ndim - 2] : 1, .columns = extent[ndim - 1]};
   lay_out(&p, frame, nest, data);
   const int joins = p.rows > 1 && p.columns <= MOST / 2 && (p.columns < NARROW || in_tiles(&p, 1));

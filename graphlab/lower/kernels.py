@@ -163,8 +163,6 @@ def pointwise_body(frame: Frame) -> tuple[Stmt, ...]:
         return nested(outer, [*start, For(index(inner), ZERO, extent(inner), tuple(body), simd=dense)])
 
     condition = is_contiguous(list(frame.operands.values()), inner, decides)
-    if condition == TRUE:
-        return (*prelude, *loops(True))
     return (*prelude, If(condition, loops(True), loops(False)))
 
 
