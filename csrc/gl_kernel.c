@@ -16,7 +16,8 @@
 #define LEAST_PIECE (64 << 10)
 #define LONG_WORK (1 << 20)      /* 100 us: other threads of Python's should run meanwhile */
 #define LARGEST_PIECE (64 << 20) /* 7 to 20 ms: so long the user waits at most */
-#define PIECES 4                 /* for each thread: they don't all run equally fast */
+#define PIECES 4                 /* for each thread: they don't all run equally fast, */
+#define FAIR_PIECE (256 << 10)   /* but one where these were less: much of what they cost is to go from cache to cache */
 #define FINER 8                  /* parts to fold are so much smaller: what is left over has one thread alone */
 #define MOST_ROWS 32             /* lower/tall.py has the same */
 #define LONG_ROW 1024            /* elements: worth it to take a few rows together, block by block */
@@ -330,8 +331,9 @@ static int64_t pieces_of(job *job, double work, int32_t *threads)
   const int free = work >= LONG_WORK && job->call->hooks->let_go(job->call);
   if (job->nest->asks && !free) /* who waits for others must not hold the lock that they may want */
     *threads = 1;
-  const double shared = *threads > 1 ? PIECES * *threads : 1, polled = work / LARGEST_PIECE + 1;
-  double pieces = work / LEAST_PIECE < shared ? work / LEAST_PIECE : shared;
+  const double most = *threads > 1 ? PIECES * *threads : 1, polled = work / LARGEST_PIECE + 1;
+  double pieces = work / FAIR_PIECE < *threads ? *threads : work / FAIR_PIECE;
+  pieces = pieces > most ? most : pieces > work / LEAST_PIECE ? work / LEAST_PIECE : pieces;
   pieces = pieces < polled ? polled : pieces;
   return pieces < GL_MAX_CHUNKS ? (int64_t)pieces : GL_MAX_CHUNKS;
 }
