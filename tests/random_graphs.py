@@ -184,20 +184,24 @@ DTYPES = ("float64", "float64", "float32", "int64", "int8", "bool")
 _EDGE = [float("nan"), float("inf"), float("-inf"), -0.0, 0.0, 1e308, 5e-324, 800.0, -800.0]
 
 
+_SMALL = [(2, 3), (3, 1), (1, 4), (0, 2), (3, 3), (5, 17)]
+_LARGE = [(4000, 1), (1, 4000), (4000, 3), (3, 4000), (1500, 8), (70, 130)]  # for other loops, tiles and threads
+
+
 def _entry(table: dict[str, tuple[Any, Any]]) -> st.SearchStrategy[tuple[str, Any, Any]]:
     return st.sampled_from(sorted(table)).map(lambda name: (name, *table[name]))
 
 
 @st.composite
 def random_programs(
-    draw: st.DrawFn, *, edge: bool = False, longest: int = 8, dtypes: tuple[str, ...] = DTYPES
+    draw: st.DrawFn, *, edge: bool = False, longest: int = 8, dtypes: tuple[str, ...] = DTYPES, large: bool = False
 ) -> RandomProgram:
-    """A program of up to `longest` instructions on inputs of `dtypes`.
+    """A program of up to `longest` instructions on inputs of `dtypes`, in `large` arrays if wanted.
 
     With `edge`, inputs hold nan, infinities, -0 and extremes. Halves that overflow are left out: how far sums
     are rounded on the way is another thing than in NumPy.
     """
-    m, n = draw(st.sampled_from([(2, 3), (3, 1), (1, 4), (0, 2), (3, 3), (5, 17)]))
+    m, n = draw(st.sampled_from(_LARGE if large else _SMALL))
     shapes = st.sampled_from([(), (n,), (m, n), (1, n), (m, 1), (m, n)])
     program = RandomProgram([], [])
     for k in range(draw(st.integers(1, 3))):
@@ -213,7 +217,7 @@ def random_programs(
                 value = np.where(rng.uniform(size=shape) < 0.5, rng.choice(_EDGE, shape), value).astype(dtype)
         program.inputs.append(T.tensor(dtype, (None,) * len(shape), name=f"x{k}"))
         program.values.append(np.asarray(value))
-    pool = list(program.values)
+    pool, most = list(program.values), 20_000 if large else 500
     for _ in range(draw(st.integers(1, longest))):
         instruction = draw(_instructions(pool))
         try:
@@ -222,7 +226,7 @@ def random_programs(
         except (TypeError, ValueError, IndexError):
             continue  # NumPy refuses: the tests of errors are elsewhere
         halves = value.dtype.name == "float16"
-        if (halves and not ("float16" in dtypes and np.isfinite(value).all())) or value.size > 500 or value.ndim > 4:
+        if (halves and not ("float16" in dtypes and np.isfinite(value).all())) or value.size > most or value.ndim > 4:
             continue
         program.instructions.append(instruction)
         pool.append(value)

@@ -69,3 +69,9 @@ def test_on_edge_values_compiled_and_interpreted_graphs_equal_numpy(part: int, p
 @given(data=st.data())
 def test_graphs_of_complex_numbers_and_of_halves_equal_numpy(dtypes: tuple[str, ...], data: st.DataObject) -> None:
     _check(data.draw(random_programs(dtypes=dtypes, longest=6)), find_mode("fast_run"))
+
+
+@settings(_SETTINGS, max_examples=25)
+@given(program=random_programs(large=True))
+def test_graphs_of_large_arrays_equal_numpy(program: RandomProgram) -> None:
+    _check(program, find_mode("fast_run"))

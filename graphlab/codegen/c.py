@@ -83,13 +83,16 @@ def run_lines(kernel: Kernel) -> Iterator[Line]:
 
 
 def function_lines(function: Function) -> Iterator[Line]:
-    """The C function for a piece of kernels; one that only gives an expression is always inlined."""
+    """The C function for a piece of kernels; one that only gives an expression is always inlined, others never.
+
+    Else it would depend on how many kernels are in the text whether a function is a part of one.
+    """
     parameters = ", ".join(
         f"const {C_TYPES[p.dtype]} *{p.name.text}" if p.is_array else f"{C_TYPES[p.dtype]} {p.name.text}"
         for p in function.parameters
     )
     head = f"{C_TYPES[function.dtype]} {function.name}({parameters}) {{"
-    yield Line(("static " if function.body else "GL_FN ") + head, (0,))
+    yield Line(("static __attribute__((noinline)) " if function.body else "GL_FN ") + head, (0,))
     yield from indented(line for s in function.body for line in c_lines(s))
     yield Line(f"  return {c_value(function.result)};", (0,))
     yield Line("}")

@@ -142,27 +142,32 @@ def _add_names(statement: Stmt, names: set[str]) -> None:
 
 
 def without_unused(body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-    """`body` without the Lets, Pointers, Gathers, Stretches and Columns that nothing later in it needs."""
+    """`body` without the names, of values, places and arrays, that nothing later in it needs."""
     return _without_unused(body, set())
 
 
 def _without_unused(body: tuple[Stmt, ...], needed: set[str]) -> tuple[Stmt, ...]:
     """The same, inside others that need what is `needed`; the names that the rest of `body` uses are added to it."""
-    kept = list[Stmt]()
+    own = {statement.name.text for statement in body if isinstance(statement, _NAMING)}
+    later, kept = needed - own, list[Stmt]()  # what others mean by such a name is another thing
     for statement in reversed(body):
-        if isinstance(statement, Let | Pointer | Gather | Stretch | Columns) and statement.name.text not in needed:
+        if isinstance(statement, _NAMING) and statement.name.text not in later:
             continue
         if isinstance(statement, For):
-            shorter = _without_unused(statement.body, needed)
+            shorter = _without_unused(statement.body, later)
             statement = replace(statement, body=shorter)
         elif isinstance(statement, If):
-            needed_then = set(needed)
-            otherwise = _without_unused(statement.otherwise, needed)
+            needed_then = set(later)
+            otherwise = _without_unused(statement.otherwise, later)
             statement = If(statement.condition, _without_unused(statement.then, needed_then), otherwise)
-            needed |= needed_then
-        _add_names(statement, needed)
+            later |= needed_then
+        _add_names(statement, later)
         kept.append(statement)
+    needed |= later - own
     return tuple(reversed(kept))
+
+
+_NAMING = Let | Pointer | Accumulator | Gather | Stretch | Columns
 
 
 def kernel_of(step: Step) -> tuple[Kernel, Nodes] | None:

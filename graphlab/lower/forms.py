@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphlab.dtypes import itemsize
-from graphlab.loops.ir import Formula, If, Let, Name, Stmt
+from graphlab.loops.ir import Expr, Formula, If, Let, Name, Stmt
 from graphlab.lower.frame import FEW, TRUE, ZERO, Frame, Scope, scalar_prelude
 from graphlab.lower.kernels import dense_axis, is_contiguous
 from graphlab.lower.parts import PART_ELEMENTS, PART_ROWS
-from graphlab.lower.passes import passes_of
+from graphlab.lower.passes import Passes, passes_of
 from graphlab.lower.reductions import Rule, Use, count_elements, folds_of, functions_of
 from graphlab.lower.rows import Rows, block_size, in_lanes
-from graphlab.lower.strips import few_elements, rows_are_closer, strips
+from graphlab.lower.strips import any_length, few_elements, strips
 from graphlab.lower.tall import can_be_tall, tall
 
 
@@ -36,31 +36,33 @@ def row_kernel(frame: Frame, rules: dict[Rule, int]) -> RowKernel:
     folds_all, long = len(plan.passes) == 1 and not frame.kept, can_be_tall(frame, plan)
     earlier = PART_ELEMENTS if folds_all or long else ZERO
     start = [*count_elements(frame, folds.values(), earlier), *scalar_prelude(scope)]
-    inner = frame.ndim - 1
-    decides = dense_axis(frame, frame.kept, frame.ndim)
-    along = [o for o in frame.operands.values() if not o.is_output or any(o.axes[frame.kept :])]
-    condition = is_contiguous(along, inner, decides)
-    kernel = Rows(frame, plan, folds, scope, decides)
+    kernel = Rows(frame, plan, folds, scope)
     scratch = sum(itemsize(v.dtype) for v in plan.kept)
     if folds_all:
-        loops = kernel.all_folded(condition)
+        loops = kernel.all_folded()
         return RowKernel((*start, *loops), functions, 0, len(folds), block_size(folds.values()))
-    body, dense = kernel.loops(True), Let(Name("rows_dense"), "bool", condition)
-    if condition != TRUE and not long:
-        body = (If(dense.name, body, kernel.loops(False)),)
+    loops = kernel.loops()
     if frame.kept:
-        across, closer = few_elements(frame, frame.side_by_side), rows_are_closer(frame)
-        if condition != TRUE and long:  # three forms are enough for the C compiler
-            across = Formula("{0} || !{1}", (across, dense.name), "bool")
-        elif condition != TRUE:
-            crooked = few_elements(frame, FEW)
-            if plan.only_folds and closer is not None:
-                crooked = Formula("({0} || {1})", (crooked, closer), "bool")
-            across = Formula("{0} || (!{1} && {2})", (across, dense.name, crooked), "bool")
-        body = (If(across, strips(frame, plan, folds, scope.fork()), body),)
-    loops = (*([dense] if condition != TRUE else []), *body)
+        dense = Let(Name("rows_dense"), "bool", _rows_are_dense(frame))
+        across = few_elements(frame, frame.side_by_side)
+        if dense.value != TRUE:
+            across = Formula("{0} || (!{1} && {2})", (across, dense.name, _worth_strips(frame, plan)), "bool")
+        loops = (dense, If(across, strips(frame, plan, folds, scope.fork()), loops))
     if long:
         a_few = Formula("{0} > 0", (PART_ROWS,), "bool")
         loops = (If(a_few, tall(kernel), loops),)
         return RowKernel((*start, *loops), functions, 0, len(folds), block_size(folds.values()))
     return RowKernel((*start, *loops), functions, scratch)
+
+
+def _rows_are_dense(frame: Frame) -> Expr:
+    """The condition that elements of rows are neighbours in memory."""
+    decides = dense_axis(frame, frame.kept, frame.ndim)
+    along = [o for o in frame.operands.values() if not o.is_output or any(o.axes[frame.kept :])]
+    return is_contiguous(along, frame.ndim - 1, decides)
+
+
+def _worth_strips(frame: Frame, plan: Passes) -> Formula:
+    """The condition that rows whose elements are not are better folded in strips."""
+    few, closer = few_elements(frame, FEW), any_length(frame, plan)
+    return few if closer is None else Formula("({0} || {1})", (few, closer), "bool")

@@ -101,14 +101,18 @@ class Row:
         """Read the inputs that stay the same along a dense row."""
         if not self.dense:
             return []
-        still = [v for v, o in self.moving(scope) if not steps_along(o, self.decides)]
+        still = [v for v, o in self.unread(scope) if not self.moves(o)]
         return [scope.load(v, Element(scope.frame.operands[v].row, ZERO, v.dtype)) for v in still]
+
+    def moves(self, operand: Operand) -> bool:
+        """Whether a dense row of `operand` has an element for each index."""
+        return steps_along(operand, self.decides)
 
     def each(self, scope: Scope, i: Expr) -> list[Stmt]:
         """Read the other inputs at index `i`."""
-        return [scope.load(v, self.element(o, i)) for v, o in self.moving(scope)]
+        return [scope.load(v, self.element(o, i)) for v, o in self.unread(scope)]
 
-    def moving(self, scope: Scope) -> list[tuple[Variable, Operand]]:
+    def unread(self, scope: Scope) -> list[tuple[Variable, Operand]]:
         """The inputs that are not read yet."""
         return [(v, o) for v, o in reads(scope.frame) if v not in scope.values]
 

@@ -264,6 +264,16 @@ def combine(fold: Fold, blocks: Name, each: Each, width: int) -> list[Stmt]:
     ))]  # fmt: skip
 
 
+def total_of_one(fold: Fold, each: Each, width: int) -> list[Stmt]:
+    """The part of the only block, as `combine` makes it the total of `width` rows."""
+
+    def whole(k: Expr) -> Stmt:
+        part = fold.at(fold.part, k)
+        return fold.put(fold.total, part if fold.initial is None else fold.op(part, fold.at(fold.total, k)), k)
+
+    return [Accumulator(fold.total, fold.dtype, fold.initial, width, fold.nodes), each(whole)]
+
+
 def _fold_level(fold: Fold, name: Name, k: Expr, width: int) -> Assign:
     value = fold.op(fold.at(fold.tree, _node(LEVEL, k, width)), _lane(fold, name, k, width))
     return _set(fold, name, value, k, width)

@@ -1,7 +1,8 @@
 """Kernels that run row by row: passes over the elements of a row, and what is computed once for it.
 
 Each pass goes through a row in blocks. It computes elements into tiles, which are folded, and writes
-those that are outputs, or that a later pass needs, where they belong.
+those that are outputs, or that a later pass needs, where they belong. Operands whose elements are no neighbours in
+memory are put together block by block, so that there is one loop for all that may come, and it is vector code.
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ from graphlab.loops.ir import (
     Element,
     Expr,
     For,
-    If,
+    Gather,
     Let,
     Load,
     Name,
     Pointer,
+    Scatter,
     Stmt,
     Store,
 )
 from graphlab.lower.frame import (
     FEW,
-    TRUE,
+    ONE,
     ZERO,
     Frame,
+    Operand,
     Scope,
     c_int,
     extent,
@@ -39,7 +42,7 @@ from graphlab.lower.frame import (
     row_reads,
 )
 from graphlab.lower.fuse import is_costly
-from graphlab.lower.kernels import Row, nested, steps_along
+from graphlab.lower.kernels import Row, nested
 from graphlab.lower.parts import earlier_parts, highest_level, parts_made, push_for_later
 from graphlab.lower.passes import Pass, Passes
 from graphlab.lower.reductions import (
@@ -63,6 +66,45 @@ SCRATCH = Name("scratch")
 
 
 @dataclass(frozen=True)
+class Block(Row):
+    """The operands along a block of a row, `size` elements at most, side by side."""
+
+    size: int
+
+    def moves(self, operand: Operand) -> bool:
+        """Whether it may: the runtime may have moved another axis to the last loop, where that has one element."""
+        return operand.steps[self.inner]
+
+    def pointers(self, operands: Iterable[Operand]) -> list[Stmt]:
+        """Where the elements of each can be read."""
+        found: list[Stmt] = []
+        for o in operands:
+            if self.moves(o):
+                found += [Accumulator(_buffer(o), o.dtype, None, self.size), self.gather(o)]
+            elif not o.is_scalar:
+                found.append(Pointer(o.row, o.pointer, o.offset(self.at), o.dtype))
+        return found
+
+    def places(self, outputs: Iterable[Operand]) -> list[Stmt]:
+        """Where the elements of each can be written, for `taken` to take them where they belong."""
+        found: list[Stmt] = []
+        for o in outputs:
+            found += [Accumulator(_buffer(o), o.dtype, None, self.size), self.gather(o, writable=True)]
+        return found
+
+    def taken(self, outputs: Iterable[Operand]) -> list[Stmt]:
+        """What was written, where it belongs."""
+        return [Scatter(self.gather(o, writable=True)) for o in outputs]
+
+    def gather(self, operand: Operand, writable: bool = False) -> Gather:
+        """The elements of `operand`, side by side."""
+        return Gather(
+            operand.row, operand.pointer, operand.offset(self.at), operand.stride(self.inner), COUNT, ZERO, ONE,
+            operand.dtype, _buffer(operand), writable,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Rows:
     """The loops over all rows of a kernel."""
 
@@ -70,33 +112,28 @@ class Rows:
     plan: Passes
     folds: Mapping[Apply, Fold]
     scope: Scope
-    decides: int | None
 
-    def loops(self, dense: bool) -> tuple[Stmt, ...]:
-        """All rows, their inner axis being `dense` or of any stride."""
+    def loops(self) -> tuple[Stmt, ...]:
+        """All rows, one after the other."""
         scope = self.scope.fork()
         row: list[Stmt] = [*self.read_once(scope), *once(scope, self.plan.before, indices(self.frame.kept))]
         for number, each in enumerate(self.plan.passes):
             folds = [self.folds[n] for n in each.folds]
             blocks = Name("blocks" if len(self.plan.passes) == 1 else f"blocks{number}")
-            loops = self.elements(each, folds, blocks, scope, dense)
+            loops = self.elements(each, folds, blocks, scope)
             row += [*empty_trees(folds, blocks), *loops, *self.results(each, folds, blocks, scope)]
         return nested(range(self.frame.kept), row)
 
-    def all_folded(self, dense: Expr) -> tuple[Stmt, ...]:
-        """The one row that there is: see parts.py. `dense`: the condition that its inner axis is."""
+    def all_folded(self) -> tuple[Stmt, ...]:
+        """The one row that there is: see parts.py."""
         (each,), scope, before = self.plan.passes, self.scope, self.plan.before
         folds, blocks = [self.folds[n] for n in each.folds], Name("blocks")
         start = [*self.read_once(scope), *scope.compute(before), *empty_trees(folds, blocks)]
-        loops = self.elements(each, folds, blocks, scope, dense=True, parts=True)
-        if dense != TRUE:
-            strided = self.elements(each, folds, blocks, scope, dense=False, parts=True)
-            loops = [If(dense, tuple(loops), tuple(strided))]
         return (
             *start,
             earlier_parts(folds, blocks),
             highest_level(),
-            *loops,
+            *self.elements(each, folds, blocks, scope, parts=True),
             parts_made(),
             *(s for node in before for s in written(scope, node, {})),
             *self.results(each, folds, blocks, scope),
@@ -110,15 +147,13 @@ class Rows:
             if v not in scope.values
         ]
 
-    def elements(
-        self, each: Pass, folds: list[Fold], blocks: Name, scope: Scope, dense: bool, parts: bool = False
-    ) -> list[Stmt]:
+    def elements(self, each: Pass, folds: list[Fold], blocks: Name, scope: Scope, parts: bool = False) -> list[Stmt]:
         """A pass over the elements of a row, block by block; what is folded is in the trees then, or in parts."""
         inner, size = self.frame.ndim - 1, block_size(folds)
-        at = {**indices(inner), inner: BLOCK}
+        row = Block(self.frame, inner, {**indices(inner), inner: BLOCK}, True, inner, size)
         body = [
             Let(COUNT, "int64", at_most(size, extent(inner), BLOCK)),
-            *self.block(each, folds, scope.fork(), Row(self.frame, inner, at, dense, self.decides), size),
+            *self.block(each, folds, scope.fork(), row, size),
             *(push_for_later(folds, blocks) if parts else push(folds, blocks, _alone, 1) if folds else []),
         ]
         loop = For(BLOCK, ZERO, extent(inner), tuple(body), step=size)
@@ -132,13 +167,14 @@ class Rows:
             done += written(scope, fold.node, kept)
         return [*done, *once(scope, each.after, kept)]
 
-    def block(self, each: Pass, folds: list[Fold], scope: Scope, row: Row, size: int) -> list[Stmt]:
+    def block(self, each: Pass, folds: list[Fold], scope: Scope, row: Block, size: int) -> list[Stmt]:
         """The elements of a block: computed, kept, written, and folded into the part of each fold."""
         frame, kept = self.frame, [*each.saved, *each.again]
-        outputs = [frame.operands[v] for v in (*each.stored, *each.again) if v in frame.operands]
-        start = [*row.pointers([*frame.inputs, *dict.fromkeys(outputs)]), *row.once(scope)]
+        stored = [frame.operands[v] for v in each.stored]
+        again = [frame.operands[v] for v in each.again if v in frame.operands]
+        start = [*row.pointers(frame.inputs), *row.pointers(again), *row.places(stored), *row.once(scope)]
         start += [self.kept_row(v) for v in dict.fromkeys(kept) if v not in frame.operands]
-        if row.dense and in_lanes(frame, each, self.folds):
+        if in_lanes(frame, each, self.folds):
             return [*start, *self.lanes(each, folds, scope, row)]
         body: list[Stmt] = row.each(scope, I)
         for v in each.again:
@@ -154,17 +190,17 @@ class Rows:
         tiles: list[Stmt] = []
         parts: list[Stmt] = []
         for fold in folds:
-            source = self.in_memory(fold, each, row.dense)
+            source = self.in_memory(fold, each, row)
             if source is None:
                 source = fold.tile
                 tiles.append(Accumulator(fold.tile, fold.dtype, None, size))
                 body.append(fold.put(fold.tile, fold.value(scope), I))
             parts.append(Accumulator(fold.part, fold.dtype, fold.block(source), None, fold.nodes))
         needed = bool(tiles or each.saved or each.stored)
-        loop = [For(I, ZERO, COUNT, tuple(body), simd=row.dense)] if needed else []
-        return [*tiles, *start, *loop, *parts]
+        loop = [For(I, ZERO, COUNT, tuple(body), simd=True)] if needed else []
+        return [*tiles, *start, *loop, *row.taken(stored), *parts]
 
-    def lanes(self, each: Pass, folds: list[Fold], scope: Scope, row: Row) -> list[Stmt]:
+    def lanes(self, each: Pass, folds: list[Fold], scope: Scope, row: Block) -> list[Stmt]:
         """A block whose elements are folded as they are computed; by way of a tile the last, that do not fill lanes."""
 
         def elements(i: Expr, put: Callable[[Fold, Expr], Stmt]) -> list[Stmt]:
@@ -182,7 +218,7 @@ class Rows:
             *(Accumulator(fold.part, fold.dtype, fold.accumulated(fold.tile), None, fold.nodes) for fold in folds),
         ]
 
-    def in_memory(self, fold: Fold, each: Pass, dense: bool) -> Expr | None:
+    def in_memory(self, fold: Fold, each: Pass, row: Block) -> Expr | None:
         """Where the elements to be folded lie one after the other, in the fold's dtype."""
         v, frame = fold.node.inputs[0], self.frame
         operand = frame.operands.get(v)
@@ -191,7 +227,7 @@ class Rows:
         if operand is None:
             return _kept_name(v, frame) if v in each.saved or v in each.again else None
         there = not operand.is_output or v in each.stored or v in each.again
-        return operand.row if dense and there and steps_along(operand, self.decides) else None
+        return operand.row if there and row.moves(operand) else None
 
     def number(self, v: Variable) -> int:
         """The number of the application that makes `v`."""
@@ -235,6 +271,10 @@ def empty_trees(folds: Iterable[Fold], blocks: Name) -> list[Stmt]:
 
 def _alone(statement: Callable[[Expr], Stmt]) -> Stmt:
     return statement(ZERO)
+
+
+def _buffer(operand: Operand) -> Name:
+    return Name(f"near{operand.k}")
 
 
 def _kept_name(v: Variable, frame: Frame) -> Name:

@@ -45,7 +45,19 @@ from graphlab.lower.frame import (
 )
 from graphlab.lower.kernels import nested
 from graphlab.lower.passes import Pass, Passes
-from graphlab.lower.reductions import BLOCK, COUNT, ELEMENTS, LEVELS, Fold, K, at_most, combine, indices, push
+from graphlab.lower.reductions import (
+    BLOCK,
+    COUNT,
+    ELEMENTS,
+    LEVELS,
+    Fold,
+    K,
+    at_most,
+    combine,
+    indices,
+    push,
+    total_of_one,
+)
 
 WIDTH = 64  # rows side by side
 STRETCH = 16  # elements folded one after the other before their part goes to the tree
@@ -63,7 +75,7 @@ def few_elements(frame: Frame, most: int) -> Formula:
     return Formula(f"({{0}} > 0 && {{0}} <= {most} && {{1}} == {{0}})", (last, ELEMENTS), "bool")
 
 
-def rows_are_closer(frame: Frame) -> Formula | None:
+def _rows_are_closer(frame: Frame) -> Formula | None:
     """The condition that there are many rows, with elements closer to those of the next than to one another, if any."""
     across, along = frame.kept - 1, frame.ndim - 1
     both = [o for o in frame.inputs if o.steps[across] and o.steps[along]]
@@ -76,9 +88,14 @@ def rows_are_closer(frame: Frame) -> Formula | None:
     return Formula(f"({{0}} >= {ENOUGH} && {{1}} < {{2}})", (ROWS, there, here), "bool")
 
 
+def any_length(frame: Frame, plan: Passes) -> Formula | None:
+    """The condition that rows of any length are folded in strips, if it may come true."""
+    return _rows_are_closer(frame) if plan.only_folds else None
+
+
 def strips(frame: Frame, plan: Passes, folds: Mapping[Apply, Fold], scope: Scope) -> tuple[Stmt, ...]:
-    """The loops over all rows of a kernel; unless its passes are `only_folds` they must have a few elements each."""
-    return _Strips(frame, plan, folds, scope).loops()
+    """The loops over all rows of a kernel; unless they may have `any_length` they must have a few elements each."""
+    return _Strips(frame, plan, folds, scope, any_length(frame, plan) is None).loops()
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,23 @@ class _Strips:
     plan: Passes
     folds: Mapping[Apply, Fold]
     scope: Scope
+    few: bool  # elements of a row: they are one stretch
     arrays: dict[Variable, Name] = field(default_factory=dict)  # where values of a strip of rows are
+
+    @property
+    def start(self) -> Expr:
+        """The first element of the stretch at hand."""
+        return ZERO if self.few else START
+
+    @property
+    def stop(self) -> Expr:
+        """The one behind its last."""
+        return extent(self.frame.ndim - 1) if self.few else STOP
+
+    @property
+    def around(self) -> range:
+        """The reduced axes with loops around the stretches."""
+        return range(self.frame.kept, self.frame.kept if self.few else self.frame.ndim - 1)
 
     def loops(self) -> tuple[Stmt, ...]:
         """All rows, in strips along the last of the kept axes."""
@@ -101,6 +134,8 @@ class _Strips:
             elif v not in self.scope.values:
                 strip.append(self.scope.load(v, Load(operand.pointer, ZERO, operand.dtype)))
         strip += self.once((), self.plan.before)
+        if self.few:  # what passes read is the same for all of them
+            strip += self.stretched({v: None for each in self.plan.passes for v in self.read_along(each)})
         for number, each in enumerate(self.plan.passes):
             strip += self.one_pass(number, each)
             strip += self.once(each.folds, each.after)
@@ -142,11 +177,11 @@ class _Strips:
         Those of whole rows are not gathered again for the next strip, or the next pass, where they are the same.
         """
         last = self.frame.ndim - 1
-        at = {**{d: index(d) for d in range(self.frame.kept, last)}, last: START}
+        at = {**{d: index(d) for d in self.around}, last: self.start}
         high = (HIGH, MOST_HIGH) if self.frame.kept > 1 else (ONE, ONE)
         whole = Formula(f"{{0}} == {{1}} && {{2}} <= {STRETCH}", (*high, extent(last)), "bool")
         strip = self.gathered(operand, at)
-        along, several = operand.stride(last), c_int("{0} - {1}", STOP, START)
+        along, several = operand.stride(last), self.stop if self.few else c_int("{0} - {1}", STOP, START)
         return Stretch(_block(operand), _step(operand), strip, along, several, WIDTH, _held(operand), whole)
 
     def gathered(self, operand: Operand, along: Mapping[int, Expr], writable: bool = False) -> Gather:
@@ -173,20 +208,27 @@ class _Strips:
         """A pass over the elements of a strip of rows, down to the total of each fold."""
         frame, folds = self.frame, [self.folds[n] for n in each.folds]
         last = frame.ndim - 1
+        elements = For(index(last), self.start, self.stop, tuple(self.element(each, folds)))
+        if self.few:
+            return [*map(_nothing, folds), elements, *(s for fold in folds for s in total_of_one(fold, _each, WIDTH))]
         blocks = Name("blocks" if len(self.plan.passes) == 1 else f"blocks{number}")
         stretch: list[Stmt] = [
             Let(STOP, "int64", c_int("{0} + {1}", START, at_most(STRETCH, extent(last), START))),
-            *(Accumulator(f.part, f.dtype, Literal(0, f.dtype), WIDTH, f.nodes) for f in folds),
-            *(self.stretch(frame.operands[v]) for v in self.read_along(each)),
-            For(index(last), START, STOP, tuple(self.element(each, folds))),
+            *map(_nothing, folds),
+            *self.stretched(self.read_along(each)),
+            elements,
             *(push(folds, blocks, _each, WIDTH) if folds else []),
         ]
         statements: list[Stmt] = [Accumulator(f.tree, f.dtype, None, LEVELS * WIDTH) for f in folds]
         statements += [Accumulator(blocks, "int64", ZERO)] if folds else []
-        statements += nested(range(frame.kept, last), [For(START, ZERO, extent(last), tuple(stretch), step=STRETCH)])
+        statements += nested(self.around, [For(START, ZERO, extent(last), tuple(stretch), step=STRETCH)])
         for fold in folds:
             statements += combine(fold, blocks, _each, WIDTH)
         return statements
+
+    def stretched(self, needed: Iterable[Variable]) -> list[Stmt]:
+        """The strips of inputs for the stretch at hand."""
+        return [self.stretch(self.frame.operands[v]) for v in needed]
 
     def read_along(self, each: Pass) -> list[Variable]:
         """The inputs that a pass reads in stretches."""
@@ -200,12 +242,13 @@ class _Strips:
     def element(self, each: Pass, folds: Sequence[Fold]) -> list[Stmt]:
         """One element of each row of a strip: computed, kept, written, and folded."""
         frame, scope = self.frame, self.scope.fork()
-        at = {d: index(d) for d in range(frame.kept, frame.ndim)}
+        last = frame.ndim - 1
+        at = {d: index(d) for d in (*self.around, last)}
         by_rows = {v for v, _ in row_reads(frame)}
         needed = _needed(each.nodes, [fold.node for fold in folds], [*each.saved, *each.stored])
         start: list[Stmt] = []
         stretched = self.read_along(each)
-        further = c_int("{0} - {1}", index(frame.ndim - 1), START)
+        further = index(last) if self.few else c_int("{0} - {1}", index(last), START)
         for v, operand in reads(frame):
             if v not in needed or v in by_rows or v in scope.values:
                 continue
@@ -218,7 +261,7 @@ class _Strips:
                 start.append(scope.load(v, Load(operand.pointer, self.offset(operand, at), operand.dtype)))
         start += [self.gathered(frame.operands[v], at) for v in each.again if v in frame.operands]
         stored = {v: self.gathered(frame.operands[v], at, writable=True) for v in each.stored}
-        where = c_int(f"{{0}} * {WIDTH} + {{1}}", index(frame.ndim - 1), K)
+        where = c_int(f"{{0}} * {WIDTH} + {{1}}", index(last), K)
         body: list[Stmt] = []
         for v in each.again:
             there = frame.operands.get(v)
@@ -230,9 +273,9 @@ class _Strips:
         body += [Assign(strip.name, scope.value(v), K, self.numbers(v)) for v, strip in stored.items()]
         for fold in folds:
             x = fold.value(scope)
-            further = fold.op(fold.at(fold.part, K), x)
-            first = c_int("{0} == {1}", index(frame.ndim - 1), START)
-            body.append(fold.put(fold.part, Formula("{0} ? {1} : {2}", (first, x, further), fold.dtype), K))
+            first = c_int("{0} == {1}", index(last), self.start)
+            folded = fold.op(fold.at(fold.part, K), x)
+            body.append(fold.put(fold.part, Formula("{0} ? {1} : {2}", (first, x, folded), fold.dtype), K))
         return [*start, *stored.values(), _lanes(body), *map(Scatter, stored.values())]
 
     def once(self, folded: Sequence[Apply], nodes: Sequence[Apply]) -> list[Stmt]:
@@ -308,6 +351,10 @@ def _step(operand: Operand) -> Name:
 
 def _held(operand: Operand) -> Name:
     return Name(f"held{operand.k}")
+
+
+def _nothing(fold: Fold) -> Accumulator:
+    return Accumulator(fold.part, fold.dtype, Literal(0, fold.dtype), WIDTH, fold.nodes)
 
 
 def _lanes(body: Sequence[Stmt]) -> Stmt:

@@ -23,11 +23,11 @@ from graphlab.loops.ir import (
     Stmt,
 )
 from graphlab.lower.frame import ZERO, Frame, Operand, Scope, c_int, extent, index, joined
-from graphlab.lower.kernels import Row, nested
+from graphlab.lower.kernels import nested
 from graphlab.lower.parts import PART_ROWS, earlier_parts, highest_level, parts_made, push_for_later
 from graphlab.lower.passes import Passes
 from graphlab.lower.reductions import BLOCK, COUNT, LEVELS, Fold, K, at_most, combine, indices
-from graphlab.lower.rows import Rows, block_size, once, written
+from graphlab.lower.rows import Block, Rows, block_size, once, written
 
 MOST_ROWS = 32  # gl_kernel.c has the same
 MOST_COLUMNS = 6  # operands that may have to be put side by side
@@ -49,7 +49,7 @@ def tall(rows: Rows) -> tuple[Stmt, ...]:
     folds, blocks, inner = [rows.folds[n] for n in each.folds], Name("blocks"), rows.frame.ndim - 1
     size, moving = block_size(folds), _moving(frame)
     of_row = [replace(fold, suffix=f"{fold.suffix}_row") for fold in folds]
-    inside, column = scope.fork(), _Column(frame, inner, {**indices(inner), inner: BLOCK}, True, rows.decides)
+    inside, column = scope.fork(), _Column(frame, inner, {**indices(inner), inner: BLOCK}, True, inner, size)
     one_row: list[Stmt] = [
         *_row_number(frame),
         *rows.read_once(inside),
@@ -125,8 +125,8 @@ def _steps(operand: Operand) -> Name:
 
 
 @dataclass(frozen=True)
-class _Column(Row):
-    """The operands along a block of one row, side by side."""
+class _Column(Block):
+    """The operands along a block of one of several rows, which have been put side by side together."""
 
     def pointers(self, operands: Iterable[Operand]) -> list[Stmt]:
         """Where the row of each begins."""

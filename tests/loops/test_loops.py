@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphlab.graph.node import Graph
-from graphlab.loops.ir import Assign, Element, For, Formula, Let, Literal, Name, Pointer
+from graphlab.loops.ir import Accumulator, Assign, Element, For, Formula, Let, Literal, Name, Pointer
 from graphlab.loops.text import expression, lines, program_text
 from graphlab.loops.walk import used_names, without_unused
 from graphlab.lower import lower
@@ -37,6 +37,17 @@ def test_locals_that_nobody_uses_go_and_what_only_they_used_too() -> None:
     assert isinstance(loop, For)
     assert [type(s).__name__ for s in loop.body] == ["Let", "Assign"]
     assert used_names(without_unused(BODY)) == {"p1", "row", "n0", "i", "x", "out"}
+
+
+def test_a_local_goes_also_where_another_block_uses_one_of_its_name() -> None:
+    near = Accumulator(Name("near"), "float64", None, 8)
+    row = Pointer(Name("row"), Name("near"), ZERO, "float64")
+    idle = For(Name("i"), ZERO, N, (near, row, Assign(Name("out"), ZERO, Name("i"))))
+    reader = For(Name("i"), ZERO, N, (near, row, Assign(Name("out"), element_of("row"), Name("i"))))
+    first, second = without_unused((idle, reader))
+    assert isinstance(first, For)
+    assert first.body == (idle.body[-1],)
+    assert second == reader
 
 
 def test_text_shows_loops_statements_and_node_numbers() -> None:

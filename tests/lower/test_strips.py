@@ -10,7 +10,7 @@ import pytest
 from graphlab.codegen.expressions import c_expr
 from graphlab.graph.node import Graph, Variable
 from graphlab.interpret import interpret
-from graphlab.loops.ir import Gather, If, LoopCall, Scatter
+from graphlab.loops.ir import Gather, If, LoopCall, Scatter, Stretch
 from graphlab.loops.walk import walk
 from graphlab.lower import lower
 from graphlab.ops import elementwise as e
@@ -36,13 +36,14 @@ def choice(statements: list[object]) -> str:
 def test_a_kernel_with_rows_has_strips_that_few_elements_or_near_rows_choose() -> None:
     x = var("float64", None, None)
     statements = body([x], [reduce.sum(x, 1)])
+    assert any(isinstance(s, Stretch) for s in statements)
     assert any(isinstance(s, Gather) for s in statements)
     assert any(isinstance(s, Scatter) for s in statements)
     chosen = choice(statements)
     assert "n1 <= 8" in chosen, "cheap elements"
     assert "!rows_dense && ((n1 > 0 && n1 <= 16" in chosen
     assert "__builtin_llabs(s1_0) < __builtin_llabs(s1_1)" in chosen
-    assert not any(isinstance(s, Gather) for s in body([x], [reduce.sum(x)])), "without rows there are no strips"
+    assert not any(isinstance(s, Stretch) for s in body([x], [reduce.sum(x)])), "without rows there are no strips"
     chosen = choice(body([x], [reduce.sum(e.exp(x), 1)]))
     assert "n1 <= 16" in chosen.partition("rows_dense")[0], "dear elements"
 

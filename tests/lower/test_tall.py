@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,19 @@ def test_axes_around_the_columns(rng: np.random.Generator) -> None:
     a, s = rng.standard_normal((3, 4, 2000)), rng.standard_normal((3, 4))
     for form in (a, np.asfortranarray(a), np.moveaxis(np.moveaxis(a, 2, 0).copy(), 0, 2)):
         np.testing.assert_allclose(f(form, s)[0], (a * s[:, :, None]).sum((0, 2)), rtol=1e-11)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("stays", list(itertools.product([True, False], repeat=3)))
+def test_sums_of_products_along_any_axes_whichever_have_one_element(
+    axes: tuple[int, ...], stays: tuple[bool, ...], rng: np.random.Generator
+) -> None:
+    """Where an axis has one element the runtime may put another in its place, along which `y` may differ."""
+    x, y = var("float64", None, None, None), var("float64", *(1 if one else None for one in stays))
+    f = built([x, y], [reduce.Sum(axes)(e.multiply(e.square(x), y))])
+    for extents in itertools.product((1, 3, 1100), repeat=3):
+        if math.prod(extents) > 10_000:
+            continue
+        a, b = rng.random(extents), rng.random([1 if one else n for one, n in zip(stays, extents, strict=True)])
+        for value in (a, a.T.copy().T, np.repeat(a, 2, 2)[:, :, ::2]):
+            np.testing.assert_allclose(f(value, b)[0], (a * a * b).sum(axes), rtol=1e-12)

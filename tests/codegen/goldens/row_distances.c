@@ -54,7 +54,7 @@ static int gl_run_step(gl_frame *f, const gl_step *step) {
   return failed;
 }
 
-static float fold_0_halved(const float *lane) {
+static __attribute__((noinline)) float fold_0_halved(const float *lane) {
   float last[8];
   #pragma omp simd
   for (int64_t k = 0; k < 8; ++k) {
@@ -63,7 +63,7 @@ static float fold_0_halved(const float *lane) {
   return ((last[0] + last[4]) + (last[2] + last[6])) + ((last[1] + last[5]) + (last[3] + last[7]));
 }
 
-static float fold_0_block(const float *x, int64_t count) {
+static __attribute__((noinline)) float fold_0_block(const float *x, int64_t count) {
   if (count <= 16) {
     float part = x[0];
     for (int64_t i = 1; i < count; ++i) {
@@ -89,7 +89,7 @@ static float fold_0_block(const float *x, int64_t count) {
   return fold_0_halved(lane);
 }
 
-static float fold_0_lanes(const float *from, const float *x, int64_t count) {
+static __attribute__((noinline)) float fold_0_lanes(const float *from, const float *x, int64_t count) {
   if (count == 0) {
     return fold_0_halved(from);
   }
@@ -192,90 +192,60 @@ static int kernel_0(const int64_t *extent, const int64_t *stride, char *const *d
         gl_scatter_float32(out0, p0 + block * s0_0, 0, 1, s0_0, wide);
     }
   } else {
-    if (rows_dense) {
-      for (int64_t i0 = 0; i0 < n0; ++i0) {
-        float tree[40];
-        int64_t blocks = 0;
-        for (int64_t block = 0; block < n1; block += 1024) {
-          const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-          const float *const in1 = (const float *)(p1 + i0 * s1_0 + block * s1_1);
-          const float *const in2 = (const float *)(p2 + i0 * s2_0 + block * s2_1);
-          float lane[64] = {0};
-          const int64_t whole = count / 64 * 64;
-          for (int64_t i = 0; i < whole; i += 64) {
-            #pragma GCC unroll 4
-            for (int64_t first = 0; first < 64; first += 16) {
-              #pragma omp simd
-              for (int64_t k = first; k < first + 16; ++k) {
-                const float x1 = in1[i + k];
-                const float x2 = in2[i + k];
-                const float v0 = x1 - x2;
-                const float v1 = v0 * v0;
-                lane[k] = lane[k] + v1;
-              }
+    for (int64_t i0 = 0; i0 < n0; ++i0) {
+      float tree[40];
+      int64_t blocks = 0;
+      for (int64_t block = 0; block < n1; block += 1024) {
+        const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
+        float near1[1024];
+        const float *const in1 = s1_1 == (int64_t)sizeof(float)
+            ? (const float *)(p1 + i0 * s1_0 + block * s1_1)
+            : gl_gather_float32(p1 + i0 * s1_0 + block * s1_1, 0, 1, s1_1, count, near1);
+        float near2[1024];
+        const float *const in2 = s2_1 == (int64_t)sizeof(float)
+            ? (const float *)(p2 + i0 * s2_0 + block * s2_1)
+            : gl_gather_float32(p2 + i0 * s2_0 + block * s2_1, 0, 1, s2_1, count, near2);
+        float lane[64] = {0};
+        const int64_t whole = count / 64 * 64;
+        for (int64_t i = 0; i < whole; i += 64) {
+          #pragma GCC unroll 4
+          for (int64_t first = 0; first < 64; first += 16) {
+            #pragma omp simd
+            for (int64_t k = first; k < first + 16; ++k) {
+              const float x1 = in1[i + k];
+              const float x2 = in2[i + k];
+              const float v0 = x1 - x2;
+              const float v1 = v0 * v0;
+              lane[k] = lane[k] + v1;
             }
           }
-          float tile[64];
-          #pragma omp simd
-          for (int64_t i = whole; i < count; ++i) {
-            const float x1 = in1[i];
-            const float x2 = in2[i];
-            const float v0 = x1 - x2;
-            const float v1 = v0 * v0;
-            tile[i - whole] = v1;
-          }
-          float part = count <= 16 ? fold_0_block(tile, count) : fold_0_lanes(lane, tile, count - whole);
-          const int64_t carry = __builtin_ctzll(~blocks);
-          for (int64_t level = 0; level < carry; ++level) {
-            part = tree[level] + part;
-          }
-          tree[carry] = part;
-          blocks = blocks + 1;
         }
-        float total = 0.0f;
-        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-          if (blocks >> level & 1) {
-            total = tree[level] + total;
-          }
+        float tile[64];
+        #pragma omp simd
+        for (int64_t i = whole; i < count; ++i) {
+          const float x1 = in1[i];
+          const float x2 = in2[i];
+          const float v0 = x1 - x2;
+          const float v1 = v0 * v0;
+          tile[i - whole] = v1;
         }
-        const float v2 = total;
-        const float v3 = sqrtf(v2);
-        *(float *)(p0 + i0 * s0_0) = v3;
+        float part = count <= 16 ? fold_0_block(tile, count) : fold_0_lanes(lane, tile, count - whole);
+        const int64_t carry = __builtin_ctzll(~blocks);
+        for (int64_t level = 0; level < carry; ++level) {
+          part = tree[level] + part;
+        }
+        tree[carry] = part;
+        blocks = blocks + 1;
       }
-    } else {
-      for (int64_t i0 = 0; i0 < n0; ++i0) {
-        float tree[40];
-        int64_t blocks = 0;
-        for (int64_t block = 0; block < n1; block += 1024) {
-          const int64_t count = n1 - block < 1024 ? n1 - block : 1024;
-          float tile[1024];
-          const char *const in1 = p1 + i0 * s1_0 + block * s1_1;
-          const char *const in2 = p2 + i0 * s2_0 + block * s2_1;
-          for (int64_t i = 0; i < count; ++i) {
-            const float x1 = *(const float *)(in1 + i * s1_1);
-            const float x2 = *(const float *)(in2 + i * s2_1);
-            const float v0 = x1 - x2;
-            const float v1 = v0 * v0;
-            tile[i] = v1;
-          }
-          float part = fold_0_block(tile, count);
-          const int64_t carry = __builtin_ctzll(~blocks);
-          for (int64_t level = 0; level < carry; ++level) {
-            part = tree[level] + part;
-          }
-          tree[carry] = part;
-          blocks = blocks + 1;
+      float total = 0.0f;
+      for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
+        if (blocks >> level & 1) {
+          total = tree[level] + total;
         }
-        float total = 0.0f;
-        for (int64_t level = 0; level < 64 - __builtin_clzll(blocks | 1); ++level) {
-          if (blocks >> level & 1) {
-            total = tree[level] + total;
-          }
-        }
-        const float v2 = total;
-        const float v3 = sqrtf(v2);
-        *(float *)(p0 + i0 * s0_0) = v3;
       }
+      const float v2 = total;
+      const float v3 = sqrtf(v2);
+      *(float *)(p0 + i0 * s0_0) = v3;
     }
   }
   GL_DONE_WITH_VECTORS();
