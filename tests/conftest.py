@@ -19,6 +19,15 @@ def pytest_configure() -> None:
         os.environ["PATH"] = f"{os.environ.get('PATH', '')}{os.pathsep}{private}"
 
 
+# With these first, several processors end at about the same time: each is a minute's work that none can share.
+LONGEST = {"test_random_graphs.py", "test_short.py", "test_sanitize.py", "test_export.py", "test_notebooks.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, where they are many."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers that are the same in every run."""

@@ -64,7 +64,7 @@ def log(checkout: Path) -> str:
 def test_help_names_every_command(checkout: Path) -> None:
     done = dev(checkout, "help")
     assert done.returncode == 0
-    assert all(f"  {command} " in done.stdout for command in ("demo", "test", "lab", "check", "clean"))
+    assert all(f"  {command} " in done.stdout for command in ("demo", "test", "lab", "check", "setup", "clean"))
 
 
 def test_an_unknown_command_is_refused(checkout: Path) -> None:
