@@ -21,7 +21,8 @@ Array = np.ndarray[Any, Any]
 
 REGULAR = np.array([[3.0, 1.0, -0.5], [0.5, -2.0, 1.0], [1.0, 0.25, 4.0]])
 SYMMETRIC = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 5.0]])
-TALL = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0], [2.0, 1.0, 0.25], [-1.0, 4.0, 1.0]])
+# No two columns are orthogonal, or rounding, which differs between processors, says what sign a singular vector has.
+TALL = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0], [2.0, 1.0, 0.25], [-1.0, 4.0, 1.25]])
 WIDE = np.ascontiguousarray(TALL.T)
 RIGHT = np.array([[1.0, -2.0], [0.5, 3.0], [-1.0, 4.0]])
 
