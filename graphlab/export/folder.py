@@ -32,7 +32,7 @@ _RESERVED = frozenset(
 int long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
 main""".split()
 )
-_ONLY_SHARED = ("-shared", "-fPIC", "-nostartfiles", "-O1")  # flags of programs that the Makefile sets by itself
+_ONLY_SHARED = ("-shared", "-fPIC", "-O1")  # flags of programs that the Makefile sets by itself
 
 _UNUSED = """/* Rows load an element of each operand, also where nothing is left of what needed it. */
 #pragma GCC diagnostic ignored "-Wunused-variable"

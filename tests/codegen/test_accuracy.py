@@ -138,9 +138,7 @@ def test_the_portable_forms_are_accurate_too(flags: tuple[str, ...], tmp_path: P
 int main(void) {{ static double x[20000]; for (int i = 0; i < 20000; i++) x[i] = (i + 0.37) * 0.0011;
 printf("{" ".join(["%g"] * len(names))}", {", ".join(f"worst_{n}(x, 20000)" for n in names)}); }}"""
     program = tmp_path / "accurate"
-    kept = [
-        f for f in FLAGS if f not in ("-O1", "-march=native", "-mprefer-vector-width=512", "-shared", "-nostartfiles")
-    ]
+    kept = [f for f in FLAGS if f not in ("-O1", "-march=native", "-mprefer-vector-width=512", "-shared")]
     command = [*options().cc, "-O1", *kept, *flags, f"-I{csrc()}", "-x", "c", "-", "-o", str(program), "-lm"]
     built = subprocess.run(command, input=text, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
