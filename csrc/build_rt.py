@@ -1,6 +1,7 @@
 """The one extension module, graphlab._rt, as cffi is to build it: see README.md beside this file."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ names = (
     "windows", "convolution", "pooling", "random", "draw", "loop", "steady", "turns", "output", "host", "operands",
     "activation", "code", "frame", "callable", "looks", "module",
 )  # fmt: skip
+optimised = () if "-O" in os.environ.get("CFLAGS", "") else ("-O3",)  # unless CFLAGS say how far
 digest = hashlib.blake2b((folder / "gl_abi.h").read_bytes(), digest_size=16).hexdigest()
 
 ffi = FFI()
@@ -25,7 +27,7 @@ ffi.set_source(
     library_dirs=[str(Path(np.random.__file__).parent / "lib")],
     libraries=["npyrandom", "m"],  # NumPy's distributions: the same code that numpy.random.Generator runs
     define_macros=[("Py_LIMITED_API", "0x030b0000")],
-    extra_compile_args=["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-pthread"],
+    extra_compile_args=[*optimised, "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-pthread"],
     extra_link_args=["-pthread"],
     py_limited_api=True,
     optional=True,  # without a C compiler graphlab installs all the same, and runs on NumPy

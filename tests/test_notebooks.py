@@ -113,7 +113,7 @@ def poem(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> dict[str, nbformat.NotebookNode]:
     folder = tmp_path_factory.mktemp("books")
-    return {path.name: run(path, folder) for path in KEPT}
+    return {path.name: execute(path.name, folder)[0] for path in KEPT}
 
 
 def test_the_tour_shows_each_stage(tour: tuple[nbformat.NotebookNode, Path]) -> None:

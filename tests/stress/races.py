@@ -159,7 +159,7 @@ def run(*, rounds: int, threads: int) -> figures.Figures:
     with tempfile.TemporaryDirectory(prefix="graphlab-races-") as name:
         folder = Path(name)
         environment = {
-            **built(folder, SANITIZER),
+            **built(folder, SANITIZER, "-O1"),
             "LD_PRELOAD": str(library("libtsan.so")),
             "TSAN_OPTIONS": f"log_path={folder / 'report'}:exitcode=66:ignore_noninstrumented_modules=1:history_size=4",
             "OPENBLAS_NUM_THREADS": "1",

@@ -38,7 +38,7 @@ def library(name: str) -> Path | None:
     return path.resolve() if path.is_absolute() and path.exists() else None
 
 
-def built(folder: Path, sanitizers: tuple[str, ...]) -> dict[str, str]:
+def built(folder: Path, sanitizers: tuple[str, ...], level: str) -> dict[str, str]:
     """Copy the package to `folder` and build it there with these sanitizers; the environment to run it in."""
     for name in PARTS:
         source = ROOT / name
@@ -49,7 +49,7 @@ def built(folder: Path, sanitizers: tuple[str, ...]) -> dict[str, str]:
     flags = " ".join(sanitizers)
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        cwd=folder, check=True, env={**os.environ, "CFLAGS": f"{flags} -O1", "LDFLAGS": flags},
+        cwd=folder, check=True, env={**os.environ, "CFLAGS": f"{flags} {level}", "LDFLAGS": flags},
     )  # fmt: skip
     if not list((folder / "graphlab").glob("_rt*.so")):
         raise SystemExit("the extension module was not built")
@@ -77,7 +77,7 @@ def sanitized(folder: Path) -> dict[str, str]:
     if None in (library("libasan.so"), library("libubsan.so")):
         raise SystemExit("needs gcc with libasan and libubsan")
     return {
-        **built(folder, SANITIZERS),
+        **built(folder, SANITIZERS, "-O0"),
         "LD_PRELOAD": " ".join(str(library(name)) for name in ("libasan.so", "libubsan.so")),
         # Python itself frees little at its end. What is as large as a hostile shape asks for is not there.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:exitcode=99",
