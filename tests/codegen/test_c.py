@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from graphlab.codegen.c import emit
-from graphlab.codegen.expressions import C_TYPES, c_expr, c_operand
+from graphlab.codegen.expressions import c_expr, c_operand
 from graphlab.codegen.paste import header
 from graphlab.dtypes import COMPLEX
-from graphlab.errors import GraphTypeError
 from graphlab.graph.node import Graph, Shared, Variable
 from graphlab.loops.ir import Cast, Formula, Literal, Name
 from graphlab.lower import lower
@@ -63,21 +62,6 @@ def test_the_c_is_the_golden(make: type) -> None:
 
 
 # ---- compilers -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", C_TYPES)
-def test_the_c_of_every_elementwise_op_has_no_warnings(dtype: str) -> None:
-    x, y, condition = var(dtype, None, None), var(dtype, 1, None), var("bool", None, None)
-    outputs: list[Variable] = []
-    for op in (*e.TABLE, *special.TABLE):
-        operands = (x, y, x)[: op.arity] if op is not e.where else (condition, x, y)
-        try:
-            outputs.append(op(*operands))
-        except GraphTypeError:
-            continue
-    targets = [d for d in C_TYPES if dtype not in COMPLEX or d in (*COMPLEX, "bool")]
-    outputs += [e.equal(x, x), e.less(x, 0 if dtype != "bool" else False), *(cast(x, d) for d in targets)]
-    compiles_cleanly(emit(lower(Graph((x, y, condition), tuple(outputs))).program).text)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float32", "float64", "complex64"])
