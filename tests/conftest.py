@@ -19,7 +19,7 @@ def pytest_configure() -> None:
         os.environ["PATH"] = f"{os.environ.get('PATH', '')}{os.pathsep}{private}"
 
 
-# With these first, several processors end at about the same time: each is a minute's work that none can share.
+# With these first, several processors end at about the same time: some of their tests take half a minute.
 LONGEST = {"test_random_graphs.py", "test_short.py", "test_sanitize.py", "test_export.py", "test_notebooks.py"}
 
 

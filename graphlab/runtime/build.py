@@ -11,7 +11,7 @@ from graphlab.errors import CompilerError
 from graphlab.graph.events import ProgramBuilt, emit
 from graphlab.options import Options, options
 from graphlab.runtime.cache import Entry, evict, lock, lookup, open_folder, private_folder, store, work_folder
-from graphlab.runtime.compiler import FLAGS, Compiler, arguments, compile_c, find_compiler, processor
+from graphlab.runtime.compiler import FLAGS, Compiler, arguments, compile_c, find_compiler, libraries, processor
 
 FORMAT = "graphlab program 1"  # of cache entries
 
@@ -28,7 +28,7 @@ class Built:
 
 def program_key(source: str, compiler: Compiler) -> str:
     """The address of what `compiler` makes of `source` on this processor."""
-    parts = (FORMAT, source, *FLAGS, *compiler.command, compiler.identity, processor())
+    parts = (FORMAT, source, *FLAGS, *libraries(compiler), *compiler.command, compiler.identity, processor())
     content = b"".join(len(part.encode()).to_bytes(8, "little") + part.encode() for part in parts)
     return hashlib.blake2b(content, digest_size=20).hexdigest()
 

@@ -91,9 +91,12 @@ def _identity(program: str) -> str:
     real = os.path.realpath(program)
     status = os.stat(real)
     identity = f"{real} {status.st_size} {status.st_mtime_ns}"
-    with open(real, "rb") as file:
-        is_script = file.read(2) == b"#!"
-    return f"{identity} {_version(real, status.st_mtime_ns)}" if is_script else identity
+    return f"{identity} {_version(real, status.st_mtime_ns)}" if _is_script(real) else identity
+
+
+def _is_script(program: str) -> bool:
+    with open(program, "rb") as file:
+        return file.read(2) == b"#!"
 
 
 @cache
@@ -130,10 +133,10 @@ def arguments(compiler: Compiler, output: Path, extra: Sequence[str] = ()) -> tu
 
 
 def libraries(compiler: Compiler) -> tuple[str, ...]:
-    """What it takes to link a program: little by gcc alone, by any other compiler or with flags of the user's more."""
-    alone = len(compiler.command) == 1
-    is_gcc = "gcc" in os.path.basename(os.path.realpath(compiler.command[0]))
-    return GCC_LIBRARIES if alone and is_gcc else LIBRARIES
+    """What it takes to link a program: little by gcc itself, more by another compiler, a script or with more flags."""
+    program = os.path.realpath(compiler.command[0])
+    is_gcc = "gcc" in os.path.basename(program) and not _is_script(program)
+    return GCC_LIBRARIES if is_gcc and len(compiler.command) == 1 else LIBRARIES
 
 
 def compile_c(compiler: Compiler, source: str, output: Path, timeout: float, extra: Sequence[str] = ()) -> str:
